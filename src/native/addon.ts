@@ -1,0 +1,37 @@
+/** @file The Rust addon: found, loaded once, and handed out untyped; `kernels/` gives each function its type. */
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { addonMissing } from './errors.ts';
+
+// biome-ignore lint/complexity/noBannedTypes: each caller states the signature of what it takes.
+type Addon = Readonly<Record<string, Function>>;
+
+const library =
+  process.platform === 'win32'
+    ? 'tunery_kernels.dll'
+    : process.platform === 'darwin'
+      ? 'libtunery_kernels.dylib'
+      : 'libtunery_kernels.so';
+
+/** A prebuilt binary of a package comes first, then what cargo built in the clone. */
+const places = [
+  new URL(`../../prebuilt/${process.platform}-${process.arch}.node`, import.meta.url),
+  new URL(`../../crates/kernels/target/release/${library}`, import.meta.url),
+].map((url) => fileURLToPath(url));
+
+let loaded: Addon | undefined;
+
+/** The addon. Throws `native/addon-missing` with what to do where it was never built. */
+export function addon(): Addon {
+  if (loaded) return loaded;
+  const path = places.find((place) => existsSync(place));
+  if (path === undefined) throw addonMissing(places.at(-1)!, 'no such file');
+  const module = { exports: {} };
+  try {
+    process.dlopen(module, path);
+  } catch (error) {
+    throw addonMissing(path, error instanceof Error ? error.message : String(error));
+  }
+  loaded = module.exports as Addon;
+  return loaded;
+}

@@ -1,0 +1,7 @@
+/** @file The one place that reads the process's environment. */
+
+/** The value of an environment variable; undefined where it is unset or empty. */
+export function environment(name: string): string | undefined {
+  const value = process.env[name];
+  return value === '' ? undefined : value;
+}
