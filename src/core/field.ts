@@ -2,7 +2,7 @@
  * @file One definition for a setting: a zod schema with the sentences that people need. YAML check,
  * flags, JSON Schema, docs and `config explain` are all made from it.
  */
-import type { z } from 'zod';
+import { z } from 'zod';
 
 export type Notes = {
   /** One sentence: what it does. */
@@ -15,8 +15,14 @@ export type Notes = {
   readonly level?: 'simple' | 'advanced';
   /** Other names by which people know it (LLaMA-Factory's former names, Hugging Face's). */
   readonly aliases?: readonly string[];
-  /** Values that are accepted, with what happens instead, in one line each. */
+  /** Values that are accepted, with what happens instead, in one line each; `*` is any value but the default. */
   readonly accepted?: Readonly<Record<string, string>>;
+  /** Values that LLaMA-Factory or Hugging Face define and nothing here implements yet, with the alternative; `*` is any. */
+  readonly later?: Readonly<Record<string, string>>;
+  /** Values that mean the same as leaving the key out, so that a derived default applies. Null always does. */
+  readonly unset?: readonly (string | number | boolean)[];
+  /** Commands that cannot run without it. Such a key has no default. */
+  readonly requiredBy?: readonly string[];
 };
 
 export type Field<Schema extends z.ZodType = z.ZodType> = {
@@ -28,9 +34,28 @@ export function field<Schema extends z.ZodType>(schema: Schema, notes: Notes): F
   return { schema, notes };
 }
 
+/** A list, as a YAML list or as text with commas (LLaMA-Factory's manner). */
+export function textList() {
+  return z.union([z.array(z.string()), z.string()]).transform((value): string[] => {
+    const items = typeof value === 'string' ? value.split(',') : value;
+    return items.map((item) => item.trim()).filter((item) => item !== '');
+  });
+}
+
 export type Fields = Readonly<Record<string, Field>>;
 export type Resolved<F extends Fields> = {
   readonly [Key in keyof F]: F[Key] extends Field<infer Schema> ? z.output<Schema> : never;
+};
+
+/** Any resolved keys of the whole configuration: rules may look beyond their own section. */
+export type Values = Readonly<Record<string, unknown>>;
+
+/** What a rule may know beside the values. */
+export type Given = {
+  /** `train`, `chat`, `export`, …; `config` when nothing is going to run. */
+  readonly command: string;
+  /** Whether the user set the key (in the file or on the command line). */
+  has(key: string): boolean;
 };
 
 /** A conflict between keys: said with both keys, why, and the fix. */
@@ -38,18 +63,33 @@ export type Conflict = {
   readonly keys: readonly string[];
   readonly message: string;
   readonly help: string;
+  /** A warning lets the run go on. */
+  readonly severity?: 'error' | 'warning';
 };
 
-/** Any resolved keys of the whole configuration: rules may look beyond their own section. */
-export type Values = Readonly<Record<string, unknown>>;
+/** A default that follows from other keys; only for a key that the user left unset. */
+export type Derivation<V = Values> = {
+  /** The keys it follows from, for `config explain`. */
+  readonly from: readonly string[];
+  /** The value, or undefined where the plain default stands. */
+  value(values: V, given: Given): unknown;
+};
 
-export type Section<F extends Fields = Fields> = {
+export type Rule<V = Values> = {
+  // A method, so that a section of known keys fits where any section is asked for.
+  check(values: V, given: Given): Conflict | undefined;
+}['check'];
+
+export type SectionExtras<V = Values> = {
+  /** Taken in the order they stand in: a later one may read what an earlier one gave. */
+  readonly derive?: Readonly<Record<string, Derivation<V>>>;
+  readonly rules?: readonly Rule<V>[];
+};
+
+export type Section<F extends Fields = Fields> = SectionExtras<Resolved<F> & Values> & {
   readonly name: string;
   readonly title: string;
   readonly fields: F;
-  /** Defaults that follow from other keys; only for keys that the user left unset. */
-  readonly derive?: (values: Values) => Values;
-  readonly rules?: readonly ((values: Values) => Conflict | undefined)[];
 };
 
 /** A group of settings, owned by the folder that uses them. Keys are flat and global. */
@@ -57,7 +97,7 @@ export function section<F extends Fields>(
   name: string,
   title: string,
   fields: F,
-  more: Pick<Section, 'derive' | 'rules'> = {},
+  more: SectionExtras<Resolved<F> & Values> = {},
 ): Section<F> {
   return { name, title, fields, ...more };
 }

@@ -1,0 +1,159 @@
+/** @file Settings of the data: which rows, how they become tokens, and what of them is learned. */
+import { z } from 'zod';
+import { type Conflict, field, type SectionOf, section, textList } from '../core/field.ts';
+
+const onlySft = (key: string, why: string) => {
+  return (values: Readonly<Record<string, unknown>>): Conflict | undefined =>
+    values[key] === true && values.stage !== 'sft'
+      ? {
+          keys: [key, 'stage'],
+          message: `\`${key}\` works with \`stage: sft\` only: ${why}`,
+          help: `take \`${key}\` out, or set \`stage: sft\``,
+        }
+      : undefined;
+};
+
+export const dataSection = section(
+  'data',
+  'Data',
+  {
+    dataset: field(textList().default([]), {
+      help: 'Data sets: names in `dataset_info.json`, or paths of json, jsonl or txt files.',
+      aliases: ['datasets'],
+    }),
+    dataset_dir: field(z.string().default('data'), {
+      help: 'Folder of `dataset_info.json` and of the files that it names.',
+    }),
+    eval_dataset: field(textList().default([]), {
+      help: 'Data sets to evaluate on, spelled as in `dataset`.',
+    }),
+    template: field(z.string().nullable().default(null), {
+      help: 'Chat template: a named one, or unset for the model’s own Jinja template.',
+      why: 'The model’s own template is what it was trained with.',
+      aliases: ['prompt_template'],
+    }),
+    cutoff_len: field(z.int().min(1).default(2048), {
+      help: 'Longest row; with `stage: pt`, the length of a block of the joined texts.',
+      unit: 'tokens',
+      healthy: [16, 131072],
+    }),
+    max_samples: field(z.int().min(1).nullable().default(null), {
+      help: 'At most so many rows of each data set, the first ones.',
+      unit: 'rows',
+    }),
+    val_size: field(z.number().min(0).default(0), {
+      help: 'Rows held back for evaluation: a share below 1, or a count from 1.',
+      aliases: ['dev_ratio'],
+    }),
+    train_on_prompt: field(z.boolean().default(false), {
+      help: 'Learn the prompts too, not only the replies.',
+      level: 'advanced',
+    }),
+    mask_history: field(z.boolean().default(false), {
+      help: 'Learn the last reply of a conversation only.',
+      aliases: ['train_last_turn_only'],
+      level: 'advanced',
+    }),
+    packing: field(z.boolean().default(false), {
+      help: 'Compose rows of up to `cutoff_len` tokens from short ones; documents never see each other.',
+      why: 'No padding is ever computed here, so packing saves nothing; it changes which rows share a step.',
+      aliases: ['sft_packing'],
+      accepted: {
+        true: 'packs are composed as in LLaMA-Factory, and their documents stay apart (as with `neat_packing`)',
+      },
+      level: 'advanced',
+    }),
+    neat_packing: field(z.boolean().default(false), {
+      help: '`packing` with documents kept apart, which is how packing works here anyway.',
+      aliases: ['efficient_packing'],
+      level: 'advanced',
+    }),
+    default_system: field(z.string().nullable().default(null), {
+      help: 'System message of conversations that have none; unset is the template’s own.',
+      aliases: ['system_prompt', 'system_message'],
+    }),
+    enable_thinking: field(z.boolean().nullable().default(true), {
+      help: 'Whether a reasoning template leaves room for thoughts.',
+      level: 'advanced',
+    }),
+    allow_unsupervised: field(z.boolean().default(false), {
+      help: 'Let rows and steps pass in which no token is learned; they are counted and reported.',
+      why: 'Such a row is nearly always a mistake in the data or a prompt longer than `cutoff_len`.',
+      level: 'advanced',
+    }),
+    data_seed: field(z.int().min(0).default(42), {
+      help: 'Seed of the order and the choice of rows.',
+      why: 'It follows `seed`, so that one number repeats a run.',
+      level: 'advanced',
+    }),
+    disable_shuffling: field(z.boolean().default(false), {
+      help: 'Keep the rows in the order of the files, in every epoch.',
+      level: 'advanced',
+    }),
+    overwrite_cache: field(z.boolean().default(false), {
+      help: 'Tokenize again even where a prepared set with the same content is in the cache.',
+      why: 'The cache key is the content, so a stale set is never taken.',
+      level: 'advanced',
+    }),
+    preprocessing_num_workers: field(z.int().min(1).nullable().default(null), {
+      help: 'Workers that tokenize, at most one for each core. No result depends on it.',
+      accepted: { '*': 'tokenizing takes at most one worker for each core' },
+      level: 'advanced',
+    }),
+    preprocessing_batch_size: field(z.int().min(1).default(1000), {
+      help: 'Rows among which `packing` composes its packs, and texts that `stage: pt` joins before it cuts blocks.',
+      unit: 'rows',
+      aliases: ['dataset_map_batch_size'],
+      level: 'advanced',
+    }),
+  },
+  {
+    derive: {
+      packing: {
+        from: ['stage', 'neat_packing'],
+        value: (v) => v.stage === 'pt' || v.neat_packing || undefined,
+      },
+      data_seed: { from: ['seed'], value: (v) => v.seed },
+    },
+    rules: [
+      onlySft('neat_packing', 'texts of `pt` are joined into blocks'),
+      onlySft('train_on_prompt', '`pt` learns every token'),
+      onlySft('mask_history', '`pt` has no turns'),
+      (v) =>
+        v.mask_history && v.train_on_prompt
+          ? {
+              keys: ['mask_history', 'train_on_prompt'],
+              message:
+                '`mask_history` learns only the last reply, `train_on_prompt` learns everything before it too',
+              help: 'keep one of the two',
+            }
+          : undefined,
+      (v) =>
+        v.val_size > 0 && v.eval_dataset.length > 0
+          ? {
+              keys: ['val_size', 'eval_dataset'],
+              message:
+                'rows to evaluate on come either from the training data (`val_size`) or from `eval_dataset`, not from both',
+              help: 'take one of the two out',
+            }
+          : undefined,
+      (v) =>
+        v.val_size > 0 && v.dataset.length === 0
+          ? {
+              keys: ['val_size', 'dataset'],
+              message: '`val_size` holds rows of `dataset` back, and there is none',
+              help: 'set `dataset`, or name the rows to evaluate on in `eval_dataset`',
+            }
+          : undefined,
+      (v) =>
+        v.val_size > 1 && !Number.isInteger(v.val_size)
+          ? {
+              keys: ['val_size'],
+              message: `\`val_size: ${v.val_size}\` is neither a share (below 1) nor a count of rows`,
+              help: 'write `0.1` for a tenth, or `100` for a hundred rows',
+            }
+          : undefined,
+    ],
+  },
+);
+export type DataSettings = SectionOf<typeof dataSection>;

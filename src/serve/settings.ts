@@ -1,0 +1,27 @@
+/** @file Settings of the API server. */
+import { z } from 'zod';
+import { field, type SectionOf, section } from '../core/field.ts';
+
+const servedElsewhere =
+  'start that server on the folder that `tunery export` writes; here set `infer_backend: native`';
+
+export const serveSection = section('serve', 'Serving', {
+  infer_backend: field(z.enum(['native', 'huggingface']).default('native'), {
+    help: 'What generates; `native` is the only engine so far.',
+    accepted: { huggingface: 'the native engine generates' },
+    later: { vllm: servedElsewhere, sglang: servedElsewhere },
+    level: 'advanced',
+  }),
+  api_host: field(z.string().min(1).default('127.0.0.1'), {
+    help: 'Address that the API listens on.',
+    why: 'Loopback, so that nobody else reaches the model unless you say so.',
+  }),
+  api_port: field(z.int().min(0).max(65535).default(8000), {
+    help: 'Port that the API listens on; 0 takes a free one.',
+  }),
+  api_model_name: field(z.string().min(1).nullable().default(null), {
+    help: 'Name of the model in the API; unset is the last part of `model_name_or_path`.',
+    level: 'advanced',
+  }),
+});
+export type ServeSettings = SectionOf<typeof serveSection>;

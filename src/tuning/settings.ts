@@ -1,0 +1,78 @@
+/** @file Settings of what is trained: all weights, or adapters beside them. */
+import { z } from 'zod';
+import { field, type SectionOf, section, textList } from '../core/field.ts';
+
+const loraKeys = ['lora_rank', 'lora_alpha', 'lora_dropout', 'lora_target', 'additional_target'];
+
+export const tuningSection = section(
+  'tuning',
+  'Tuning',
+  {
+    finetuning_type: field(z.enum(['lora', 'full']).default('lora'), {
+      help: 'What is trained: `lora` (small adapters beside frozen weights) or `full` (every weight).',
+      later: {
+        freeze: 'use `finetuning_type: lora`, or `full` to train every layer',
+        oft: 'use `finetuning_type: lora`',
+      },
+    }),
+    lora_rank: field(z.int().min(1).default(8), {
+      help: 'Rank of the adapters: their width, and so how much they can learn.',
+      healthy: [1, 256],
+    }),
+    lora_alpha: field(z.number().min(0).default(16), {
+      help: 'Scale of the adapters: their output is multiplied by `lora_alpha` / `lora_rank`.',
+      why: 'Twice the rank, as LLaMA-Factory has it: then the rank can be changed alone.',
+      unset: [0],
+    }),
+    lora_dropout: field(z.number().min(0).lt(1).default(0), {
+      help: 'Share of the adapters’ inputs that is dropped in training.',
+      healthy: [0, 0.3],
+    }),
+    lora_target: field(textList().default(['all']), {
+      help: 'Modules that get an adapter, by short name (`q_proj,v_proj`), or `all` linear layers but the head.',
+    }),
+    additional_target: field(textList().default([]), {
+      help: 'Modules that are trained whole beside the adapters and saved with them, as `embed_tokens,lm_head`.',
+      level: 'advanced',
+    }),
+    pure_bf16: field(z.boolean().default(false), {
+      help: 'Taken as `bf16`: trained weights and the optimizer’s state stay f32 here.',
+      accepted: {
+        true: 'taken as `bf16: true`; trained weights and optimizer state stay f32, so no update is lost to rounding',
+      },
+      level: 'advanced',
+    }),
+  },
+  {
+    derive: {
+      lora_alpha: { from: ['lora_rank'], value: (v) => 2 * v.lora_rank },
+    },
+    rules: [
+      (v, given) => {
+        const set = loraKeys.filter((key) => given.has(key));
+        return v.finetuning_type === 'full' && set.length > 0
+          ? {
+              keys: ['finetuning_type', ...set],
+              message: `\`finetuning_type: full\` trains every weight and has no adapter, so ${set.map((key) => `\`${key}\``).join(', ')} ${set.length === 1 ? 'does' : 'do'} nothing`,
+              help: 'for adapters set `finetuning_type: lora`; else take the LoRA keys out',
+              severity: 'warning',
+            }
+          : undefined;
+      },
+      (v, given) => {
+        const adapters = v.adapter_name_or_path;
+        return given.command === 'train' &&
+          v.finetuning_type === 'full' &&
+          Array.isArray(adapters) &&
+          adapters.length > 0
+          ? {
+              keys: ['adapter_name_or_path', 'finetuning_type'],
+              message: '`finetuning_type: full` has no adapter to go on with',
+              help: 'set `finetuning_type: lora`, or merge the adapter first with `tunery export` and train the result',
+            }
+          : undefined;
+      },
+    ],
+  },
+);
+export type TuningSettings = SectionOf<typeof tuningSection>;
