@@ -1,0 +1,213 @@
+/** @file Errors of the data: rows, formats, templates, and what came of them. */
+import { defineError, type Place } from '../core/errors.ts';
+
+const list = (names: Iterable<string>): string =>
+  [...names].map((name) => `\`${name}\``).join(', ');
+
+// ── rows and formats ──
+
+export const roleOrder = defineError(
+  'data/role-order',
+  (place: Place, before: string | undefined, got: string) => ({
+    message:
+      before === undefined
+        ? `a conversation cannot begin with role \`${got}\``
+        : `role \`${got}\` cannot follow \`${before}\``,
+    place,
+    help: 'user (or a tool’s result) and assistant (or a call) must take turns; mend or remove this row',
+  }),
+);
+
+export const unfinished = defineError('data/role-order', (place: Place, last: string) => ({
+  message: `the conversation ends with role \`${last}\`, so there is no reply to learn`,
+  place,
+  help: 'a conversation must end with the assistant’s turn; remove the last message, or the row',
+}));
+
+export const unknownRole = defineError(
+  'data/unknown-role',
+  (place: Place, got: string, known: readonly string[], hint: string) => ({
+    message: `\`${got}\` is no role of this data set${hint}`,
+    place,
+    help: `its roles are ${list(known)}; name others under \`tags\` in dataset_info.json`,
+  }),
+);
+
+export const missingColumn = defineError(
+  'data/missing-column',
+  (place: Place, column: string, found: readonly string[], hint: string) => ({
+    message: `the row has no column \`${column}\`${hint}; it has ${found.length === 0 ? 'none' : list(found.slice(0, 12))}`,
+    place,
+    help: 'name the right column under `columns` in dataset_info.json',
+  }),
+);
+
+export const neverSeen = defineError(
+  'data/missing-column',
+  (place: Place, column: string, file: string, hint: string) => ({
+    message: `no row of ${file} has the column \`${column}\`${hint}`,
+    place,
+    help: 'take it out of `columns`, or name the column that is meant',
+  }),
+);
+
+export const wrongType = defineError(
+  'data/wrong-type',
+  (place: Place, expected: string, found: string) => ({
+    message: `expected ${expected}, found ${found}`,
+    place,
+    help: undefined,
+  }),
+);
+
+export const noReply = defineError('data/no-reply', (place: Place) => ({
+  message: 'the row has no reply to learn',
+  place,
+  help: 'fill its reply or remove the row; `allow_unsupervised: true` leaves such rows out and counts them',
+}));
+
+export const wrongData = defineError(
+  'data/wrong-kind',
+  (place: Place, why: string, help: string) => ({
+    message: why,
+    place,
+    help,
+  }),
+);
+
+export const mediaLater = defineError('data/media', (place: Place, column: string) => ({
+  message: `the row carries ${column}, and models that take ${column} cannot be trained yet`,
+  place,
+  help: `take \`${column}\` out of \`columns\` in dataset_info.json to train on the text alone`,
+}));
+
+export const badToolJson = defineError(
+  'data/tool-json',
+  (place: Place | undefined, what: string, found: string) => ({
+    message: `${what} is not valid: ${found}`,
+    place,
+    help: 'a call is {"name": …, "arguments": {…}} or a list of them; tools are a JSON list of {"name", "description", "parameters"}',
+  }),
+);
+
+// ── sources ──
+
+export const unknownDataset = defineError(
+  'data/unknown-dataset',
+  (name: string, file: string, hint: string) => ({
+    message: `data set \`${name}\` is neither in ${file} nor a file${hint}`,
+    place: { file },
+    help: 'add it to dataset_info.json, or give the path of a .json, .jsonl or .txt file',
+  }),
+);
+
+export const badDatasetInfo = defineError(
+  'data/dataset-info',
+  (place: Place, message: string, help?: string) => ({ message, place, help }),
+);
+
+export const hubLater = defineError('data/hub-later', (place: Place, id: string) => ({
+  message: `\`${id}\` is a data set of a hub, and those cannot be fetched yet`,
+  place,
+  help: 'download its json or jsonl file and give the path in `dataset`, or as `file_name` in dataset_info.json',
+}));
+
+export const unknownFormat = defineError(
+  'data/unknown-format',
+  (place: Place, found: readonly string[]) => ({
+    message: `the format of these rows is not known; the first has the columns ${list(found.slice(0, 12))}`,
+    place,
+    help: 'known by themselves: instruction/input/output (alpaca), conversations (sharegpt), messages (openai), text; describe others in dataset_info.json',
+  }),
+);
+
+export const emptyDataset = defineError('data/empty', (file: string, why: string) => ({
+  message: `there are no rows to learn from: ${why}`,
+  place: { file },
+  help: 'check the file, and `max_samples`, `num_samples` and `val_size`',
+}));
+
+export const badSplit = defineError('data/val-size', (wanted: number, rows: number) => ({
+  message: `\`val_size\` holds ${wanted} rows back, and there are only ${rows}`,
+  place: undefined,
+  help: 'lower `val_size`, so that rows to learn from are left',
+}));
+
+// ── templates ──
+
+export const unknownTemplate = defineError(
+  'data/unknown-template',
+  (name: string, hint: string, known: readonly string[]) => ({
+    message: `no template is named \`${name}\`${hint}`,
+    place: { file: 'template' },
+    help: `known: ${list(known)}; left unset, the model’s own template is used`,
+  }),
+);
+
+export const noTemplate = defineError('data/no-template', (known: readonly string[]) => ({
+  message: 'the model brings no chat template, and `template` is not set',
+  place: { file: 'template' },
+  help: `name one: ${list(known)}`,
+}));
+
+export const missingToken = defineError(
+  'data/missing-token',
+  (template: string, token: string, why: string) => ({
+    message: `template \`${template}\` needs the token \`${token}\` (${why}), which the model’s vocabulary lacks`,
+    place: { file: 'template' },
+    help: 'choose a template of this model’s family, or leave `template` unset for the model’s own',
+  }),
+);
+
+export const templateRaised = defineError(
+  'data/template-raised',
+  (place: Place | undefined, message: string) => ({
+    message: `the model’s chat template refuses this conversation: ${message}`,
+    place,
+    help: 'change the row to what the template takes, or name another `template`',
+  }),
+);
+
+export const badTemplate = defineError('data/bad-template', (message: string, help?: string) => ({
+  message: `the model’s chat template cannot be used: ${message}`,
+  place: { file: 'chat template' },
+  help: help ?? 'name a `template` instead',
+}));
+
+export const noExactMask = defineError(
+  'data/no-exact-mask',
+  (place: Place | undefined, why: string) => ({
+    message: `what the model should learn cannot be told exactly from its chat template: ${why}`,
+    place,
+    help: 'name a `template` of the same family, or put {% generation %} … {% endgeneration %} around replies in the model’s template',
+  }),
+);
+
+// ── what came of them ──
+
+export const unsupervised = defineError(
+  'data/unsupervised',
+  (place: Place, why: string, cutoff: number) => ({
+    message: `no token of this row is learned: ${why}`,
+    place,
+    help: `raise \`cutoff_len\` (now ${cutoff}) or mend the row; \`allow_unsupervised: true\` leaves such rows out and counts them`,
+  }),
+);
+
+export const allMasked = defineError('data/all-masked', (rows: number) => ({
+  message: `no token of any of the ${rows} rows is learned`,
+  place: undefined,
+  help: 'look at them with `tunery data tokens FILE.yaml`; replies may be empty, or `cutoff_len` too short',
+}));
+
+export const emptyStep = defineError('data/unsupervised', (step: number, rows: string) => ({
+  message: `step ${step} has no supervised token (rows ${rows})`,
+  place: undefined,
+  help: 'mend those rows, or let such steps pass with `allow_unsupervised: true`',
+}));
+
+export const badPrepared = defineError('data/prepared', (folder: string, why: string) => ({
+  message: `the prepared data cannot be read: ${why}`,
+  place: { file: folder },
+  help: 'run again with `overwrite_cache: true`',
+}));

@@ -1,0 +1,14 @@
+/** @file The row formats. */
+import { alpaca } from './alpaca.ts';
+import type { Format } from './format.ts';
+import { openai } from './openai.ts';
+import { sharegpt } from './sharegpt.ts';
+import { text } from './text.ts';
+
+/** By name, in the order in which a row's format is guessed. */
+export const formats: Readonly<Record<string, Format>> = {
+  sharegpt,
+  openai,
+  alpaca,
+  text,
+};
