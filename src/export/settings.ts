@@ -18,6 +18,7 @@ export const exportSection = section('export', 'Export', {
   }),
   export_legacy_format: field(z.boolean().default(false), {
     help: 'Taken for compatibility: weights are always written as SafeTensors.',
+    aliases: ['export_lecacy_format'],
     accepted: {
       true: 'SafeTensors are written, as Hugging Face 5 does; pickled `.bin` files never are',
     },

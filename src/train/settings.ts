@@ -196,12 +196,18 @@ export const trainSection = section(
     plot_loss: field(z.boolean().default(false), {
       help: 'Draw training_loss.svg at the end.',
     }),
-    report_to: field(textList().default([]), {
-      help: 'Services that follow the run; only `none`.',
-      unset: ['none'],
-      later: { '*': loggers },
-      level: 'advanced',
-    }),
+    report_to: field(
+      textList()
+        .refine((names) => names.every((name) => name === 'none'))
+        .default([]),
+      {
+        help: 'Services that follow the run; only `none`.',
+        aliases: ['ppo_logger'],
+        unset: ['none'],
+        later: { '*': loggers },
+        level: 'advanced',
+      },
+    ),
     run_name: field(z.string().nullable().default(null), {
       help: 'Name of the run in lists.',
       level: 'advanced',

@@ -1,0 +1,36 @@
+/** @file `npm run generate`: writes what is made from the settings; with --check it fails when a file is stale. */
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { toDocs } from '../src/config/to-docs.ts';
+import { toJsonSchema } from '../src/config/to-json-schema.ts';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const files: Readonly<Record<string, () => string>> = {
+  'tunery.schema.json': () => `${JSON.stringify(toJsonSchema(), null, 2)}\n`,
+  'docs/reference/settings.md': toDocs,
+};
+
+const read = (path: string): string | undefined => {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return undefined;
+  }
+};
+
+const check = process.argv.includes('--check');
+let stale = 0;
+for (const [name, make] of Object.entries(files)) {
+  const path = join(root, name);
+  const text = make();
+  if (read(path) === text) continue;
+  stale++;
+  if (check) console.error(`${name} is stale: run \`npm run generate\``);
+  else {
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, text);
+    console.log(`wrote ${name}`);
+  }
+}
+if (check && stale > 0) process.exit(1);

@@ -1,0 +1,10 @@
+/** @file The commands, by name. Each is imported when it is called. */
+import type { Command } from '../command.ts';
+
+export const commands: Readonly<Record<string, () => Promise<Command>>> = {
+  'config check': async () => (await import('./config.ts')).configCheckCommand,
+  'config explain': async () => (await import('./config.ts')).configExplainCommand,
+  'config schema': async () => (await import('./config.ts')).configSchemaCommand,
+  env: async () => (await import('./env.ts')).envCommand,
+  version: async () => (await import('./version.ts')).versionCommand,
+};

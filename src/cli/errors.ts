@@ -1,0 +1,44 @@
+/** @file Errors of the command line itself. */
+import { defineError } from '../core/errors.ts';
+
+export const unknownCommand = defineError(
+  'cli/unknown-command',
+  (name: string, near: string | undefined) => ({
+    message: `there is no command \`${name}\``,
+    help: near === undefined ? '`tunery --help` lists them' : `did you mean \`tunery ${near}\`?`,
+  }),
+);
+
+export const unknownOption = defineError(
+  'cli/unknown-option',
+  (name: string, command: string, near: string | undefined) => ({
+    message: `\`tunery ${command}\` has no option \`${name}\``,
+    help:
+      near === undefined ? `\`tunery ${command} --help\` lists them` : `did you mean \`${near}\`?`,
+  }),
+);
+
+export const missingValue = defineError('cli/missing-value', (name: string) => ({
+  message: `\`${name}\` needs a value`,
+  help: `write \`${name} VALUE\` or \`${name}=VALUE\``,
+}));
+
+export const badOption = defineError(
+  'cli/bad-option',
+  (name: string, wants: string, found: string) => ({
+    message: `\`${name}\` wants ${wants}, and this is ${found}`,
+  }),
+);
+
+export const missingArgument = defineError(
+  'cli/missing-argument',
+  (command: string, name: string, what: string) => ({
+    message: `\`tunery ${command}\` needs ${name}: ${what}`,
+    help: `\`tunery ${command} --help\` shows how`,
+  }),
+);
+
+export const extraArgument = defineError('cli/extra-argument', (command: string, text: string) => ({
+  message: `\`tunery ${command}\` does not know what to do with \`${text}\``,
+  help: 'settings are written `key=value` or `--key value`',
+}));
