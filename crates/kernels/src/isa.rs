@@ -78,33 +78,43 @@ pub fn isa_name() -> String {
 /// Compiles one plain body for each instruction set and calls the one in force.
 #[macro_export]
 macro_rules! per_isa {
-    ($(#[$meta:meta])* fn $name:ident($($arg:ident: $type:ty),* $(,)?) $(-> $ret:ty)? $body:block) => {
+    (
+        $(#[$meta:meta])*
+        $vis:vis fn $name:ident $(<$($generic:ident: $bound:ident),+>)?
+        ($($arg:ident: $type:ty),* $(,)?) $(-> $ret:ty)? $body:block
+    ) => {
         $(#[$meta])*
         #[allow(clippy::too_many_arguments)]
-        fn $name($($arg: $type),*) $(-> $ret)? {
+        $vis fn $name $(<$($generic: $bound),+>)? ($($arg: $type),*) $(-> $ret)? {
             #[inline(always)]
             #[allow(clippy::too_many_arguments)]
-            fn body($($arg: $type),*) $(-> $ret)? $body
+            fn body $(<$($generic: $bound),+>)? ($($arg: $type),*) $(-> $ret)? $body
 
             #[cfg(target_arch = "x86_64")]
             {
                 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
                 #[allow(clippy::too_many_arguments)]
-                fn avx512($($arg: $type),*) $(-> $ret)? { body($($arg),*) }
+                fn avx512 $(<$($generic: $bound),+>)? ($($arg: $type),*) $(-> $ret)? {
+                    body $(::<$($generic),+>)? ($($arg),*)
+                }
                 #[target_feature(enable = "avx2,fma,f16c")]
                 #[allow(clippy::too_many_arguments)]
-                fn avx2($($arg: $type),*) $(-> $ret)? { body($($arg),*) }
+                fn avx2 $(<$($generic: $bound),+>)? ($($arg: $type),*) $(-> $ret)? {
+                    body $(::<$($generic),+>)? ($($arg),*)
+                }
 
                 return match $crate::isa::isa() {
                     // SAFETY: `isa()` gives a set only where the machine has its features.
-                    $crate::isa::Isa::Avx512 | $crate::isa::Isa::Avx512Bf16 => unsafe { avx512($($arg),*) },
+                    $crate::isa::Isa::Avx512 | $crate::isa::Isa::Avx512Bf16 => unsafe {
+                        avx512 $(::<$($generic),+>)? ($($arg),*)
+                    },
                     // SAFETY: as above.
-                    $crate::isa::Isa::Avx2 => unsafe { avx2($($arg),*) },
-                    $crate::isa::Isa::Portable => body($($arg),*),
+                    $crate::isa::Isa::Avx2 => unsafe { avx2 $(::<$($generic),+>)? ($($arg),*) },
+                    $crate::isa::Isa::Portable => body $(::<$($generic),+>)? ($($arg),*),
                 };
             }
             #[cfg(not(target_arch = "x86_64"))]
-            body($($arg),*)
+            body $(::<$($generic),+>)? ($($arg),*)
         }
     };
 }

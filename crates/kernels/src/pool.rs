@@ -4,6 +4,15 @@ use std::sync::{Mutex, OnceLock};
 
 use napi_derive::napi;
 use rayon::ThreadPool;
+use rayon::prelude::*;
+
+/// Elements of one task, about: a constant, so that no result depends on the number of threads.
+const TASK: usize = 1 << 14;
+
+/// Rows of one task for rows of `width`: a function of the shape alone.
+pub fn task_rows(width: usize) -> usize {
+    (TASK / width.max(1)).max(1)
+}
 
 static THREADS: Mutex<usize> = Mutex::new(0);
 static POOL: OnceLock<Mutex<&'static ThreadPool>> = OnceLock::new();
@@ -31,13 +40,27 @@ fn pool() -> &'static ThreadPool {
     *cell.lock().unwrap()
 }
 
-/// Runs `work` on the pool. With one thread it runs where it is called.
+/// Runs `work` inside the pool, so that rayon's own iterators take its threads and no others.
 pub fn run<R: Send>(work: impl FnOnce() -> R + Send) -> R {
+    pool().install(work)
+}
+
+/// Works off the tasks, in any order and on all threads. One task, or one thread, wakes nobody.
+pub fn each<T: Send>(tasks: impl Iterator<Item = T>, work: impl Fn(T) + Send + Sync) {
     let pool = pool();
-    if pool.current_num_threads() == 1 {
-        return work();
+    let tasks: Vec<T> = tasks.collect();
+    if tasks.len() <= 1 || pool.current_num_threads() == 1 {
+        return tasks.into_iter().for_each(work);
     }
-    pool.install(work)
+    pool.install(|| tasks.into_par_iter().for_each(work));
+}
+
+/// Chunks of a buffer that may be absent: `count` times `None` where it is.
+pub fn chunks_of<T>(buffer: Option<&mut [T]>, span: usize, count: usize) -> Vec<Option<&mut [T]>> {
+    match buffer {
+        Some(buffer) => buffer.chunks_mut(span).map(Some).collect(),
+        None => (0..count).map(|_| None).collect(),
+    }
 }
 
 /// Number of threads in force.

@@ -1,0 +1,167 @@
+//! Numbers between the storages of files and those of the engine. Spec: `src/kernels/convert.ts`.
+
+use napi::Result;
+use napi_derive::napi;
+
+use crate::floats::{Bytes, Floats, expect_length, from_bf16, invalid, to_bf16};
+use crate::{per_isa, pool};
+
+/// IEEE half to f32: exact, subnormals too.
+#[inline(always)]
+fn from_f16(half: u16) -> f32 {
+    let shifted = ((half & 0x7fff) as u32) << 13;
+    // The exponents' biases differ by 112; the product also normalizes a subnormal.
+    let finite = (f32::from_bits(shifted) * f32::from_bits((127 + 112) << 23)).to_bits();
+    let bits = if half & 0x7c00 == 0x7c00 { shifted | 0x7f80_0000 } else { finite };
+    f32::from_bits(bits | ((half & 0x8000) as u32) << 16)
+}
+
+/// f32 to IEEE half, to nearest even; too large becomes infinite, a NaN stays one.
+#[inline(always)]
+fn to_f16(value: f32) -> u16 {
+    let bits = value.to_bits();
+    let sign = (bits >> 16 & 0x8000) as u16;
+    let magnitude = bits & 0x7fff_ffff;
+    let rounded = if magnitude > 0x7f80_0000 {
+        0x7e00
+    } else if magnitude >= 0x477f_f000 {
+        0x7c00
+    } else if magnitude < 0x3880_0000 {
+        // Below the smallest normal half: adding 0.5 leaves its multiple of 2⁻²⁴ in the low bits.
+        (f32::from_bits(magnitude) + 0.5).to_bits().wrapping_sub(0x3f00_0000)
+    } else {
+        (magnitude - 0x3800_0000 + 0xfff + (magnitude >> 13 & 1)) >> 13
+    };
+    sign | rounded as u16
+}
+
+per_isa! {
+    fn decode_f32(bytes: &[u8], y: &mut [f32]) {
+        for (y, b) in y.iter_mut().zip(bytes.as_chunks::<4>().0) {
+            *y = f32::from_le_bytes(*b);
+        }
+    }
+}
+
+per_isa! {
+    fn decode_bf16(bytes: &[u8], y: &mut [f32]) {
+        for (y, b) in y.iter_mut().zip(bytes.as_chunks::<2>().0) {
+            *y = from_bf16(u16::from_le_bytes(*b));
+        }
+    }
+}
+
+per_isa! {
+    fn decode_f16(bytes: &[u8], y: &mut [f32]) {
+        for (y, b) in y.iter_mut().zip(bytes.as_chunks::<2>().0) {
+            *y = from_f16(u16::from_le_bytes(*b));
+        }
+    }
+}
+
+#[inline(always)]
+fn half_at(block: &[u8], at: usize) -> f32 {
+    from_f16(u16::from_le_bytes([block[at], block[at + 1]]))
+}
+
+per_isa! {
+    /// llama.cpp's block_q8_0: a scale, then 32 signed bytes.
+    fn decode_q8_0(bytes: &[u8], y: &mut [f32]) {
+        for (block, y) in bytes.as_chunks::<34>().0.iter().zip(y.as_chunks_mut::<32>().0) {
+            let scale = half_at(block, 0);
+            for (y, q) in y.iter_mut().zip(&block[2..]) {
+                *y = *q as i8 as f32 * scale;
+            }
+        }
+    }
+}
+
+per_isa! {
+    /// llama.cpp's block_q4_1: a scale, a minimum, then 16 bytes of which the low halves come first.
+    fn decode_q4_1(bytes: &[u8], y: &mut [f32]) {
+        for (block, y) in bytes.as_chunks::<20>().0.iter().zip(y.as_chunks_mut::<32>().0) {
+            let (scale, minimum) = (half_at(block, 0), half_at(block, 2));
+            let (low, high) = y.split_at_mut(16);
+            for ((low, high), q) in low.iter_mut().zip(high).zip(&block[4..]) {
+                *low = (q & 15) as f32 * scale + minimum;
+                *high = (q >> 4) as f32 * scale + minimum;
+            }
+        }
+    }
+}
+
+/// How a type of file stores `elements` numbers in blocks of `bytes`.
+struct Blocks {
+    elements: usize,
+    bytes: usize,
+    decode: fn(&[u8], &mut [f32]),
+}
+
+fn blocks(kind: &str) -> Result<Blocks> {
+    Ok(match kind {
+        "F32" => Blocks { elements: 1, bytes: 4, decode: decode_f32 },
+        "F16" => Blocks { elements: 1, bytes: 2, decode: decode_f16 },
+        "BF16" => Blocks { elements: 1, bytes: 2, decode: decode_bf16 },
+        "Q8_0" => Blocks { elements: 32, bytes: 34, decode: decode_q8_0 },
+        "Q4_1" => Blocks { elements: 32, bytes: 20, decode: decode_q4_1 },
+        _ => return Err(invalid(format!("numbers of type `{kind}` cannot be decoded"))),
+    })
+}
+
+#[napi]
+pub fn dequantize(bytes: Bytes, kind: String, y: Floats) -> Result<()> {
+    let (bytes, y, blocks) = (bytes.0, y.f32()?, blocks(&kind)?);
+    if !y.len().is_multiple_of(blocks.elements) {
+        return Err(invalid(format!("{} numbers are no whole blocks of {kind}", y.len())));
+    }
+    expect_length("bytes", bytes.len(), y.len() / blocks.elements * blocks.bytes)?;
+    let task = pool::task_rows(blocks.elements);
+    let tasks = bytes.chunks(task * blocks.bytes).zip(y.chunks_mut(task * blocks.elements));
+    pool::each(tasks, |(bytes, y)| (blocks.decode)(bytes, y));
+    Ok(())
+}
+
+#[napi]
+pub fn to_f32(bytes: Bytes, dtype: String, y: Floats) -> Result<()> {
+    match dtype.as_str() {
+        "F32" | "F16" | "BF16" => dequantize(bytes, dtype, y),
+        _ => Err(invalid(format!("numbers of type `{dtype}` cannot be decoded"))),
+    }
+}
+
+per_isa! {
+    fn encode_bf16(x: &[f32], y: &mut [u16]) {
+        for (y, x) in y.iter_mut().zip(x) {
+            *y = to_bf16(*x);
+        }
+    }
+}
+
+per_isa! {
+    fn encode_f16(x: &[f32], y: &mut [u16]) {
+        for (y, x) in y.iter_mut().zip(x) {
+            *y = to_f16(*x);
+        }
+    }
+}
+
+fn encode(x: Floats, y: Floats, chunk: fn(&[f32], &mut [u16])) -> Result<()> {
+    let x = x.f32()?;
+    let Floats::Bf16(y) = y else {
+        return Err(invalid("expected a Uint16Array to write to"));
+    };
+    expect_length("y", y.len(), x.len())?;
+    let task = pool::task_rows(1);
+    pool::each(x.chunks(task).zip(y.chunks_mut(task)), |(x, y)| chunk(x, y));
+    Ok(())
+}
+
+#[napi(js_name = "toBf16")]
+pub fn to_bf16_array(x: Floats, y: Floats) -> Result<()> {
+    encode(x, y, encode_bf16)
+}
+
+#[napi(js_name = "toF16")]
+pub fn to_f16_array(x: Floats, y: Floats) -> Result<()> {
+    encode(x, y, encode_f16)
+}
