@@ -116,10 +116,16 @@ function mapEntries(
         `in line ${before.keyPlace.line}, column ${before.keyPlace.column}`,
       );
     }
-    const node = resolve(pair.value, document);
-    const value = node === null ? null : ((node as Node).toJS(document) as unknown);
     // An alias is told where it is used: that is the line to change.
     const valuePlace = pair.value ? place(startOf(pair.value)) : keyPlace;
+    const node = resolve(pair.value, document, valuePlace);
+    let value: unknown = null;
+    try {
+      if (node !== null) value = (node as Node).toJS(document);
+    } catch (error) {
+      // An alias inside without its anchor, or so many of them that they would fill the memory.
+      throw syntax(valuePlace, error instanceof Error ? error.message : String(error));
+    }
     found.set(key, {
       key,
       value,
@@ -133,8 +139,11 @@ function mapEntries(
   return [...found.values()];
 }
 
-function resolve(node: unknown, document: Document): unknown {
-  return isAlias(node) ? (node.resolve(document) ?? null) : (node ?? null);
+function resolve(node: unknown, document: Document, place: Place): unknown {
+  if (!isAlias(node)) return node ?? null;
+  const target = node.resolve(document);
+  if (!target) throw syntax(place, `\`*${node.source}\` has no \`&${node.source}\` before it`);
+  return target;
 }
 
 function mergedEntries(
@@ -142,7 +151,7 @@ function mergedEntries(
   document: Document,
   place: (offset: number) => Place,
 ): Entry[] {
-  const node = resolve(value, document);
+  const node = resolve(value, document, place(startOf(value)));
   if (isMap(node)) return mapEntries(node, document, place, false);
   if (isSeq(node)) return node.items.flatMap((item) => mergedEntries(item, document, place));
   throw syntax(place(startOf(value)), '`<<` merges a map, or a list of maps');

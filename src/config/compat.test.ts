@@ -1,0 +1,186 @@
+/** @file LLaMA-Factory's own example files and argument names, as facts in tests/fixtures. */
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { TuneryError } from '../core/errors.ts';
+import { allNames, answer } from './answer.ts';
+import { ConfigProblems } from './errors.ts';
+import { formerNames, knownKeys } from './known-keys.ts';
+import { configLines, resolveConfig } from './load.ts';
+import { aliases, sectionList, settings } from './run-config.ts';
+import type { Entry } from './source.ts';
+
+const fixture = (name: string): unknown =>
+  JSON.parse(readFileSync(new URL(`../../tests/fixtures/${name}`, import.meta.url), 'utf8'));
+
+const Values = z.record(z.string(), z.unknown());
+const examples = z
+  .array(z.object({ path: z.string(), kind: z.string(), values: Values, commented_out: Values }))
+  .parse(fixture('llamafactory-examples.json'));
+const lfDefaults = Values.parse(fixture('llamafactory-args.json'));
+
+const entry = (key: string, value: unknown): Entry => {
+  const place = { file: 'example.yaml', line: 1, column: 1 };
+  return { key, value, from: 'file', keyPlace: place, valuePlace: place };
+};
+const entries = (values: Readonly<Record<string, unknown>>): Entry[] =>
+  Object.entries(values).map(([key, value]) => entry(key, value));
+
+const commandOf: Readonly<Record<string, string>> = { infer: 'chat', export: 'export' };
+
+const problemsOf = (values: Readonly<Record<string, unknown>>, command: string): TuneryError[] => {
+  try {
+    resolveConfig(entries(values), command, 'example.yaml');
+    return [];
+  } catch (error) {
+    if (error instanceof ConfigProblems) return [...error.problems];
+    if (error instanceof TuneryError) return [error];
+    throw error;
+  }
+};
+
+describe('example files for text work as they stand', () => {
+  const named = [
+    'train_lora/qwen3_lora_sft.yaml',
+    'train_lora/qwen3_lora_sft_ds3.yaml',
+    'train_lora/qwen3_lora_sft_ray.yaml',
+    'train_full/qwen3_full_sft.yaml',
+    'train_lora/qwen3_lora_pretrain.yaml',
+    'inference/qwen3.yaml',
+    'inference/qwen3_lora_sft.yaml',
+    'inference/qwen3_full_sft.yaml',
+    'merge_lora/qwen3_lora_sft.yaml',
+    'merge_lora/qwen3_full_sft.yaml',
+  ];
+
+  test.each(named)('%s', (path) => {
+    const example = examples.find((row) => row.path === path);
+    expect(example).toBeDefined();
+    const { values = {}, kind = '' } = example ?? {};
+    expect(problemsOf(values, commandOf[kind] ?? 'train')).toEqual([]);
+    const { values: resolved } = resolveConfig(entries(values), commandOf[kind] ?? 'train');
+    for (const [key, value] of Object.entries(values)) {
+      if (value === null || value === 'none' || !settings.has(key)) continue;
+      const list = typeof value === 'string' && Array.isArray(resolved[key]);
+      expect(resolved[key], key).toEqual(list ? value.split(',') : value);
+    }
+  });
+
+  test('with the lines that stand commented out in them', () => {
+    for (const path of named.filter((name) => name.startsWith('train_') && !name.includes('ray'))) {
+      const example = examples.find((row) => row.path === path);
+      const { eval_dataset: _, ...rest } = example?.commented_out ?? {};
+      expect(problemsOf({ ...example?.values, ...rest }, 'train'), path).toEqual([]);
+    }
+  });
+
+  test('the notes of the LoRA example say what happens with each accepted key', () => {
+    const example = examples.find(({ path }) => path === 'train_lora/qwen3_lora_sft.yaml');
+    const loaded = resolveConfig(entries(example?.values ?? {}), 'train');
+    expect(configLines(loaded)).toEqual([
+      'note: `trust_remote_code`: code that comes with a model is never run; its family must be built in',
+      'note: `preprocessing_num_workers`: tokenizing takes at most one worker for each core',
+      'note: `dataloader_num_workers`: rows come from a memory-mapped file, which needs no loader',
+      'note: `ddp_timeout`: one process trains, so there are no ranks to keep in step',
+    ]);
+    expect(loaded.job.train.warmup_steps).toBe(0.1);
+  });
+
+  test('deepspeed in the full example is accepted with a line', () => {
+    const example = examples.find(({ path }) => path === 'train_full/qwen3_full_sft.yaml');
+    const lines = configLines(resolveConfig(entries(example?.values ?? {}), 'train'));
+    expect(lines).toContain(
+      'note: `deepspeed`: one process trains and holds the model whole, so nothing is sharded',
+    );
+  });
+});
+
+test('no key of any example is unknown; the rest names its alternative', () => {
+  expect(examples.length).toBeGreaterThan(60);
+  for (const { path, kind, values } of examples) {
+    const problems = problemsOf(values, commandOf[kind] ?? 'train');
+    for (const problem of problems) {
+      expect(problem.code, `${path}: ${problem.message}`).toBe('config/not-supported-yet');
+      expect(problem.help, path).toBeTruthy();
+    }
+  }
+});
+
+test.each(['dpo', 'kto', 'rm', 'ppo'])('stage %s is known', (stage) => {
+  expect(answer(entry('stage', stage))).toMatchObject({ kind: 'later', what: `stage: ${stage}` });
+});
+
+describe('every argument of LLaMA-Factory', () => {
+  const names = Object.keys(lfDefaults);
+
+  test('has an answer', () => {
+    expect(names.length).toBeGreaterThan(385);
+    expect(names.filter((name) => !settings.has(name) && !knownKeys.has(name))).toEqual([]);
+  });
+
+  test('passes with its default, with null, and with an off value', () => {
+    for (const name of names) {
+      for (const value of [lfDefaults[name], null]) {
+        expect(['value', 'unset'], `${name}: ${JSON.stringify(value)}`).toContain(
+          answer(entry(name, value)).kind,
+        );
+      }
+      if (settings.has(name)) continue;
+      for (const value of [false, 0, 'none', '', []]) {
+        expect(answer(entry(name, value)).kind, name).toBe('unset');
+      }
+    }
+  });
+
+  test('a known default is silent, an off value that differs says so', () => {
+    expect(answer(entry('use_galore', false))).toEqual({ kind: 'unset', notes: [] });
+    expect(answer(entry('galore_rank', 0))).toMatchObject({
+      kind: 'unset',
+      notes: ['it is not supported yet, and off'],
+    });
+    expect(answer(entry('ddp_timeout', 180000000))).toMatchObject({ kind: 'unset' });
+  });
+
+  test('a known one that is switched on stops, with the alternative', () => {
+    const problems = problemsOf(
+      { model_name_or_path: 'm', dataset: 'd', use_galore: true, galore_rank: 4 },
+      'train',
+    );
+    expect(problems.map(({ message }) => message)).toEqual([
+      '`use_galore`, `galore_rank` are not supported yet',
+    ]);
+    expect(problems[0]?.help).toContain('finetuning_type: lora');
+  });
+});
+
+test('no name has two answers', () => {
+  const names = allNames();
+  expect(names.filter((name, i) => names.indexOf(name) !== i)).toEqual([]);
+  for (const key of Object.values(formerNames)) expect(knownKeys.has(key), key).toBe(true);
+});
+
+test('former names lead to the names of today, and say so', () => {
+  expect(aliases.get('evaluation_strategy')).toBe('eval_strategy');
+  const loaded = resolveConfig(
+    entries({ dataset: 'd', checkpoint_dir: 'a,b', dev_ratio: 0.2 }),
+    'config',
+  );
+  expect(loaded.job.model.adapter_name_or_path).toEqual(['a', 'b']);
+  expect(loaded.job.data.val_size).toBe(0.2);
+  expect(configLines(loaded)).toContain('note: `dev_ratio`: it is called `val_size` here');
+  expect(answer(entry('neft_alpha', 5))).toMatchObject({ kind: 'later', what: 'neft_alpha' });
+});
+
+test('defaults equal LLaMA-Factory’s but for those that say why', () => {
+  const own = new Set(['disable_gradient_checkpointing', 'logging_steps']);
+  // Null, empty and derived defaults there mean the same as ours.
+  const same = new Set(['infer_backend', 'optim', 'lora_target', 'include_num_input_tokens_seen']);
+  for (const { fields } of sectionList) {
+    for (const [key, { schema, notes }] of Object.entries(fields)) {
+      const theirs = lfDefaults[key];
+      if (theirs === undefined || theirs === null || theirs === 'none' || same.has(key)) continue;
+      if (own.has(key)) expect(notes.why, key).toBeTruthy();
+      else expect(schema.parse(undefined), key).toEqual(theirs);
+    }
+  }
+});
