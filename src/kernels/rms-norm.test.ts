@@ -40,7 +40,7 @@ describe.each(storages)('%s', (storage) => {
       rmsNormBackward.reference(dy.exact, x.exact, weight.exact, exact.rstd, exactDx, exactDWeight);
       // With one column the exact gradient is all but zero: the two terms cancel.
       expectClose(dx, exactDx, { absolute: 2e-6, relative: 2e-6, name: 'dx' });
-      expectClose(dWeight, exactDWeight, { absolute: 1e-5, relative: 1e-6, name: 'dWeight' });
+      expectClose(dWeight, exactDWeight, { absolute: 5e-6, relative: 1e-6, name: 'dWeight' });
     }
   });
 });

@@ -161,7 +161,7 @@ fn sum_columns<X: Element>(x: &[X], y: Floats) -> Result<()> {
     let y = y.f32()?;
     let width = y.len();
     let rows = rows_of("x", x.len(), width)?;
-    let task = pool::task_rows(width);
+    let task = pool::partial_rows(width);
     let mut partials = vec![0.0; rows.div_ceil(task) * width];
     let tasks = x.chunks(task * width).zip(partials.chunks_mut(width));
     pool::each(tasks, |(x, sum)| sum_rows(x, sum));

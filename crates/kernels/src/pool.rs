@@ -40,6 +40,11 @@ fn pool() -> &'static ThreadPool {
     *cell.lock().unwrap()
 }
 
+/// The same for rows that are summed: few enough that f32 stays exact to about an ulp or two.
+pub fn partial_rows(width: usize) -> usize {
+    task_rows(width).min(128)
+}
+
 /// Runs `work` inside the pool, so that rayon's own iterators take its threads and no others.
 pub fn run<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     pool().install(work)

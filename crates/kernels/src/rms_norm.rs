@@ -112,7 +112,7 @@ fn backward<X: Element, W: Element>(
     if let Some(dx) = &dx {
         expect_length("dx", dx.len(), x.len())?;
     }
-    let task = pool::task_rows(width);
+    let task = pool::partial_rows(width);
     let count = rstd.len().div_ceil(task);
     let mut partials = vec![0.0; if d_weight.is_some() { count * width } else { 0 }];
     let has_weight = d_weight.is_some();
