@@ -27,7 +27,9 @@ export function splitArguments(
   args: readonly string[],
   command: { readonly name: string; readonly options?: Fields; readonly takesSettings: boolean },
 ): Split {
-  const { options: own = {}, takesSettings } = command;
+  const { takesSettings } = command;
+  // Without a prototype, so that `--constructor` is no option.
+  const own: Fields = Object.assign(Object.create(null), command.options);
   const positionals: string[] = [];
   const settings: string[] = [];
   const given = new Map<string, unknown>();

@@ -83,6 +83,9 @@ export type Command = {
   run(job: RunConfig, context: Context): Promise<number | undefined>;
 };
 
+/** By name; each is imported when it is called. */
+export type CommandTable = Readonly<Record<string, () => Promise<Command>>>;
+
 export function defineCommand<Options extends Fields = Record<never, never>>(
   definition: CommandDefinition<Options>,
 ): Command {

@@ -1,8 +1,7 @@
 /** @file The text of `--help`, for the program and for each command. */
 import { expected, plainDefault } from '../config/schema-words.ts';
 import { flagKind, flagLines, optionLine } from '../config/to-flags.ts';
-import type { Command } from './command.ts';
-import { commands } from './commands/index.ts';
+import type { Command, CommandTable } from './command.ts';
 
 const globalOptions = [
   optionLine('--json', 'Print JSON lines for programs.'),
@@ -10,7 +9,7 @@ const globalOptions = [
 ];
 
 /** All commands, or those that begin with a word. */
-export async function programHelp(prefix?: string): Promise<string> {
+export async function programHelp(commands: CommandTable, prefix?: string): Promise<string> {
   const names = Object.keys(commands)
     .filter((name) => prefix === undefined || name.startsWith(`${prefix} `))
     .sort();

@@ -5,7 +5,7 @@ import { formatError, TuneryError } from '../core/errors.ts';
 import { suggest } from '../core/suggest.ts';
 import { environment } from '../native/environment.ts';
 import { splitArguments } from './arguments.ts';
-import { type Command, type Context, exitCodes } from './command.ts';
+import { type Command, type CommandTable, type Context, exitCodes } from './command.ts';
 import { commands } from './commands/index.ts';
 import { extraArgument, missingArgument, unknownCommand } from './errors.ts';
 import { commandHelp, programHelp } from './help.ts';
@@ -20,53 +20,64 @@ export type Terminal = {
 };
 
 /** Runs one command line; resolves to the exit code. */
-export async function main(args: readonly string[], terminal: Terminal): Promise<number> {
-  let json = false;
+export async function main(
+  args: readonly string[],
+  terminal: Terminal,
+  table: CommandTable = commands,
+): Promise<number> {
+  const json = args.includes('--json');
   try {
-    json = args.includes('--json');
-    return await dispatch(args, terminal);
+    return await dispatch(args, terminal, table);
   } catch (error) {
     return report(error, terminal, json);
   }
 }
 
-async function dispatch(args: readonly string[], terminal: Terminal): Promise<number> {
+async function dispatch(
+  args: readonly string[],
+  terminal: Terminal,
+  table: CommandTable,
+): Promise<number> {
   const [first = ''] = args;
   if (first === '--version' || first === '-V') {
     terminal.out(`tunery ${packageVersion()}\n`);
     return exitCodes.ok;
   }
-  if (first === 'help') return dispatch([...args.slice(1), '--help'], terminal);
+  if (first === 'help') return dispatch([...args.slice(1), '--help'], terminal, table);
   if (first === '' || first === '--help' || first === '-h') {
-    terminal.out(`${await programHelp()}\n`);
+    terminal.out(`${await programHelp(table)}\n`);
     return first === '' ? exitCodes.usage : exitCodes.ok;
   }
-  const [name, rest] = findCommand(args);
-  const load = commands[name];
+  const [name, rest] = findCommand(args, table);
+  const load = Object.hasOwn(table, name) ? table[name] : undefined;
   if (!load) {
-    if (Object.keys(commands).some((known) => known.startsWith(`${first} `))) {
+    if (Object.keys(table).some((known) => known.startsWith(`${first} `))) {
       const [second] = args.slice(1);
-      if (second !== undefined && !second.startsWith('-')) throw unknown(`${first} ${second}`);
-      terminal.out(`${await programHelp(first)}\n`);
+      if (second !== undefined && !second.startsWith('-'))
+        throw unknown(`${first} ${second}`, table);
+      terminal.out(`${await programHelp(table, first)}\n`);
       return second === undefined ? exitCodes.usage : exitCodes.ok;
     }
-    throw unknown(first);
+    throw unknown(first, table);
   }
   return runCommand(await load(), rest, terminal);
 }
 
 /** The longest name that the arguments begin with. */
-function findCommand(args: readonly string[]): [name: string, rest: readonly string[]] {
+function findCommand(
+  args: readonly string[],
+  table: CommandTable,
+): [name: string, rest: readonly string[]] {
   const two = args.slice(0, 2).join(' ');
-  return two in commands ? [two, args.slice(2)] : [args[0] ?? '', args.slice(1)];
+  return Object.hasOwn(table, two) ? [two, args.slice(2)] : [args[0] ?? '', args.slice(1)];
 }
 
-function unknown(name: string): TuneryError {
+function unknown(name: string, table: CommandTable): TuneryError {
   return unknownCommand(
     name,
     suggest(
       name,
-      Object.keys(commands).flatMap((known) => [known, known.split(' ')[0] ?? known]),
+      Object.keys(table).flatMap((known) => [known, known.split(' ')[0] ?? known]),
     ),
   );
 }

@@ -22,12 +22,12 @@ export type Answer =
 
 /** The key that a written name stands for. */
 export function canonicalKey(key: string): string {
-  return aliases.get(key) ?? formerNames[key] ?? key;
+  return aliases.get(key) ?? formerNames.get(key) ?? key;
 }
 
 /** Every name that is not unknown. */
 export function allNames(): string[] {
-  return [...settings.keys(), ...aliases.keys(), ...knownKeys.keys(), ...Object.keys(formerNames)];
+  return [...settings.keys(), ...aliases.keys(), ...knownKeys.keys(), ...formerNames.keys()];
 }
 
 export function answer(entry: Entry): Answer {
@@ -49,6 +49,10 @@ export function answer(entry: Entry): Answer {
     problem: unknownKey(entry.keyPlace, entry.key, working ?? suggest(key, allNames())),
   };
 }
+
+/** A word of the user's may be `constructor`. */
+const own = (table: Readonly<Record<string, string>>, name: string): string | undefined =>
+  Object.hasOwn(table, name) ? table[name] : undefined;
 
 const sameText = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b);
 
@@ -74,7 +78,7 @@ function answerSetting(entry: Entry, key: string, field: Field, notes: readonly 
   }
   const read = readValue(entry, field);
   if (!read) {
-    const instead = later[String(value)] ?? later['*'];
+    const instead = own(later, String(value)) ?? later['*'];
     if (instead !== undefined) {
       return { kind: 'later', what: `${entry.key}: ${display(value)}`, instead };
     }
@@ -85,7 +89,7 @@ function answerSetting(entry: Entry, key: string, field: Field, notes: readonly 
   }
   const name = String(read.value);
   const usual = plainDefault(field);
-  const says = accepted[name] ?? (sameText(read.value, usual) ? undefined : accepted['*']);
+  const says = own(accepted, name) ?? (sameText(read.value, usual) ? undefined : accepted['*']);
   const all = [
     ...notes,
     ...(read.note === undefined ? [] : [read.note]),

@@ -9,6 +9,7 @@ import { formerNames, knownKeys } from './known-keys.ts';
 import { configLines, resolveConfig } from './load.ts';
 import { aliases, sectionList, settings } from './run-config.ts';
 import type { Entry } from './source.ts';
+import { toJsonSchema } from './to-json-schema.ts';
 
 const fixture = (name: string): unknown =>
   JSON.parse(readFileSync(new URL(`../../tests/fixtures/${name}`, import.meta.url), 'utf8'));
@@ -64,6 +65,31 @@ describe('example files for text work as they stand', () => {
       const list = typeof value === 'string' && Array.isArray(resolved[key]);
       expect(resolved[key], key).toEqual(list ? value.split(',') : value);
     }
+  });
+
+  test('`config check` takes each for what it is for', () => {
+    for (const path of named) {
+      const example = examples.find((row) => row.path === path);
+      expect(problemsOf(example?.values ?? {}, 'config'), path).toEqual([]);
+      expect(
+        problemsOf({ ...example?.values, model_name_or_path: null }, 'config').length,
+        path,
+      ).toBe(path.startsWith('inference') ? 0 : 1);
+    }
+  });
+
+  test('the JSON Schema lets them pass, and finds slips', () => {
+    const schema = z.fromJSONSchema(toJsonSchema() as Parameters<typeof z.fromJSONSchema>[0]);
+    for (const path of named) {
+      const example = examples.find((row) => row.path === path);
+      expect(schema.safeParse(example?.values).error, path).toBeUndefined();
+    }
+    expect(schema.safeParse({ lora_rank: 0 }).success).toBe(false);
+    expect(schema.safeParse({ lora_rnk: 1 }).success).toBe(false);
+    expect(schema.safeParse({ eval_strategy: 'never' }).success).toBe(false);
+    expect(schema.safeParse({ 'x-base': {}, seed: null, lora_target: ['q_proj'] }).success).toBe(
+      true,
+    );
   });
 
   test('with the lines that stand commented out in them', () => {
@@ -153,16 +179,27 @@ describe('every argument of LLaMA-Factory', () => {
   });
 });
 
-test('no name has two answers', () => {
+test('no key has two owners, and no name two answers', () => {
+  const keys = sectionList.flatMap(({ fields }) => Object.keys(fields));
+  expect(keys.length).toBe(settings.size);
   const names = allNames();
   expect(names.filter((name, i) => names.indexOf(name) !== i)).toEqual([]);
-  for (const key of Object.values(formerNames)) expect(knownKeys.has(key), key).toBe(true);
+  for (const key of formerNames.values()) expect(knownKeys.has(key), key).toBe(true);
+});
+
+test('a word that every object has is no name', () => {
+  for (const word of ['constructor', '__proto__', 'toString']) {
+    expect(answer(entry(word, 1)).kind).toBe('problem');
+    expect(answer(entry('stage', word))).toMatchObject({
+      problem: { code: 'config/wrong-type' },
+    });
+  }
 });
 
 test('former names lead to the names of today, and say so', () => {
   expect(aliases.get('evaluation_strategy')).toBe('eval_strategy');
   const loaded = resolveConfig(
-    entries({ dataset: 'd', checkpoint_dir: 'a,b', dev_ratio: 0.2 }),
+    entries({ model_name_or_path: 'm', dataset: 'd', checkpoint_dir: 'a,b', dev_ratio: 0.2 }),
     'config',
   );
   expect(loaded.job.model.adapter_name_or_path).toEqual(['a', 'b']);

@@ -35,9 +35,15 @@ export type LoadRequest = {
   readonly file?: string | undefined;
   /** `key=value`, later ones winning over earlier ones and over the file. */
   readonly overrides?: readonly string[] | undefined;
-  /** What is going to run: it decides what must be set. */
+  /** What is going to run: it decides what must be set. `config` takes it from the settings themselves. */
   readonly command: string;
 };
+
+/** What a file is for, where nothing runs yet. */
+function purpose(written: ReadonlyMap<string, Entry>): string {
+  if (written.has('dataset') || written.get('do_train')?.value === true) return 'train';
+  return written.has('export_dir') ? 'export' : 'config';
+}
 
 /** Reads, checks and resolves all settings. Throws a TuneryError that tells every problem. */
 export function loadConfig({ file, overrides = [], command }: LoadRequest): Loaded {
@@ -48,9 +54,10 @@ export function loadConfig({ file, overrides = [], command }: LoadRequest): Load
   );
 }
 
-export function resolveConfig(entries: readonly Entry[], command: string, file?: string): Loaded {
+export function resolveConfig(entries: readonly Entry[], caller: string, file?: string): Loaded {
   const problems: TuneryError[] = [];
   const written = latest(entries, problems);
+  const command = caller === 'config' ? purpose(written) : caller;
   const values: Record<string, unknown> = {};
   const origins = new Map<string, Origin>();
   for (const [key, { field }] of settings) {

@@ -53,6 +53,13 @@ function phrase(schema: JsonSchema): string {
     const arms = schema.anyOf.filter((arm) => arm.type !== 'null').map(phrase);
     return arms.includes('a list') ? 'a list, or text with commas' : arms.join(' or ');
   }
+  if (Array.isArray(schema.type)) {
+    const types: readonly string[] = schema.type;
+    return types
+      .filter((type) => type !== 'null')
+      .map((type) => phrase({ ...schema, type }))
+      .join(' or ');
+  }
   switch (schema.type) {
     case 'boolean':
       return 'true or false';

@@ -64,7 +64,7 @@ export function toDocs(): string {
     );
   }
   lines.push('', '## Former names', '', '| name | is now |', '| --- | --- |');
-  for (const [former, key] of [...aliases, ...Object.entries(formerNames)].sort()) {
+  for (const [former, key] of [...aliases, ...formerNames].sort()) {
     lines.push(`| \`${former}\` | \`${key}\` |`);
   }
   return `${lines.join('\n')}\n`;

@@ -1,12 +1,14 @@
 /** @file `tunery.schema.json`, for editors (`# yaml-language-server: $schema=…`). */
 import { formerNames, knownKeys } from './known-keys.ts';
 import { settings } from './run-config.ts';
-import { inputSchema, type JsonSchema } from './schema-words.ts';
+import { inputSchema, type JsonSchema, plainDefault } from './schema-words.ts';
 
 /** Null means "unset" for every key. */
 function orNull(schema: JsonSchema): JsonSchema {
   if (schema.enum) return { ...schema, enum: [...schema.enum, null], type: ['string', 'null'] };
-  if (typeof schema.type === 'string') return { ...schema, type: [schema.type, 'null'] };
+  if (schema.type !== undefined) {
+    return { ...schema, type: [...new Set([schema.type, 'null'].flat())] };
+  }
   if (schema.anyOf?.some(({ type }) => type === 'null')) return schema;
   return { ...schema, anyOf: [...(schema.anyOf ?? []), { type: 'null' }] };
 }
@@ -22,7 +24,12 @@ export function toJsonSchema(): JsonSchema {
       `Section: ${section.title}.`,
     ].filter((part) => part !== undefined);
     const schema = orNull(inputSchema(field));
-    properties[key] = { description: description.join(' '), ...schema };
+    const usual = plainDefault(field);
+    properties[key] = {
+      description: description.join(' '),
+      ...schema,
+      ...(usual === undefined || usual === null ? {} : { default: usual }),
+    };
     for (const alias of aliases) {
       properties[alias] = { ...schema, description: `Use \`${key}\`.`, deprecated: true };
     }
@@ -31,7 +38,7 @@ export function toJsonSchema(): JsonSchema {
     const word = answer === 'accepted' ? 'Accepted' : 'Not supported yet';
     properties[key] = { description: `${word}: ${says}.`, deprecated: true };
   }
-  for (const [former, key] of Object.entries(formerNames)) {
+  for (const [former, key] of formerNames) {
     properties[former] = { description: `Use \`${key}\`.`, deprecated: true };
   }
   return {

@@ -1,6 +1,6 @@
 /** @file `tunery config …`: what the settings of a file mean, before anything runs. */
 import { explainAll, explainKey, explainTable } from '../../config/explain.ts';
-import { configLines, loadConfig, resolveConfig } from '../../config/load.ts';
+import { configLines, loadConfig } from '../../config/load.ts';
 import { toJsonSchema } from '../../config/to-json-schema.ts';
 import { defineCommand } from '../command.ts';
 import { extraArgument } from '../errors.ts';
@@ -13,7 +13,7 @@ export const configCheckCommand = defineCommand({
   takesSettings: true,
 
   async run(_job, { positionals: [file], settings, json, print, emit }) {
-    const loaded = loadConfig({ file, overrides: settings, command: 'train' });
+    const loaded = loadConfig({ file, overrides: settings, command: 'config' });
     if (json) emit({ notes: loaded.notes, warnings: loaded.warnings });
     else print([...configLines(loaded), `${file} is in order`].join('\n'));
     return undefined;
@@ -38,15 +38,7 @@ export const configExplainCommand = defineCommand({
     const file = positionals.find((text) => /[./\\]/.test(text));
     const [key, extra] = positionals.filter((text) => text !== file);
     if (extra !== undefined) throw extraArgument('config explain', extra);
-    // Without a file nothing is about to run, so nothing can be missing.
-    const loaded =
-      file === undefined && settings.length === 0
-        ? resolveConfig([], 'config')
-        : loadConfig({
-            file,
-            overrides: settings,
-            command: file === undefined ? 'config' : 'train',
-          });
+    const loaded = loadConfig({ file, overrides: settings, command: 'config' });
     if (key === undefined) {
       if (json) for (const row of explainAll(loaded)) emit(row);
       else print([explainTable(loaded), ...configLines(loaded)].join('\n\n'));

@@ -1,7 +1,7 @@
 /** @file The commands, by name. Each is imported when it is called. */
-import type { Command } from '../command.ts';
+import type { CommandTable } from '../command.ts';
 
-export const commands: Readonly<Record<string, () => Promise<Command>>> = {
+export const commands: CommandTable = {
   'config check': async () => (await import('./config.ts')).configCheckCommand,
   'config explain': async () => (await import('./config.ts')).configExplainCommand,
   'config schema': async () => (await import('./config.ts')).configSchemaCommand,
