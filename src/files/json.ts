@@ -1,0 +1,357 @@
+/**
+ * @file JSON (RFC 8259) read so that it can be printed as Python prints it: number text and key order
+ * are kept where JavaScript would lose them, and a syntax error has its line and column.
+ */
+import { readFileSync } from 'node:fs';
+import type { Place } from '../core/errors.ts';
+import { badJson, notUtf8, readFault } from './errors.ts';
+
+/** A number whose text in JavaScript would differ from its text in the file: `1.0`, `1e5`, 20 digits. */
+export class JsonNumber {
+  readonly text: string;
+
+  constructor(text: string) {
+    this.text = text;
+  }
+
+  valueOf(): number {
+    return Number(this.text);
+  }
+
+  toString(): string {
+    return this.text;
+  }
+
+  /** `JSON.stringify` keeps the text. */
+  toJSON(): unknown {
+    const rawJson: unknown = Reflect.get(JSON, 'rawJSON');
+    return typeof rawJson === 'function' ? rawJson.call(JSON, this.text) : Number(this.text);
+  }
+}
+
+export type JsonObject = { readonly [key: string]: JsonValue };
+export type JsonValue =
+  | null
+  | boolean
+  | number
+  | string
+  | JsonNumber
+  | readonly JsonValue[]
+  | JsonObject;
+
+/** The keys as they stand in the file, where JavaScript, which puts `"10"` before `"b"`, has another order. */
+const keyOrder: unique symbol = Symbol('key order');
+
+/** Deeper nesting is refused: Python refuses it near 1000, and recursion is safe below it. */
+const maxDepth = 500;
+
+/** Numbers with a fraction, exponent, minus zero or many digits; keys that look like an index; deep nesting. */
+const unusual = /[\d][.eE]|-0|\d{16}|"\d+"\s*:|(?:[[{]\s*){100}/;
+
+const isIndex = (key: string): boolean => /^(0|[1-9]\d{0,9})$/.test(key);
+
+export const isJsonObject = (value: unknown): value is JsonObject =>
+  typeof value === 'object' &&
+  value !== null &&
+  !Array.isArray(value) &&
+  !(value instanceof JsonNumber);
+
+/** The keys of an object in the order of its source. */
+export function jsonKeys(object: JsonObject): readonly string[] {
+  const order: unknown = Reflect.get(object, keyOrder);
+  return Array.isArray(order) ? order : Object.keys(object);
+}
+
+/** Parses text. `place` is where the text begins: its file, and its line where that is not 1. */
+export function parseJson(text: string, place: Place): JsonValue {
+  if (text.charCodeAt(0) === 0xfeff) text = text.slice(1);
+  if (!unusual.test(text)) {
+    try {
+      return JSON.parse(text) as JsonValue;
+    } catch {
+      // The exact parser finds the fault again, and its place.
+    }
+  }
+  return parseExactly(text, place);
+}
+
+/** Reads and parses a file of ordinary size (configs, indexes, manifests). */
+export function readJson(path: string): JsonValue {
+  let bytes: Uint8Array;
+  try {
+    bytes = readFileSync(path);
+  } catch (error) {
+    throw readFault(path, error);
+  }
+  return parseJson(decodeUtf8(bytes, { file: path }), { file: path });
+}
+
+const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/** Text of UTF-8 bytes; anything else is an error that names the place. */
+export function decodeUtf8(bytes: Uint8Array, place: Place): string {
+  try {
+    return strict.decode(bytes);
+  } catch {
+    const utf16 =
+      (bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff);
+    throw notUtf8(place, utf16 ? ' (it begins as UTF-16 does)' : '');
+  }
+}
+
+const literals: readonly (readonly [string, null | boolean])[] = [
+  ['true', true],
+  ['false', false],
+  ['null', null],
+];
+const numberPattern = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
+const spacePattern = /[ \t\n\r]*/y;
+
+function parseExactly(text: string, start: Place): JsonValue {
+  let at = 0;
+
+  const fail = (offset: number, found: string): never => {
+    throw badJson(placeAt(text, offset, start), found);
+  };
+  const seen = (): string => {
+    if (at >= text.length) return 'the end';
+    const rest = text.slice(at, at + 20).split(/[\n\r]/)[0]!;
+    return rest === '' ? 'a line break' : `\`${rest}\``;
+  };
+  const space = (): void => {
+    spacePattern.lastIndex = at;
+    spacePattern.test(text);
+    at = spacePattern.lastIndex;
+  };
+
+  const string = (): string => {
+    const from = at;
+    let escaped = false;
+    for (at++; text[at] !== '"'; at++) {
+      const code = text.charCodeAt(at);
+      if (at >= text.length) fail(from, 'a text in quotes is never closed');
+      if (code === 10 || code === 13) fail(from, 'a text in quotes is not closed on its line');
+      if (code < 0x20) fail(at, `a control character (code ${code}) stands in a text`);
+      if (code !== 92) continue;
+      escaped = true;
+      const next = text[++at] ?? 'the end';
+      if (!'"\\/bfnrtu'.includes(next)) fail(at - 1, `\`\\${next}\` is no escape`);
+      if (next === 'u' && !/^[0-9a-fA-F]{4}$/.test(text.slice(at + 1, at + 5))) {
+        fail(at - 1, '`\\u` needs four hexadecimal digits');
+      }
+    }
+    at++;
+    const raw = text.slice(from, at);
+    return escaped ? (JSON.parse(raw) as string) : raw.slice(1, -1);
+  };
+
+  const value = (depth: number): JsonValue => {
+    if (depth > maxDepth) return fail(at, `nested more than ${maxDepth} deep`);
+    const character = text[at];
+    if (character === '{') return object(depth);
+    if (character === '[') return array(depth);
+    if (character === '"') return string();
+    for (const [word, meaning] of literals) {
+      if (text.startsWith(word, at)) {
+        at += word.length;
+        return meaning;
+      }
+    }
+    numberPattern.lastIndex = at;
+    if (!numberPattern.test(text)) return fail(at, valueFault(text, at, seen()));
+    const source = text.slice(at, numberPattern.lastIndex);
+    at = numberPattern.lastIndex;
+    return String(Number(source)) === source ? Number(source) : new JsonNumber(source);
+  };
+
+  const array = (depth: number): JsonValue => {
+    const items: JsonValue[] = [];
+    at++;
+    space();
+    if (text[at] === ']') {
+      at++;
+      return items;
+    }
+    for (;;) {
+      items.push(value(depth + 1));
+      space();
+      const next = text[at];
+      if (next !== ',' && next !== ']') fail(at, `expected \`,\` or \`]\`, found ${seen()}`);
+      at++;
+      if (next === ']') return items;
+      space();
+      if (text[at] === ']') fail(at, 'a comma stands before `]`');
+    }
+  };
+
+  const object = (depth: number): JsonValue => {
+    const result: Record<string, JsonValue> = {};
+    const keys: string[] = [];
+    let reordered = false;
+    at++;
+    space();
+    if (text[at] === '}') {
+      at++;
+      return result;
+    }
+    for (;;) {
+      if (text[at] !== '"') fail(at, `expected a key in double quotes, found ${seen()}`);
+      const key = string();
+      space();
+      if (text[at] !== ':') fail(at, `expected \`:\` after the key "${key}", found ${seen()}`);
+      at++;
+      space();
+      const item = value(depth + 1);
+      if (!Object.hasOwn(result, key)) keys.push(key);
+      reordered ||= isIndex(key);
+      // Not an assignment: `__proto__` is a key like any other.
+      Object.defineProperty(result, key, {
+        value: item,
+        writable: true,
+        enumerable: true,
+        configurable: true,
+      });
+      space();
+      const next = text[at];
+      if (next !== ',' && next !== '}') fail(at, `expected \`,\` or \`}\`, found ${seen()}`);
+      at++;
+      if (next === '}') break;
+      space();
+      if (text[at] === '}') fail(at, 'a comma stands before `}`');
+    }
+    if (reordered) Object.defineProperty(result, keyOrder, { value: keys });
+    return result;
+  };
+
+  space();
+  if (at >= text.length) return fail(at, 'it is empty');
+  const result = value(0);
+  space();
+  if (at < text.length) fail(at, `expected the end, found ${seen()}`);
+  return result;
+}
+
+function valueFault(text: string, at: number, seen: string): string {
+  if (text[at] === "'") return 'a text stands in single quotes: JSON takes double quotes only';
+  if (/^-?(NaN|Infinity)/.test(text.slice(at, at + 9))) return `${seen} is not a JSON number`;
+  if (/^(True|False|None)/.test(text.slice(at, at + 5))) return `${seen} is Python, not JSON`;
+  return `expected a value, found ${seen}`;
+}
+
+/** Line and column of an offset, counted from where the text begins. */
+function placeAt(text: string, offset: number, start: Place): Place {
+  const before = text.slice(0, offset);
+  const lines = before.split(/\r\n|\n|\r/);
+  const column = lines.at(-1)!.length + 1;
+  return {
+    ...start,
+    line: (start.line ?? 1) + lines.length - 1,
+    column: lines.length === 1 ? column + (start.column ?? 1) - 1 : column,
+  };
+}
+
+/** `repr` of a Python float. */
+export function pythonFloat(value: number): string {
+  if (Number.isNaN(value)) return 'NaN';
+  if (!Number.isFinite(value)) return value > 0 ? 'Infinity' : '-Infinity';
+  if (value === 0) return Object.is(value, -0) ? '-0.0' : '0.0';
+  const sign = value < 0 ? '-' : '';
+  // Both languages print the shortest digits that read back the same; they differ in layout alone.
+  const [mantissa, power] = Math.abs(value).toExponential().split('e');
+  const digits = mantissa.replace('.', '');
+  const exponent = Number(power);
+  if (exponent < -4 || exponent >= 16) {
+    const fraction = digits.length > 1 ? `.${digits.slice(1)}` : '';
+    const size = String(Math.abs(exponent)).padStart(2, '0');
+    return `${sign}${digits[0]}${fraction}e${exponent < 0 ? '-' : '+'}${size}`;
+  }
+  if (exponent < 0) return `${sign}0.${'0'.repeat(-exponent - 1)}${digits}`;
+  const whole = digits.slice(0, exponent + 1).padEnd(exponent + 1, '0');
+  return `${sign}${whole}.${digits.slice(exponent + 1) || '0'}`;
+}
+
+export type PythonJsonOptions = {
+  readonly indent?: number;
+  readonly sortKeys?: boolean;
+  /** Python's default; chat templates and tool texts use `false`, which is the default here. */
+  readonly ensureAscii?: boolean;
+  readonly separators?: readonly [item: string, key: string];
+};
+
+/** The text of Python's `json.dumps(value, ensure_ascii=False)`. */
+export function toPythonJson(value: unknown, options: PythonJsonOptions = {}): string {
+  const { indent, sortKeys = false, ensureAscii = false } = options;
+  const [comma, colon] = options.separators ?? [indent === undefined ? ', ' : ',', ': '];
+
+  const list = (open: string, close: string, items: readonly string[], depth: number): string => {
+    if (items.length === 0) return open + close;
+    if (indent === undefined) return open + items.join(comma) + close;
+    const line = `\n${' '.repeat(indent * (depth + 1))}`;
+    return `${open}${line}${items.join(comma + line)}\n${' '.repeat(indent * depth)}${close}`;
+  };
+
+  const print = (item: unknown, depth: number): string => {
+    if (item === null || item === undefined) return 'null';
+    if (typeof item === 'boolean') return String(item);
+    if (typeof item === 'string') return pythonString(item, ensureAscii);
+    if (typeof item === 'bigint') return String(item);
+    if (typeof item === 'number') return pythonNumber(item);
+    if (item instanceof JsonNumber) return pythonSource(item.text);
+    // Cyclic values do not come from files; a depth that no file of ours has ends both.
+    if (depth > 2 * maxDepth)
+      throw badJson({ file: 'value' }, `nested more than ${2 * maxDepth} deep`);
+    if (Array.isArray(item)) {
+      return list(
+        '[',
+        ']',
+        item.map((each) => print(each, depth + 1)),
+        depth,
+      );
+    }
+    const entries: [string, unknown][] =
+      item instanceof Map
+        ? [...item].map(([key, each]) => [String(key), each])
+        : jsonKeys(item as JsonObject).map((key) => [key, Reflect.get(item, key)]);
+    if (sortKeys) entries.sort(([a], [b]) => byCodePoint(a, b));
+    const items = entries.map(
+      ([key, each]) => pythonString(key, ensureAscii) + colon + print(each, depth + 1),
+    );
+    return list('{', '}', items, depth);
+  };
+
+  return print(value, 0);
+}
+
+/** Whole numbers came as integers: below 1e21 JavaScript prints them as they stood. */
+function pythonNumber(value: number): string {
+  const integer = Number.isInteger(value) && Math.abs(value) < 1e21 && !Object.is(value, -0);
+  return integer ? String(value) : pythonFloat(value);
+}
+
+/** An integer keeps all its digits; anything with a point or an exponent is a float in Python. */
+function pythonSource(text: string): string {
+  if (!/[.eE]/.test(text)) return text === '-0' ? '0' : text;
+  return pythonFloat(Number(text));
+}
+
+function pythonString(text: string, ensureAscii: boolean): string {
+  // JSON.stringify escapes what Python does, and lone surrogates besides.
+  let quoted = text.isWellFormed()
+    ? JSON.stringify(text)
+    : `"${text.replace(/[^\ud800-\udfff]+/g, (part) => JSON.stringify(part).slice(1, -1))}"`;
+  if (ensureAscii) {
+    quoted = quoted.replace(/[\u007f-\uffff]/g, (unit) =>
+      unit === '\u007f' ? unit : `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
+    );
+  }
+  return quoted;
+}
+
+function byCodePoint(a: string, b: string): number {
+  const [left, right] = [[...a], [...b]];
+  for (let i = 0; i < Math.min(left.length, right.length); i++) {
+    const difference = left[i]!.codePointAt(0)! - right[i]!.codePointAt(0)!;
+    if (difference !== 0) return difference;
+  }
+  return left.length - right.length;
+}
