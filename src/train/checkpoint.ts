@@ -181,12 +181,18 @@ export function latestCheckpoint(outputDir: string): {
 }
 
 /**
- * Removes the oldest checkpoints until `limit` are left, never the newest nor the best. Call it once the new one
- * is safe. A folder first loses its name, so that a kill on the way leaves nothing that looks like a checkpoint.
+ * Removes the oldest checkpoints until `limit` are left, never the one just written (`current`) nor the best. What
+ * lies beyond the current step is left alone: it may be torn, and must not count as the newest. A folder first
+ * loses its name, so that a kill on the way leaves nothing that looks like a checkpoint.
  */
-export function pruneCheckpoints(outputDir: string, limit: number, best?: number): string[] {
-  const steps = checkpointSteps(outputDir);
-  const kept = new Set(steps.slice(0, 1));
+export function pruneCheckpoints(
+  outputDir: string,
+  limit: number,
+  current: number,
+  best?: number,
+): string[] {
+  const steps = checkpointSteps(outputDir).filter((step) => step <= current);
+  const kept = new Set([current]);
   if (best !== undefined && steps.includes(best)) kept.add(best);
   for (const step of steps) if (kept.size < limit) kept.add(step);
   const removed = steps.filter((step) => !kept.has(step));
