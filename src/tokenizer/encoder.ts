@@ -1,0 +1,310 @@
+/** @file Text to ids: added tokens, normalizer, pre-tokenizer, BPE, and the special tokens around. */
+import { type AddedToken, createMatcher } from './added-tokens.ts';
+import { createBpe } from './bpe.ts';
+import { byteChars, bytesOfChars, toByteChars } from './byte-level.ts';
+import type { Definition } from './definition.ts';
+import { type Aligned, compileNormalizer } from './normalizers.ts';
+import { compilePostProcessor } from './post-processors.ts';
+import { compilePreTokenizer } from './pre-tokenizers.ts';
+import type { Vocabulary } from './vocabulary.ts';
+import { createWordCache } from './word-cache.ts';
+
+export type EncodeOptions = {
+  /** Puts what the post-processor asks for around the text, as a BOS. Default false: templates write their own. */
+  readonly addSpecialTokens?: boolean;
+  /** Special tokens that are spelled out in the text become their ids. Default true. */
+  readonly parseSpecial?: boolean;
+};
+
+export type EncodingWithOffsets = {
+  readonly ids: Int32Array;
+  /**
+   * Token i came of `text.slice(starts[i], ends[i])`, in UTF-16 units. Tokens that are parts of one character all
+   * cover it; white space belongs to the token that holds it (`trim_offsets` is not applied). A token that was
+   * added covers nothing.
+   */
+  readonly starts: Int32Array;
+  readonly ends: Int32Array;
+};
+
+/** Ids as they are found, in one buffer that grows. */
+type Output = { ids: Int32Array; count: number };
+
+const utf8 = new TextEncoder();
+
+export type Encoder = {
+  readonly encode: (text: string, options: EncodeOptions) => Int32Array;
+  readonly count: (text: string, options: EncodeOptions) => number;
+  readonly encodeWithOffsets: (text: string, options: EncodeOptions) => EncodingWithOffsets;
+};
+
+export function createEncoder(definition: Definition, vocabulary: Vocabulary): Encoder {
+  const { file, tokens, added, ignoreMerges } = definition;
+  const { model } = vocabulary;
+
+  const normalizer = definition.normalizer && compileNormalizer(definition.normalizer, file);
+  const preTokenizer = compilePreTokenizer(definition.preTokenizer, file);
+  const wrapping = compilePostProcessor(definition.postProcessor, file);
+  const byText = createMatcher(
+    added.filter(({ normalized }) => !normalized).map((token) => [token.content, token]),
+  );
+  const normalizedTokens = added.filter(({ normalized }) => normalized);
+  const byNormalizedText = createMatcher(
+    normalizedTokens.map((token) => [normalizer?.normalize(token.content) ?? token.content, token]),
+  );
+
+  const results = new Int32Array(definition.merges.length / 2);
+  for (let i = 0; i < results.length; i++) {
+    const [left, right] = [definition.merges[2 * i], definition.merges[2 * i + 1]];
+    results[i] = model.get(`${tokens[left]}${tokens[right]}`)!;
+  }
+  const bpe = createBpe(definition.merges, results);
+  /** The symbol of each byte: its token, the unknown one, or -1. */
+  const unknown = definition.unknown === undefined ? -1 : (model.get(definition.unknown) ?? -1);
+  const symbolOf = Int32Array.from(byteChars, (char) => model.get(char) ?? unknown);
+  const lacksBytes = byteChars.some((char) => !model.has(char));
+
+  const cache = createWordCache();
+  let buffer = new Uint8Array(1 << 10);
+  let symbols = new Int32Array(1 << 10);
+  let starts = new Int32Array(1 << 10);
+
+  /** The bytes of a range, or of a run of byte characters, in `buffer`. */
+  function fill(text: string, mapped: boolean): number {
+    if (buffer.length < text.length * 3) {
+      const room = text.length * 3;
+      [buffer, symbols, starts] = [
+        new Uint8Array(room),
+        new Int32Array(room),
+        new Int32Array(room),
+      ];
+    }
+    if (!mapped) return utf8.encodeInto(text, buffer).written;
+    for (let i = 0; i < text.length; i++) buffer[i] = bytesOfChars[text.charCodeAt(i)];
+    return text.length;
+  }
+
+  /** Splits one pre-token into `symbols` and `starts`; gives how many. */
+  function tokenize(text: string, mapped: boolean): number {
+    if (ignoreMerges) {
+      const whole = model.get(mapped ? text : toByteChars(text));
+      if (whole !== undefined) {
+        symbols[0] = whole;
+        starts[0] = 0;
+        return 1;
+      }
+    }
+    const length = fill(text, mapped);
+    let count = 0;
+    let fused = false;
+    for (let i = 0; i < length; i++) {
+      const symbol = symbolOf[buffer[i]];
+      if (symbol < 0) continue;
+      const isUnknown = lacksBytes && symbol === unknown && !model.has(byteChars[buffer[i]]);
+      if (isUnknown && fused && definition.fuseUnknown) continue;
+      fused = isUnknown;
+      symbols[count] = symbol;
+      starts[count++] = i;
+    }
+    return bpe.merge(symbols, starts, count);
+  }
+
+  function reserve(output: Output, more: number): void {
+    if (output.count + more <= output.ids.length) return;
+    const ids = new Int32Array(Math.max(2 * output.ids.length, output.count + more));
+    ids.set(output.ids.subarray(0, output.count));
+    output.ids = ids;
+  }
+
+  function push(output: Output, from: Int32Array, first: number, count: number): void {
+    reserve(output, count);
+    const { ids } = output;
+    let at = output.count;
+    for (let i = first; i < first + count; i++) ids[at++] = from[i];
+    output.count = at;
+  }
+
+  /** One pre-token, by the cache where it can. */
+  function pushWord(output: Output, text: string, start: number, end: number): void {
+    const entry = cache.find(text, start, end);
+    if (entry >= 0) {
+      push(output, cache.ids, cache.first[entry], cache.count[entry]);
+      return;
+    }
+    const count = tokenize(text.slice(start, end), false);
+    cache.keep(text, start, end, symbols, count);
+    push(output, symbols, 0, count);
+  }
+
+  /** A stretch of text without added tokens. */
+  function pushText(output: Output, text: string, from: number, to: number): void {
+    const { scan, split, splitBytes } = preTokenizer;
+    if (scan !== undefined) {
+      for (let at = from; at < to; ) {
+        const next = scan(text, at, to);
+        pushWord(output, text, at, next);
+        at = next;
+      }
+      return;
+    }
+    for (const piece of split(text.slice(from, to))) {
+      if (splitBytes === undefined) {
+        pushWord(output, piece.text, 0, piece.text.length);
+        continue;
+      }
+      for (const chars of splitBytes(piece.text)) push(output, symbols, 0, tokenize(chars, true));
+    }
+  }
+
+  /** Calls back for each stretch between added tokens, normalized, and for each added token. */
+  function walk(
+    text: string,
+    parseSpecial: boolean,
+    onToken: (token: AddedToken, start: number, end: number) => void,
+    onText: (text: string, start: number, end: number, base: number, aligned?: Aligned) => void,
+    withAlignment: boolean,
+  ): void {
+    for (const outer of byText(text, parseSpecial)) {
+      if (outer.token) {
+        onToken(outer.token, outer.start, outer.end);
+        continue;
+      }
+      if (!normalizer && normalizedTokens.length === 0) {
+        onText(text, outer.start, outer.end, 0);
+        continue;
+      }
+      const part = text.slice(outer.start, outer.end);
+      const aligned: Aligned = !normalizer
+        ? { text: part }
+        : withAlignment
+          ? normalizer.align(part)
+          : { text: normalizer.normalize(part) };
+      for (const inner of byNormalizedText(aligned.text, parseSpecial)) {
+        if (!inner.token) {
+          onText(aligned.text, inner.start, inner.end, outer.start, aligned);
+          continue;
+        }
+        const start = aligned.starts?.[inner.start] ?? inner.start;
+        const end = aligned.ends?.[inner.end - 1] ?? inner.end;
+        onToken(inner.token, outer.start + start, outer.start + end);
+      }
+    }
+  }
+
+  const output: Output = { ids: new Int32Array(1 << 12), count: 0 };
+
+  /** Leaves the ids in `output`. */
+  function run(
+    given: string,
+    { addSpecialTokens = false, parseSpecial = true }: EncodeOptions,
+  ): void {
+    // A lone surrogate is no character: UTF-8 has U+FFFD for it.
+    const text = given.toWellFormed();
+    output.count = 0;
+    const before = Int32Array.from(addSpecialTokens ? wrapping.before : []);
+    push(output, before, 0, before.length);
+    const single = new Int32Array(1);
+    walk(
+      text,
+      parseSpecial,
+      (token) => {
+        single[0] = token.id;
+        push(output, single, 0, 1);
+      },
+      (part, start, end) => pushText(output, part, start, end),
+      false,
+    );
+    const after = Int32Array.from(addSpecialTokens ? wrapping.after : []);
+    push(output, after, 0, after.length);
+  }
+
+  function encodeWithOffsets(given: string, options: EncodeOptions): EncodingWithOffsets {
+    const { addSpecialTokens = false, parseSpecial = true } = options;
+    const text = given.toWellFormed();
+    const ids: number[] = [];
+    const from: number[] = [];
+    const to: number[] = [];
+    const add = (id: number, start: number, end: number): void => {
+      ids.push(id);
+      from.push(start);
+      to.push(end);
+    };
+    if (addSpecialTokens) for (const id of wrapping.before) add(id, 0, 0);
+    walk(
+      text,
+      parseSpecial,
+      (token, start, end) => add(token.id, start, end),
+      (part, start, end, base, aligned) => {
+        const word = (piece: string, at: number): void => {
+          const source = (i: number): readonly [number, number] => {
+            const unit = Math.max(at + i, start);
+            return aligned?.starts && aligned.ends
+              ? [base + aligned.starts[unit], base + aligned.ends[unit]]
+              : [base + unit, base + unit + 1];
+          };
+          offsetsOfWord(piece, source, add);
+        };
+        for (const { text: piece, start: at } of preTokenizer.split(part.slice(start, end))) {
+          word(piece, start + at);
+        }
+      },
+      true,
+    );
+    if (addSpecialTokens) for (const id of wrapping.after) add(id, text.length, text.length);
+    return { ids: Int32Array.from(ids), starts: Int32Array.from(from), ends: Int32Array.from(to) };
+  }
+
+  /** The tokens of one pre-token, each with the characters that its bytes touch. */
+  function offsetsOfWord(
+    piece: string,
+    source: (unit: number) => readonly [number, number],
+    add: (id: number, start: number, end: number) => void,
+  ): void {
+    const words = preTokenizer.splitBytes?.(piece);
+    const found: number[] = [];
+    const begins: number[] = [];
+    let total = 0;
+    const take = (count: number, base: number): void => {
+      for (let i = 0; i < count; i++) {
+        found.push(symbols[i]);
+        begins.push(base + starts[i]);
+      }
+    };
+    if (words === undefined) take(tokenize(piece, false), 0);
+    else {
+      for (const chars of words) {
+        take(tokenize(chars, true), total);
+        total += chars.length;
+      }
+    }
+    // First and last UTF-16 unit of the character that each byte is of.
+    const firstUnit: number[] = [];
+    const lastUnit: number[] = [];
+    let unit = 0;
+    for (const char of piece) {
+      const code = char.codePointAt(0)!;
+      const width = code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+      for (let i = 0; i < width; i++) {
+        firstUnit.push(unit);
+        lastUnit.push(unit + char.length - 1);
+      }
+      unit += char.length;
+    }
+    for (const [i, id] of found.entries()) {
+      const stop = i + 1 < begins.length ? begins[i + 1] : firstUnit.length;
+      add(id, source(firstUnit[begins[i]])[0], source(lastUnit[stop - 1])[1]);
+    }
+  }
+
+  return {
+    encode(text, options) {
+      run(text, options);
+      return output.ids.slice(0, output.count);
+    },
+    count(text, options) {
+      run(text, options);
+      return output.count;
+    },
+    encodeWithOffsets,
+  };
+}

@@ -1,0 +1,246 @@
+/** @file Reads tokenizer.json (with tokenizer_config.json beside it), as Hugging Face's `tokenizers` writes it. */
+import * as z from 'zod';
+import { type AddedToken, plainToken, withSpecialTokens } from './added-tokens.ts';
+import { type Definition, type SpecialRole, specialRoles } from './definition.ts';
+import { badTokenizer, unsupportedModel } from './errors.ts';
+import { Part } from './normalizers.ts';
+import { createTokenizer, type Tokenizer } from './tokenizer.ts';
+
+const flag = z.boolean().default(false);
+
+const Added = z.looseObject({
+  id: z.int().nonnegative(),
+  content: z.string(),
+  single_word: flag,
+  lstrip: flag,
+  rstrip: flag,
+  normalized: flag,
+  special: flag,
+});
+
+const optionalPart = Part.nullish().transform((part) => part ?? undefined);
+
+const TokenizerJson = z.looseObject({
+  added_tokens: z.array(Added).nullish(),
+  normalizer: optionalPart,
+  pre_tokenizer: optionalPart,
+  post_processor: optionalPart,
+  decoder: optionalPart,
+  model: z.looseObject({
+    type: z.string().optional(),
+    vocab: z.unknown(),
+    merges: z.unknown(),
+    unk_token: z.string().nullish(),
+    fuse_unk: z.boolean().nullish(),
+    byte_fallback: z.boolean().nullish(),
+    ignore_merges: z.boolean().nullish(),
+    continuing_subword_prefix: z.string().nullish(),
+    end_of_word_suffix: z.string().nullish(),
+  }),
+});
+
+/** A special token of tokenizer_config.json: its text, or the token with its flags. */
+const Named = z
+  .union([z.string(), z.looseObject({ content: z.string() })])
+  .transform((token) => (typeof token === 'string' ? token : token.content));
+
+const TokenizerConfig = z.looseObject({
+  bos_token: Named.nullish(),
+  eos_token: Named.nullish(),
+  pad_token: Named.nullish(),
+  unk_token: Named.nullish(),
+  additional_special_tokens: z.array(Named).nullish(),
+  extra_special_tokens: z.union([z.array(Named), z.record(z.string(), Named)]).nullish(),
+  added_tokens_decoder: z.record(z.string(), Added.omit({ id: true })).nullish(),
+});
+type TokenizerConfig = z.infer<typeof TokenizerConfig>;
+
+export type JsonNames = {
+  /** What errors call the files. */
+  readonly file?: string;
+  readonly configFile?: string;
+};
+
+/** The tokenizer of a tokenizer.json; the config names bos, eos and pad. Both are the texts of the files. */
+export function tokenizerFromJson(
+  tokenizerJson: string,
+  tokenizerConfig?: string,
+  { file = 'tokenizer.json', configFile = 'tokenizer_config.json' }: JsonNames = {},
+): Tokenizer {
+  const json = parse(TokenizerJson, tokenizerJson, file);
+  const configValue = tokenizerConfig === undefined ? {} : parseJson(tokenizerConfig, configFile);
+  const config = check(TokenizerConfig, configValue, configFile);
+  const { model } = json;
+  const kind = model.type ?? (Array.isArray(model.vocab) ? 'Unigram' : 'BPE');
+  if (kind !== 'BPE') throw unsupportedModel(file, kind);
+  if (model.byte_fallback) throw unsupportedModel(file, 'BPE with byte fallback (SentencePiece)');
+  if (model.continuing_subword_prefix || model.end_of_word_suffix) {
+    throw unsupportedModel(file, 'BPE with word prefixes or suffixes (WordPiece, CLIP)');
+  }
+
+  const { tokens, ids } = readVocabulary(model.vocab, file);
+  const added = readAdded(json.added_tokens ?? [], config, ids);
+  const allIds = new Map([...ids, ...added.map(({ content, id }) => [content, id] as const)]);
+  const special: Partial<Record<SpecialRole, string>> = {};
+  for (const role of specialRoles) {
+    const token = config[`${role}_token`];
+    if (typeof token === 'string' && allIds.has(token)) special[role] = token;
+  }
+
+  const definition: Definition = {
+    file,
+    tokens,
+    merges: readMerges(model.merges, ids, file),
+    ignoreMerges: model.ignore_merges ?? false,
+    unknown: model.unk_token ?? undefined,
+    fuseUnknown: model.fuse_unk ?? false,
+    normalizer: json.normalizer,
+    preTokenizer: json.pre_tokenizer,
+    postProcessor: json.post_processor,
+    added,
+    special,
+    source: { tokenizerJson, config: z.record(z.string(), z.unknown()).parse(configValue) },
+  };
+  try {
+    return createTokenizer(definition);
+  } catch (error) {
+    throw error instanceof z.ZodError ? badShape(error, file) : error;
+  }
+}
+
+function parseJson(text: string, file: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw badTokenizer(file, undefined, error instanceof Error ? error.message : String(error));
+  }
+}
+
+function check<Schema extends z.ZodType>(
+  schema: Schema,
+  value: unknown,
+  file: string,
+): z.infer<Schema> {
+  const parsed = schema.safeParse(value);
+  if (!parsed.success) throw badShape(parsed.error, file);
+  return parsed.data;
+}
+
+function parse<Schema extends z.ZodType>(
+  schema: Schema,
+  text: string,
+  file: string,
+): z.infer<Schema> {
+  return check(schema, parseJson(text, file), file);
+}
+
+function badShape(error: z.ZodError, file: string): Error {
+  const [issue] = error.issues;
+  return badTokenizer(file, issue.path.join('.') || undefined, issue.message);
+}
+
+function readVocabulary(
+  vocab: unknown,
+  file: string,
+): { readonly tokens: (string | undefined)[]; readonly ids: ReadonlyMap<string, number> } {
+  if (typeof vocab !== 'object' || vocab === null || Array.isArray(vocab)) {
+    throw badTokenizer(file, 'model.vocab', 'the vocabulary is not an object of tokens and ids');
+  }
+  const entries: [string, unknown][] = Object.entries(vocab);
+  // Ids may have holes, but a vocabulary of ten tokens has no id of a billion.
+  const limit = 2 * entries.length + 100_000;
+  const ids = new Map<string, number>();
+  const tokens: (string | undefined)[] = [];
+  for (const [token, id] of entries) {
+    if (typeof id !== 'number' || !Number.isInteger(id) || id < 0 || id > limit) {
+      throw badTokenizer(
+        file,
+        'model.vocab',
+        `token ${JSON.stringify(token)} has the id ${JSON.stringify(id)}`,
+      );
+    }
+    ids.set(token, id);
+    tokens[id] = token;
+  }
+  return { tokens: Array.from(tokens), ids };
+}
+
+function readMerges(merges: unknown, ids: ReadonlyMap<string, number>, file: string): Int32Array {
+  if (!Array.isArray(merges)) {
+    throw badTokenizer(file, 'model.merges', 'there is no list of merges');
+  }
+  const pairs = new Int32Array(2 * merges.length);
+  let count = 0;
+  for (const [i, merge] of merges.entries()) {
+    if (typeof merge === 'string' && merge.startsWith('#version')) continue;
+    const sides: unknown[] = typeof merge === 'string' ? merge.split(' ') : merge;
+    const [left, right] = Array.isArray(sides) && sides.length === 2 ? sides : [];
+    if (typeof left !== 'string' || typeof right !== 'string') {
+      throw badTokenizer(file, `model.merges[${i}]`, `${JSON.stringify(merge)} is no pair`);
+    }
+    const [leftId, rightId] = [ids.get(left), ids.get(right)];
+    if (leftId === undefined || rightId === undefined || !ids.has(left + right)) {
+      const missing = [left, right, left + right].find((token) => !ids.has(token));
+      throw badTokenizer(
+        file,
+        `model.merges[${i}]`,
+        `${JSON.stringify(missing)} is not in the vocabulary`,
+      );
+    }
+    pairs[2 * count] = leftId;
+    pairs[2 * count + 1] = rightId;
+    count++;
+  }
+  return pairs.slice(0, 2 * count);
+}
+
+function readAdded(
+  listed: readonly z.infer<typeof Added>[],
+  config: TokenizerConfig,
+  ids: ReadonlyMap<string, number>,
+): readonly AddedToken[] {
+  const byContent = new Map<string, AddedToken>();
+  const add = (token: z.infer<typeof Added>): void => {
+    if (token.content === '' || byContent.has(token.content)) return;
+    byContent.set(token.content, {
+      // The vocabulary has the last word on an id, as in the library.
+      id: ids.get(token.content) ?? token.id,
+      content: token.content,
+      singleWord: token.single_word,
+      lstrip: token.lstrip,
+      rstrip: token.rstrip,
+      normalized: token.normalized,
+      special: token.special,
+    });
+  };
+  for (const token of listed) add(token);
+  for (const [id, token] of Object.entries(config.added_tokens_decoder ?? {})) {
+    add({ ...token, id: Number(id) });
+  }
+
+  // transformers makes special whatever the config names so, with a new id where it has none.
+  const extra = config.extra_special_tokens ?? [];
+  const named = [
+    config.bos_token,
+    config.eos_token,
+    config.unk_token,
+    config.pad_token,
+    ...(config.additional_special_tokens ?? []),
+    ...(Array.isArray(extra) ? extra : Object.values(extra)),
+  ].filter((token) => typeof token === 'string' && token !== '');
+  let next = 0;
+  for (const id of ids.values()) next = Math.max(next, id + 1);
+  for (const { id } of byContent.values()) next = Math.max(next, id + 1);
+  for (const content of named) {
+    if (content && !byContent.has(content) && !ids.has(content)) {
+      byContent.set(content, { ...plainToken(next++, content), special: true });
+    }
+  }
+  const idOf = (token: string): number | undefined => byContent.get(token)?.id ?? ids.get(token);
+  const added = [...byContent.values()].sort((a, b) => a.id - b.id);
+  return withSpecialTokens(
+    added,
+    named.filter((token) => token !== undefined && token !== null),
+    idOf,
+  );
+}

@@ -1,0 +1,42 @@
+/** @file The tokens of a tokenizer: id to text, text to id, and the bytes that each stands for. */
+import type { AddedToken } from './added-tokens.ts';
+import { tokenBytes } from './byte-level.ts';
+import type { Definition } from './definition.ts';
+
+export type Vocabulary = {
+  /** Of the model alone, in byte characters. */
+  readonly model: ReadonlyMap<string, number>;
+  readonly size: number;
+  readonly idOf: (token: string) => number | undefined;
+  readonly tokenOf: (id: number) => string | undefined;
+  readonly bytesOf: (id: number) => Uint8Array | undefined;
+  readonly isSpecial: (id: number) => boolean;
+};
+
+const utf8 = new TextEncoder();
+
+export function createVocabulary({ tokens, added }: Definition): Vocabulary {
+  const model = new Map<string, number>();
+  for (const [id, token] of tokens.entries()) if (token !== undefined) model.set(token, id);
+  const byId = new Map<number, AddedToken>(added.map((token) => [token.id, token]));
+  const byText = new Map(added.map((token) => [token.content, token.id]));
+  /** Made when first asked for. */
+  const bytes: (Uint8Array | undefined)[] = [];
+
+  return {
+    model,
+    size: added.reduce((size, { id }) => Math.max(size, id + 1), tokens.length),
+    idOf: (token) => byText.get(token) ?? model.get(token),
+    tokenOf: (id) => byId.get(id)?.content ?? tokens[id],
+    isSpecial: (id) => byId.get(id)?.special ?? false,
+    bytesOf(id) {
+      const found = bytes[id];
+      if (found !== undefined) return found;
+      const token = byId.get(id);
+      const text = tokens[id];
+      if (token !== undefined) bytes[id] = utf8.encode(token.content);
+      else if (text !== undefined) bytes[id] = tokenBytes(text);
+      return bytes[id];
+    },
+  };
+}

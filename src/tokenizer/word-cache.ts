@@ -1,0 +1,87 @@
+/** @file The ids of pre-tokens met before, found by a range of the text without cutting a string out of it; bounded. */
+
+/** Longer pre-tokens are not kept. */
+const LONGEST = 64;
+const SLOTS = 1 << 17;
+const WORDS = 1 << 16;
+const CHARS = 1 << 20;
+const IDS = 1 << 19;
+
+export type WordCache = {
+  /** The entry of `text[start … end)`, or -1. */
+  readonly find: (text: string, start: number, end: number) => number;
+  /** Keeps ids for the range that `find` was last asked for and did not have. */
+  readonly keep: (text: string, start: number, end: number, ids: Int32Array, count: number) => void;
+  /** Where an entry's ids lie in `ids`, and how many. */
+  readonly first: Int32Array;
+  readonly count: Int32Array;
+  readonly ids: Int32Array;
+};
+
+/** When any part is full, all is forgotten: cheaper than an order of use, and a text refills it in no time. */
+export function createWordCache(): WordCache {
+  const slots = new Int32Array(SLOTS).fill(-1);
+  const hashes = new Int32Array(WORDS);
+  const charsAt = new Int32Array(WORDS);
+  const lengths = new Uint8Array(WORDS);
+  const chars = new Uint16Array(CHARS);
+  const first = new Int32Array(WORDS);
+  const count = new Int32Array(WORDS);
+  const ids = new Int32Array(IDS);
+  let words = 0;
+  let charsUsed = 0;
+  let idsUsed = 0;
+  /** Left behind by `find` for `keep`. */
+  let lastHash = 0;
+  let lastSlot = 0;
+
+  return {
+    first,
+    count,
+    ids,
+
+    find(text, start, end) {
+      const length = end - start;
+      if (length > LONGEST) return -1;
+      let hash = length;
+      for (let i = start; i < end; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+      hash ^= hash >>> 15;
+      let slot = hash & (SLOTS - 1);
+      for (;;) {
+        const word = slots[slot];
+        if (word < 0) break;
+        if (hashes[word] === hash && lengths[word] === length) {
+          const at = charsAt[word] - start;
+          let i = start;
+          while (i < end && chars[at + i] === text.charCodeAt(i)) i++;
+          if (i === end) return word;
+        }
+        slot = (slot + 1) & (SLOTS - 1);
+      }
+      lastHash = hash;
+      lastSlot = slot;
+      return -1;
+    },
+
+    keep(text, start, end, found, size) {
+      const length = end - start;
+      if (length > LONGEST) return;
+      if (words === WORDS || charsUsed + length > CHARS || idsUsed + size > IDS) {
+        slots.fill(-1);
+        words = 0;
+        charsUsed = 0;
+        idsUsed = 0;
+        lastSlot = lastHash & (SLOTS - 1);
+      }
+      slots[lastSlot] = words;
+      hashes[words] = lastHash;
+      charsAt[words] = charsUsed;
+      lengths[words] = length;
+      first[words] = idsUsed;
+      count[words] = size;
+      for (let i = start; i < end; i++) chars[charsUsed++] = text.charCodeAt(i);
+      for (let i = 0; i < size; i++) ids[idsUsed++] = found[i];
+      words++;
+    },
+  };
+}
