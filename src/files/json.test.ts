@@ -93,9 +93,13 @@ test('Python floats are printed as repr prints them', () => {
     }),
     { seed: 7 },
   );
-  expect([5e-324, 1.7976931348623157e308, 2 ** 53, 0.1, -1.5e-7].map(pythonFloat)).toEqual(
-    ['5e-324', '1.7976931348623157e+308', '9007199254740992.0', '0.1', '-1.5e-07'],
-  );
+  expect([5e-324, 1.7976931348623157e308, 2 ** 53, 0.1, -1.5e-7].map(pythonFloat)).toEqual([
+    '5e-324',
+    '1.7976931348623157e+308',
+    '9007199254740992.0',
+    '0.1',
+    '-1.5e-07',
+  ]);
 });
 
 const fault = (text: string): { place: unknown; message: string } => {

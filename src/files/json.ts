@@ -62,17 +62,22 @@ export function jsonKeys(object: JsonObject): readonly string[] {
   return Array.isArray(order) ? order : Object.keys(object);
 }
 
+export type ParseOptions = {
+  /** Refuses a key that stands twice in one object; otherwise the last one wins, as in Python. */
+  readonly uniqueKeys?: boolean;
+};
+
 /** Parses text. `place` is where the text begins: its file, and its line where that is not 1. */
-export function parseJson(text: string, place: Place): JsonValue {
+export function parseJson(text: string, place: Place, options: ParseOptions = {}): JsonValue {
   if (text.charCodeAt(0) === 0xfeff) text = text.slice(1);
-  if (!unusual.test(text)) {
+  if (!options.uniqueKeys && !unusual.test(text)) {
     try {
       return JSON.parse(text) as JsonValue;
     } catch {
       // The exact parser finds the fault again, and its place.
     }
   }
-  return parseExactly(text, place);
+  return parseExactly(text, place, options.uniqueKeys ?? false);
 }
 
 /** Reads and parses a file of ordinary size (configs, indexes, manifests). */
@@ -107,7 +112,7 @@ const literals: readonly (readonly [string, null | boolean])[] = [
 const numberPattern = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
 const spacePattern = /[ \t\n\r]*/y;
 
-function parseExactly(text: string, start: Place): JsonValue {
+function parseExactly(text: string, start: Place, uniqueKeys: boolean): JsonValue {
   let at = 0;
 
   const fail = (offset: number, found: string): never => {
@@ -196,7 +201,9 @@ function parseExactly(text: string, start: Place): JsonValue {
     }
     for (;;) {
       if (text[at] !== '"') fail(at, `expected a key in double quotes, found ${seen()}`);
+      const keyAt = at;
       const key = string();
+      if (uniqueKeys && Object.hasOwn(result, key)) fail(keyAt, `the key "${key}" stands twice`);
       space();
       if (text[at] !== ':') fail(at, `expected \`:\` after the key "${key}", found ${seen()}`);
       at++;
