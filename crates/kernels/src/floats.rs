@@ -52,6 +52,7 @@ pub enum Floats {
 }
 
 impl Floats {
+    #[allow(dead_code)]
     pub fn len(&self) -> usize {
         match self {
             Floats::F32(a) => a.len(),

@@ -46,6 +46,7 @@ pub fn partial_rows(width: usize) -> usize {
 }
 
 /// Runs `work` inside the pool, so that rayon's own iterators take its threads and no others.
+#[allow(dead_code)]
 pub fn run<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     pool().install(work)
 }

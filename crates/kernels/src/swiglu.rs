@@ -4,7 +4,7 @@ use napi::Result;
 use napi_derive::napi;
 
 use crate::floats::{Element, Floats, expect_length};
-use crate::math::sigmoid;
+use crate::math::{sigmoid, sigmoid_pair};
 use crate::{each_storage, per_isa, pool};
 
 per_isa! {
@@ -36,9 +36,9 @@ per_isa! {
         let inputs = dy.iter().zip(gate).zip(up);
         for (((dy, gate), up), (d_gate, d_up)) in inputs.zip(d_gate.iter_mut().zip(d_up)) {
             let (dy, gate, up) = (dy.get(), gate.get(), up.get());
-            let s = sigmoid(gate);
+            let (s, rest) = sigmoid_pair(gate);
             *d_up = X::put(dy * gate * s);
-            *d_gate = X::put(dy * up * s * (1.0 + gate * (1.0 - s)));
+            *d_gate = X::put(dy * up * s * (1.0 + gate * rest));
         }
     }
 }
