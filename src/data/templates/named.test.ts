@@ -42,8 +42,8 @@ function bytesAnd(
   return {
     encode: (piece) => Int32Array.from(Buffer.from(piece, 'utf8')),
     idOf: (token) => ids.get(token),
-    bosToken: bos,
-    eosToken: eos,
+    bos: { id: ids.get(bos)!, token: bos },
+    eos: { id: ids.get(eos)!, token: eos },
     textOf(some) {
       const parts = [...some].map((id) =>
         id < 256 ? Buffer.of(id) : Buffer.from(tokens[id - 256]!),

@@ -1,4 +1,5 @@
 /** @file A named template with a tokenizer: pieces tokenized one by one, prompts and replies in pairs. */
+import type { Tokenizer } from '../../tokenizer/tokenizer.ts';
 import { type ChatTemplate, concat, fixedDate, formatDate } from '../chat-template.ts';
 import { missingToken } from '../errors.ts';
 import { isReply } from '../example.ts';
@@ -6,13 +7,8 @@ import type { Turn } from '../labels.ts';
 import { type Conversation, type Piece, renderPieces } from './render.ts';
 import type { NamedTemplate } from './template.ts';
 
-/** What a template asks of a tokenizer. */
-export type PieceTokenizer = {
-  encode(text: string): Int32Array;
-  idOf(token: string): number | undefined;
-  readonly bosToken: string | undefined;
-  readonly eosToken: string | undefined;
-};
+/** What a named template asks of a tokenizer. */
+export type PieceTokenizer = Pick<Tokenizer, 'encode' | 'idOf' | 'bos' | 'eos'>;
 
 export type NamedOptions = {
   /** Takes the place of the template's own. */
@@ -40,9 +36,8 @@ export function namedTemplate(
     if (id === undefined) throw missingToken(name, token, why);
     return id;
   };
-  const eosToken = stopTokenOf(template, tokenizer.eosToken);
+  const eosToken = stopTokenOf(template, tokenizer.eos?.token);
   const eosId = idOf(eosToken, 'replies end with it');
-  const bosId = tokenizer.bosToken === undefined ? undefined : tokenizer.idOf(tokenizer.bosToken);
   // Stop words beyond the one that is taught: those that the vocabulary lacks can never be generated.
   const others = template.stopWords.flatMap((word) => tokenizer.idOf(word) ?? []);
 
@@ -51,13 +46,13 @@ export function namedTemplate(
       return piece === '' ? new Int32Array(0) : tokenizer.encode(piece);
     if ('token' in piece) return Int32Array.of(idOf(piece.token, 'it stands in every turn'));
     if ('eos' in piece) return Int32Array.of(eosId);
-    return bosId === undefined ? new Int32Array(0) : Int32Array.of(bosId);
+    return tokenizer.bos ? Int32Array.of(tokenizer.bos.id) : new Int32Array(0);
   };
   const encodeAll = (pieces: readonly Piece[]): Int32Array => concat(pieces.map(encodePiece));
   const textOf = (piece: Piece): string => {
     if (typeof piece === 'string') return piece;
     if ('token' in piece) return piece.token;
-    return 'eos' in piece ? eosToken : (tokenizer.bosToken ?? '');
+    return 'eos' in piece ? eosToken : (tokenizer.bos?.token ?? '');
   };
 
   /** The prompt of the next reply: all messages before it. */

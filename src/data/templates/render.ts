@@ -2,8 +2,13 @@
 import type { Place } from '../../core/errors.ts';
 import type { Message } from '../example.ts';
 import { toolFormats } from '../tool-formats/index.ts';
-import { parseCalls, parseTools, type ToolFormat } from '../tool-formats/tool-format.ts';
-import type { NamedTemplate, Slot } from './template.ts';
+import {
+  parseCalls,
+  parseTools,
+  type ToolCall,
+  type ToolFormat,
+} from '../tool-formats/tool-format.ts';
+import { defineTemplate, type NamedTemplate, type Slot } from './template.ts';
 
 export type Conversation = {
   readonly messages: readonly Message[];
@@ -95,13 +100,27 @@ function callsText(
   format: ToolFormat,
   place: Place | undefined,
 ): string {
-  const call = between(content, template.toolCallWords);
+  const { words, calls } = splitCalls(content, place, template);
+  return words + format.calls(calls);
+}
+
+const usualWords: Pick<NamedTemplate, 'thoughtWords' | 'toolCallWords'> = defineTemplate({
+  name: '',
+});
+
+/** The calls of a `function` message, and the words that stand around them. */
+export function splitCalls(
+  content: string,
+  place: Place | undefined,
+  { thoughtWords, toolCallWords }: typeof usualWords = usualWords,
+): { readonly words: string; readonly calls: readonly ToolCall[] } {
+  const call = between(content, toolCallWords);
   if (call !== undefined) {
-    const [open, close] = template.toolCallWords;
+    const [open, close] = toolCallWords;
     const json = call.slice(open.length, call.length - close.length);
-    return content.replaceAll(call, '') + format.calls(parseCalls(json, place));
+    return { words: content.replaceAll(call, ''), calls: parseCalls(json, place) };
   }
-  const thought = between(content, template.thoughtWords);
+  const thought = between(content, thoughtWords);
   const json = thought === undefined ? content : content.replaceAll(thought, '');
-  return (thought ?? '') + format.calls(parseCalls(json, place));
+  return { words: thought ?? '', calls: parseCalls(json, place) };
 }
