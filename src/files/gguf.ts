@@ -57,7 +57,7 @@ const typeNames: Readonly<Record<number, string>> = {
 export type GgufScalar = number | bigint | boolean | string;
 
 /** An array of the metadata, decoded when asked for: a vocabulary has a hundred thousand texts. */
-export type GgufArray = {
+export type GgufArray = Iterable<GgufValue> & {
   readonly length: number;
   values(): readonly GgufValue[];
 };
@@ -341,11 +341,9 @@ const small = (value: bigint): number | bigint =>
 
 function lazy(length: number, read: () => readonly GgufValue[]): GgufArray {
   let values: readonly GgufValue[] | undefined;
-  return {
-    length,
-    values() {
-      values ??= read();
-      return values;
-    },
+  const all = (): readonly GgufValue[] => {
+    values ??= read();
+    return values;
   };
+  return { length, values: all, [Symbol.iterator]: () => all()[Symbol.iterator]() };
 }
