@@ -190,7 +190,7 @@ export const unsupervised = defineError(
   (place: Place, why: string, cutoff: number) => ({
     message: `no token of this row is learned: ${why}`,
     place,
-    help: `raise \`cutoff_len\` (now ${cutoff}) or mend the row; \`allow_unsupervised: true\` leaves such rows out and counts them`,
+    help: `raise \`cutoff_len\` (now ${cutoff}) or mend the row; \`allow_unsupervised: true\` lets such rows pass`,
   }),
 );
 

@@ -1,0 +1,137 @@
+/** @file Opens the chat template of a run: a named one, or the model's own; and says where the two differ. */
+import { TuneryError } from '../core/errors.ts';
+import { didYouMean } from '../core/suggest.ts';
+import type { Tokenizer } from '../tokenizer/tokenizer.ts';
+import type { ChatTemplate } from './chat-template.ts';
+import { noTemplate, unknownTemplate } from './errors.ts';
+import { templates } from './templates/index.ts';
+import { type JinjaOptions, jinjaTemplate } from './templates/jinja.ts';
+import { namedTemplate, stopTokenOf } from './templates/named.ts';
+import type { NamedTemplate } from './templates/template.ts';
+import { toJinja } from './templates/to-jinja.ts';
+import type { Warning } from './warning.ts';
+
+export type TemplateInput = {
+  /** A template's name; null is the model's own. */
+  readonly name: string | null;
+  /** The model's own Jinja text, where it has one. */
+  readonly jinja: string | undefined;
+  readonly tokenizer: Tokenizer;
+  readonly defaultSystem?: string | null;
+  readonly enableThinking?: boolean | null;
+  /** Stop ids of the model's generation config. */
+  readonly stopIds?: readonly number[];
+};
+
+export type OpenTemplate = {
+  readonly template: ChatTemplate;
+  /** With the end of text and the padding that the template asks for. */
+  readonly tokenizer: Tokenizer;
+  /** The Jinja text that belongs into the tokenizer's files on save. */
+  readonly jinja: string | undefined;
+  readonly warnings: readonly Warning[];
+};
+
+export function openTemplate(input: TemplateInput): OpenTemplate {
+  const { name, jinja, tokenizer, stopIds = [] } = input;
+  const defaultSystem = input.defaultSystem ?? undefined;
+  const options: JinjaOptions = {
+    defaultSystem,
+    enableThinking: input.enableThinking ?? null,
+    stopIds,
+  };
+  const known = Object.keys(templates);
+  if (name === null) {
+    if (jinja === undefined) throw noTemplate(known);
+    const template = jinjaTemplate(jinja, tokenizer, options);
+    return {
+      template,
+      tokenizer,
+      jinja,
+      warnings: jinja.includes('strftime_now') ? [fixedDateWarning] : [],
+    };
+  }
+  const named = Object.hasOwn(templates, name) ? templates[name] : undefined;
+  if (!named) throw unknownTemplate(name, didYouMean(name, known), known);
+
+  const eos = stopTokenOf(named, tokenizer.eos?.token);
+  const fixed = namedTokenizer(tokenizer, eos);
+  const template = namedTemplate(named, fixed, { defaultSystem });
+  const differs =
+    jinja === undefined ? undefined : difference(named, template, jinja, fixed, options);
+  const keeps = jinja !== undefined && !named.replaceJinja;
+  return {
+    template,
+    tokenizer: fixed,
+    jinja: keeps ? jinja : toJinja(named, { bos: fixed.bos?.token, eos: fixed.eos?.token }),
+    warnings: differs ? [differs] : [],
+  };
+}
+
+/** With the template's end of text; where there is no padding, that is the padding too. */
+function namedTokenizer(tokenizer: Tokenizer, eos: string): Tokenizer {
+  // A token that the vocabulary lacks is the template's error to tell.
+  if (tokenizer.idOf(eos) === undefined) return tokenizer;
+  return tokenizer.withTokens(tokenizer.pad ? { eos } : { eos, pad: eos });
+}
+
+const fixedDateWarning: Warning = {
+  code: 'data/fixed-date',
+  message:
+    'the model’s template writes today’s date; it is 26 Jul 2024 in every run, so that runs can be repeated',
+  help: 'nothing need be done; other programs will write the day’s own date',
+};
+
+const probes = [
+  {
+    system: '',
+    messages: [
+      { role: 'user', content: 'Hello' },
+      { role: 'assistant', content: 'Hi there' },
+    ],
+  },
+  {
+    system: 'Be brief.',
+    messages: [
+      { role: 'user', content: 'One' },
+      { role: 'assistant', content: 'Two' },
+      { role: 'user', content: 'Three' },
+    ],
+  },
+] as const;
+
+/** Where a named template writes something else than the model's own. */
+function difference(
+  named: NamedTemplate,
+  template: ChatTemplate,
+  jinja: string,
+  tokenizer: Tokenizer,
+  options: JinjaOptions,
+): Warning | undefined {
+  const warning = (what: string): Warning => ({
+    code: 'data/template-differs',
+    message: `template \`${named.name}\` differs from the model’s own: ${what}`,
+    help: 'leave `template` unset to train with what the model was trained with',
+  });
+  try {
+    const own = jinjaTemplate(jinja, tokenizer, options);
+    for (const { system, messages } of probes) {
+      const conversation = { system, messages, tools: '' };
+      const [ours, theirs] = [template, own].map((each) => each.promptText(conversation));
+      // A generation prompt after a reply is the own template's manner, and no one asks for it there.
+      const length =
+        messages.at(-1)?.role === 'assistant' ? Math.min(ours.length, theirs.length) : Infinity;
+      const [a, b] = [ours.slice(0, length), theirs.slice(0, length)];
+      if (a === b) continue;
+      let at = 0;
+      while (at < a.length && a[at] === b[at]) at++;
+      const from = Math.max(0, at - 12);
+      const show = (text: string): string => JSON.stringify(text.slice(from, at + 28));
+      return warning(`it writes ${show(a)} where the model’s writes ${show(b)}`);
+    }
+  } catch (error) {
+    if (!(error instanceof TuneryError)) throw error;
+    return warning(error.message);
+  }
+  return undefined;
+}

@@ -1,0 +1,220 @@
+/** @file Where rows come from: names in `dataset_info.json`, or paths given directly. */
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import { extname, join } from 'node:path';
+import { didYouMean } from '../core/suggest.ts';
+import { isJsonObject, type JsonObject } from '../files/json.ts';
+import { readRows, rowFormats } from '../files/rows.ts';
+import { type DatasetInfo, readDatasetInfo } from './dataset-info.ts';
+import {
+  badDatasetInfo,
+  emptyDataset,
+  hubLater,
+  neverSeen,
+  unknownDataset,
+  unknownFormat,
+  wrongData,
+} from './errors.ts';
+import type { Example } from './example.ts';
+import { type Format, type Reading, readingOf } from './formats/format.ts';
+import { formats } from './formats/index.ts';
+import { sampleRows } from './permutation.ts';
+import type { Warning } from './warning.ts';
+
+export type Source = {
+  readonly name: string;
+  readonly files: readonly string[];
+  readonly format: Format;
+  readonly reading: Reading;
+  /** Columns that dataset_info.json names, so that one which no row has is a mistake. */
+  readonly described: boolean;
+  readonly numSamples: number | undefined;
+};
+
+export type Stage = 'pt' | 'sft';
+
+/** Finds each data set. A name that is asked for twice is read once, as LLaMA-Factory does. */
+export function findSources(
+  names: readonly string[],
+  folder: string,
+  stage: Stage,
+  warn: (warning: Warning) => void,
+): Source[] {
+  let info: DatasetInfo | undefined;
+  let read = false;
+  const sources: Source[] = [];
+  for (const [i, name] of names.entries()) {
+    if (names.indexOf(name) !== i) {
+      const help = 'to show rows twice, give the data set a second name in dataset_info.json';
+      warn({
+        code: 'data/twice',
+        message: `data set \`${name}\` is named twice; it is read once`,
+        help,
+      });
+      continue;
+    }
+    if (!read) info = readDatasetInfo(folder, warn);
+    read = true;
+    sources.push(findSource(name, folder, info));
+  }
+  for (const source of sources) checkStage(source, stage);
+  return sources;
+}
+
+function findSource(name: string, folder: string, info: DatasetInfo | undefined): Source {
+  const infoPath = info?.path ?? join(folder, 'dataset_info.json');
+  if (folder === 'ONLINE' || folder.startsWith('REMOTE:')) {
+    throw hubLater({ file: 'dataset_dir' }, name);
+  }
+  const entry = info?.entry(name);
+  if (entry) {
+    const path = entry.fileName === undefined ? undefined : join(folder, entry.fileName);
+    if (path === undefined || !existsSync(path)) {
+      if (entry.hub !== undefined) throw hubLater(entry.place, entry.hub);
+      throw badDatasetInfo(
+        entry.place,
+        `its file ${path} does not exist`,
+        'check `file_name` and `dataset_dir`',
+      );
+    }
+    const format = formats[entry.formatting]!;
+    const { numSamples, description } = entry;
+    const reading = readingOf(format, description);
+    const files = filesAt(path, name);
+    return {
+      name,
+      files,
+      format,
+      reading,
+      described: description.columns !== undefined,
+      numSamples,
+    };
+  }
+  const path = [name, join(folder, name)].find((candidate) => existsSync(candidate));
+  if (path !== undefined) return { ...guess(filesAt(path, name)), name };
+  if (/^[\w.-]+\/[\w.-]+$/.test(name) && !rowFormats.includes(extname(name))) {
+    throw hubLater({ file: 'dataset' }, name);
+  }
+  throw unknownDataset(name, infoPath, didYouMean(name, info?.names ?? []));
+}
+
+/** The file, or all files of a folder, which must be of one kind. */
+function filesAt(path: string, name: string): string[] {
+  if (!statSync(path).isDirectory()) return [path];
+  const files = readdirSync(path)
+    .filter((file) => !file.startsWith('.') && statSync(join(path, file)).isFile())
+    .sort();
+  const kinds = new Set(files.map((file) => extname(file).toLowerCase()));
+  if (files.length === 0)
+    throw emptyDataset(path, `the folder of data set \`${name}\` holds no files`);
+  if (kinds.size > 1) {
+    throw badDatasetInfo(
+      { file: path },
+      `the files of data set \`${name}\` are of several kinds: ${[...kinds].join(', ')}`,
+    );
+  }
+  return files.map((file) => join(path, file));
+}
+
+/** The format of rows by the columns of the first. */
+function guess(files: readonly string[]): Omit<Source, 'name'> {
+  for (const file of files) {
+    for (const { value, place } of readRows(file)) {
+      for (const found of Object.values(formats)) {
+        const columns = found.detect(value);
+        if (!columns) continue;
+        const format = spelling(found, value);
+        const reading = readingOf(format, { columns });
+        return { files, format, reading, described: false, numSamples: undefined };
+      }
+      throw unknownFormat(place, Object.keys(value));
+    }
+  }
+  throw emptyDataset(files[0] ?? '', 'the file is empty');
+}
+
+/** `conversations` of role and content are OpenAI's by another name, and the other way round. */
+function spelling(format: Format, row: JsonObject): Format {
+  const list = row.conversations ?? row.messages;
+  const first = Array.isArray(list) ? list[0] : undefined;
+  if (!isJsonObject(first ?? null)) return format;
+  const message = first as JsonObject;
+  if (format.name === 'sharegpt' && message.from === undefined && message.role !== undefined)
+    return formats.openai!;
+  if (format.name === 'openai' && message.role === undefined && message.from !== undefined)
+    return formats.sharegpt!;
+  return format;
+}
+
+function checkStage({ name, files, format, reading }: Source, stage: Stage): void {
+  const place = { file: files[0] ?? name };
+  if (reading.ranking) {
+    throw wrongData(
+      place,
+      `data set \`${name}\` holds chosen and rejected replies, which \`stage: ${stage}\` cannot learn from`,
+      'choose a data set of single replies; `stage: dpo` is not supported yet',
+    );
+  }
+  if (stage === 'sft' && format.name === 'text') {
+    throw wrongData(
+      place,
+      `data set \`${name}\` is plain text, and \`stage: sft\` learns replies`,
+      'set `stage: pt`, or choose a data set of conversations',
+    );
+  }
+  if (stage === 'pt' && format.name !== 'text' && format.name !== 'alpaca') {
+    throw wrongData(
+      place,
+      `data set \`${name}\` holds conversations, and \`stage: pt\` learns plain text`,
+      'set `stage: sft`, or choose a data set of texts',
+    );
+  }
+}
+
+export type Choice = { readonly maxSamples: number | null; readonly seed: number };
+
+/** The examples of a source: all, the first ones, or `num_samples` at random and of those the first. */
+export function* readExamples(source: Source, { maxSamples, seed }: Choice): Generator<Example> {
+  const limit = maxSamples ?? Number.POSITIVE_INFINITY;
+  if (source.numSamples === undefined) {
+    yield* readAll(source, limit);
+    return;
+  }
+  let count = 0;
+  for (const file of source.files) for (const _ of readRows(file)) count++;
+  const chosen = sampleRows(count, source.numSamples, seed).slice(0, limit);
+  const wanted = new Set(chosen);
+  const found = new Map<number, Example>();
+  let row = 0;
+  for (const example of readAll(source, Number.POSITIVE_INFINITY, (index) => wanted.has(index))) {
+    while (!wanted.has(row)) row++;
+    found.set(row++, example);
+  }
+  for (const index of chosen) yield found.get(index)!;
+}
+
+function* readAll(
+  source: Source,
+  limit: number,
+  wants: (index: number) => boolean = () => true,
+): Generator<Example> {
+  const { format, reading } = source;
+  const unseen = new Set(
+    source.described ? Object.values(reading.columns).filter((column) => column !== null) : [],
+  );
+  let index = 0;
+  let given = 0;
+  let keys: readonly string[] = [];
+  for (const file of source.files) {
+    for (const { value, place } of readRows(file)) {
+      if (given >= limit) return;
+      keys = index === 0 ? Object.keys(value) : keys;
+      for (const column of unseen) if (Object.hasOwn(value, column)) unseen.delete(column);
+      if (!wants(index++)) continue;
+      given++;
+      yield format.read(value, reading, place);
+    }
+  }
+  const file = source.files[0] ?? source.name;
+  if (index === 0) throw emptyDataset(file, `data set \`${source.name}\` is empty`);
+  for (const column of unseen) throw neverSeen({ file }, column, file, didYouMean(column, keys));
+}

@@ -1,0 +1,73 @@
+/**
+ * @file `stage: pt`: texts end to end, each with its end-of-text token, cut into blocks of `cutoff_len`.
+ * As LLaMA-Factory, but that it drops what is left of each thousand texts: here it goes on into the next
+ * block, and the last, shorter block is kept; and that BOS goes before a block's text, not over its first token.
+ */
+import type { Place } from '../core/errors.ts';
+import type { Tokenizer } from '../tokenizer/tokenizer.ts';
+import { concat } from './chat-template.ts';
+import type { Example } from './example.ts';
+import type { Document } from './prepared-writer.ts';
+import type { DataSettings } from './settings.ts';
+
+export type TextJoiner = { add(example: Example): void; end(): void };
+
+export function createTextJoiner(
+  settings: Pick<DataSettings, 'cutoff_len' | 'packing' | 'template'>,
+  tokenizer: Tokenizer,
+  emit: (document: Document) => void,
+): TextJoiner {
+  const { cutoff_len: cutoff, packing } = settings;
+  const end = endOfText(tokenizer, settings.template);
+  const begin = beginOfText(tokenizer);
+  // A block that BOS fills by itself would hold no text at all.
+  const room = Math.max(1, cutoff - begin.length);
+
+  const emitBlock = (text: Int32Array, truncated: number, place: Place): void => {
+    const ids = concat([begin, text]);
+    emit({ ids, labels: ids, truncated, place });
+  };
+
+  const block = new Int32Array(room);
+  let filled = 0;
+  let blockPlace: Place = { file: '' };
+
+  return {
+    add({ messages, place }) {
+      const text = tokenizer.encode(messages[0]?.content ?? '');
+      const ids = concat([text, end]);
+      if (!packing) {
+        emitBlock(ids.subarray(0, room), Math.max(0, ids.length - room), place);
+        return;
+      }
+      for (let at = 0; at < ids.length; ) {
+        if (filled === 0) blockPlace = place;
+        const taken = ids.subarray(at, at + room - filled);
+        block.set(taken, filled);
+        filled += taken.length;
+        at += taken.length;
+        if (filled < room) break;
+        emitBlock(block, 0, blockPlace);
+        filled = 0;
+      }
+    },
+    end() {
+      if (filled > 0) emitBlock(block.subarray(0, filled), 0, blockPlace);
+      filled = 0;
+    },
+  };
+}
+
+/** LLaMA-Factory's exception: with Llama 3's template, texts end as in its pre-training. */
+function endOfText(tokenizer: Tokenizer, template: string | null): Int32Array {
+  const id =
+    (template === 'llama3' ? tokenizer.idOf('<|end_of_text|>') : undefined) ?? tokenizer.eos?.id;
+  return id === undefined ? new Int32Array(0) : Int32Array.of(id);
+}
+
+/** BOS, where the tokenizer puts one before a text by itself. */
+function beginOfText(tokenizer: Tokenizer): Int32Array {
+  const [first] = tokenizer.encode('', { addSpecialTokens: true });
+  const { bos } = tokenizer;
+  return bos && first === bos.id ? Int32Array.of(bos.id) : new Int32Array(0);
+}
