@@ -91,9 +91,19 @@ function lastOf(folder: string): { path: string; holder: Holder } | undefined {
 function isAlive({ path, holder }: { path: string; holder: Holder }): boolean {
   const unreadable = holder.owner === '';
   const alive = unreadable ? undefined : ownerAlive(holder.owner);
-  if (alive !== undefined) return alive;
+  if (alive !== undefined) return alive && !isZombie(holder.pid);
   try {
     return Date.now() - statSync(path).mtimeMs < (unreadable ? 5_000 : silentAfterMs);
+  } catch {
+    return false;
+  }
+}
+
+/** Dead, and not yet buried by its parent: it still has its number. */
+function isZombie(pid: number): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return /^[ZX]/.test(stat.slice(stat.lastIndexOf(')') + 2));
   } catch {
     return false;
   }
@@ -105,8 +115,12 @@ export function lockHolder(folder: string): Holder | undefined {
   return last && isAlive(last) ? last.holder : undefined;
 }
 
-/** Takes the lock of a folder, which it makes where it is not there; refuses where a living process holds it. */
-export function takeLock(folder: string): Lock {
+/**
+ * Takes the lock of a folder, which it makes where it is not there; refuses where a living process holds it, once it
+ * has lived on for `patience` milliseconds: one that was just killed takes a moment to die.
+ */
+export function takeLock(folder: string, patience = 1000): Lock {
+  const until = performance.now() + patience;
   const owner = ownerTag();
   const id = `${owner}-${randomBytes(6).toString('hex')}`;
   const holder: Holder = {
@@ -124,6 +138,10 @@ export function takeLock(folder: string): Lock {
       const last = lastOf(folder);
       if (last && isAlive(last)) {
         const { pid, host, since } = last.holder;
+        if (pid !== process.pid && performance.now() < until) {
+          Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50);
+          continue;
+        }
         throw runIsLive(folder, pid, host === hostname() ? undefined : host, since);
       }
       const place = join(folder, last ? successorName(last.holder.id) : rootName);

@@ -99,8 +99,9 @@ function scale(low: number, high: number, from: number, to: number, count: numbe
   const span = high - low || Math.abs(high) * 0.1 || 1;
   const raw = whole ? Math.max(1, span / count) : span / count;
   const exponent = Math.floor(Math.log10(raw));
-  const mantissa = [1, 2, 2.5, 5, 10].find((times) => times * 10 ** exponent >= raw * 0.999)!;
-  const size = whole ? Math.ceil(mantissa * 10 ** exponent) : mantissa * 10 ** exponent;
+  const round = whole ? [1, 2, 5, 10] : [1, 2, 2.5, 5, 10];
+  const mantissa = round.find((times) => times * 10 ** exponent >= raw * 0.999)!;
+  const size = mantissa * 10 ** exponent;
   const decimals = Math.max(0, -exponent + (mantissa === 2.5 ? 1 : mantissa === 10 ? -1 : 0));
   // A curve does not touch the frame above and below; along the steps it fills it.
   const bottom = whole ? low : Math.floor((low - span * 0.04) / size) * size;

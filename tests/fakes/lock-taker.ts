@@ -3,7 +3,7 @@ import { takeLock } from '../../src/runs/lock.ts';
 
 process.on('message', (folder: string) => {
   try {
-    const lock = takeLock(folder);
+    const lock = takeLock(folder, 0);
     process.send?.({ won: true, id: lock.id });
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : String(error);

@@ -17,7 +17,8 @@ export async function openSession(
   let over: Error | undefined;
   const tell = (message: ToChild): void => void child.send(message, () => {});
   const { promise: about, resolve: ready, reject: refuse } = Promise.withResolvers<unknown>();
-  const closed = new Promise<void>((resolve) => child.once('close', () => resolve()));
+  const closed = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  child.stderr?.resume();
 
   const end = (error: Error): void => {
     over ??= error;
