@@ -105,7 +105,7 @@ describe('a set of conversations', () => {
   test('truncation is told, with the first rows', async () => {
     const file = write('rows.json', rows(6));
     const { train: set, warnings } = await run({ dataset: [file], cutoff_len: 30 });
-    expect(set!.ids(0).length).toBe(60);
+    expect(set!.ids(0).length).toBe(30);
     expect(set!.truncatedOf(0)).toBeGreaterThan(0);
     const [warning] = warnings.filter(({ code }) => code === 'data/truncated');
     expect(warning?.message).toContain('6 rows');
