@@ -52,12 +52,10 @@ const withoutEffect: ReadonlySet<string> = new Set([
   'report_to',
   'run_name',
   'include_num_input_tokens_seen',
-  // Resolved into others: `bf16`, `warmup_steps`, and the rows of a step.
+  // Resolved into others: `bf16`, `warmup_steps`, and the two that make a step.
   'fp16',
   'pure_bf16',
   'warmup_ratio',
-  'per_device_train_batch_size',
-  'gradient_accumulation_steps',
   'global_batch_size',
 ]);
 
@@ -80,7 +78,8 @@ const shape: ReadonlySet<string> = new Set([
   'lora_alpha',
   'lora_target',
   'additional_target',
-  'rows_of_a_step',
+  'per_device_train_batch_size',
+  'gradient_accumulation_steps',
 ]);
 
 export type FingerprintParts = Pick<Fingerprint, 'plan' | 'adapter' | 'code' | 'isa'> & {
@@ -98,7 +97,6 @@ export function fingerprintOf(parts: FingerprintParts): Fingerprint {
   const settings = Object.entries({ ...train, ...tuning, ...method }).filter(
     ([key]) => !withoutEffect.has(key) && (evaluationDecides || !ofEvaluation.includes(key)),
   );
-  const rows = train.per_device_train_batch_size * train.gradient_accumulation_steps;
   return {
     schema: 1,
     model: { name: model.model_name_or_path, digest: parts.modelDigest },
@@ -108,7 +106,7 @@ export function fingerprintOf(parts: FingerprintParts): Fingerprint {
     // By way of JSON, so that it equals what is read back from a file.
     settings: z
       .record(z.string(), Setting)
-      .parse(JSON.parse(JSON.stringify({ ...Object.fromEntries(settings), rows_of_a_step: rows }))),
+      .parse(JSON.parse(JSON.stringify(Object.fromEntries(settings)))),
     code: parts.code,
     isa: parts.isa,
   };
@@ -161,8 +159,7 @@ export function difference(before: Fingerprint, now: Fingerprint): Difference[] 
     );
     if (was === is) continue;
     const kind = length.has(key) ? 'length' : shape.has(key) ? 'identity' : 'course';
-    const name = key === 'rows_of_a_step' ? 'the number of rows of a step' : `\`${key}\``;
-    add(kind, `${name} was ${was} and is now ${is}`);
+    add(kind, `\`${key}\` was ${was} and is now ${is}`);
   }
   if (before.plan !== now.plan && !found.some(({ kind }) => kind === 'identity')) {
     add('identity', 'the order of the rows changed (`data_seed`, `disable_shuffling`)');

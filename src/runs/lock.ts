@@ -23,6 +23,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { writeFault } from '../files/errors.ts';
 import { ownerAlive, ownerTag } from '../files/owner.ts';
+import { processStartTime } from '../native/machine.ts';
 import { lockContended, runIsLive } from './errors.ts';
 
 const Holder = z.object({
@@ -91,19 +92,10 @@ function lastOf(folder: string): { path: string; holder: Holder } | undefined {
 function isAlive({ path, holder }: { path: string; holder: Holder }): boolean {
   const unreadable = holder.owner === '';
   const alive = unreadable ? undefined : ownerAlive(holder.owner);
-  if (alive !== undefined) return alive && !isZombie(holder.pid);
+  // A zombie still has its number; it has no start time any more.
+  if (alive !== undefined) return alive && processStartTime(holder.pid) !== undefined;
   try {
     return Date.now() - statSync(path).mtimeMs < (unreadable ? 5_000 : silentAfterMs);
-  } catch {
-    return false;
-  }
-}
-
-/** Dead, and not yet buried by its parent: it still has its number. */
-function isZombie(pid: number): boolean {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    return /^[ZX]/.test(stat.slice(stat.lastIndexOf(')') + 2));
   } catch {
     return false;
   }
