@@ -152,7 +152,11 @@ export function createEncoder(definition: Definition, vocabulary: Vocabulary): E
         pushWord(output, piece.text, 0, piece.text.length);
         continue;
       }
-      for (const chars of splitBytes(piece.text)) push(output, symbols, 0, tokenize(chars, true));
+      for (const chars of splitBytes(piece.text)) {
+        // Before `symbols` is read: it may be replaced by a larger one.
+        const count = tokenize(chars, true);
+        push(output, symbols, 0, count);
+      }
     }
   }
 

@@ -8,8 +8,7 @@ import { createTokenizer, type Tokenizer } from './tokenizer.ts';
 
 const flag = z.boolean().default(false);
 
-const Added = z.looseObject({
-  id: z.int().nonnegative(),
+const Declared = z.object({
   content: z.string(),
   single_word: flag,
   lstrip: flag,
@@ -17,6 +16,7 @@ const Added = z.looseObject({
   normalized: flag,
   special: flag,
 });
+const Added = Declared.extend({ id: z.int().nonnegative() });
 
 const optionalPart = Part.nullish().transform((part) => part ?? undefined);
 
@@ -51,7 +51,7 @@ const TokenizerConfig = z.looseObject({
   unk_token: Named.nullish(),
   additional_special_tokens: z.array(Named).nullish(),
   extra_special_tokens: z.union([z.array(Named), z.record(z.string(), Named)]).nullish(),
-  added_tokens_decoder: z.record(z.string(), Added.omit({ id: true })).nullish(),
+  added_tokens_decoder: z.record(z.string(), Declared).nullish(),
 });
 type TokenizerConfig = z.infer<typeof TokenizerConfig>;
 
@@ -195,16 +195,19 @@ function readMerges(merges: unknown, ids: ReadonlyMap<string, number>, file: str
 }
 
 function readAdded(
-  listed: readonly z.infer<typeof Added>[],
+  listed: readonly z.infer<typeof Declared>[],
   config: TokenizerConfig,
   ids: ReadonlyMap<string, number>,
 ): readonly AddedToken[] {
   const byContent = new Map<string, AddedToken>();
-  const add = (token: z.infer<typeof Added>): void => {
+  let next = 0;
+  for (const id of ids.values()) next = Math.max(next, id + 1);
+  // As in the library, the vocabulary has the first word on an id, and the order of the list has the last; the ids
+  // that the file writes beside them only repeat that.
+  const add = (token: z.infer<typeof Declared>): void => {
     if (token.content === '' || byContent.has(token.content)) return;
     byContent.set(token.content, {
-      // The vocabulary has the last word on an id, as in the library.
-      id: ids.get(token.content) ?? token.id,
+      id: ids.get(token.content) ?? next++,
       content: token.content,
       singleWord: token.single_word,
       lstrip: token.lstrip,
@@ -214,9 +217,8 @@ function readAdded(
     });
   };
   for (const token of listed) add(token);
-  for (const [id, token] of Object.entries(config.added_tokens_decoder ?? {})) {
-    add({ ...token, id: Number(id) });
-  }
+  const declared = Object.entries(config.added_tokens_decoder ?? {});
+  for (const [, token] of declared.sort(([a], [b]) => Number(a) - Number(b))) add(token);
 
   // transformers makes special whatever the config names so, with a new id where it has none.
   const extra = config.extra_special_tokens ?? [];
@@ -228,9 +230,6 @@ function readAdded(
     ...(config.additional_special_tokens ?? []),
     ...(Array.isArray(extra) ? extra : Object.values(extra)),
   ].filter((token) => typeof token === 'string' && token !== '');
-  let next = 0;
-  for (const id of ids.values()) next = Math.max(next, id + 1);
-  for (const { id } of byContent.values()) next = Math.max(next, id + 1);
   for (const content of named) {
     if (content && !byContent.has(content) && !ids.has(content)) {
       byContent.set(content, { ...plainToken(next++, content), special: true });

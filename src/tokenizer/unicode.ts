@@ -100,8 +100,8 @@ export function posixClass(name: string): string | undefined {
   }
 }
 
-/** Combining marks, as far as normalization's tables know them. */
-export const markClass = `[\\p{M}--[${afterUnicode9}]]`;
+/** Combining marks of Unicode 9: two Vedic signs were still among them, and a Sharada one not yet. */
+export const markClass = `[[\\p{M}\\u1cf2\\u1cf3]--[\\u{111c9}${afterUnicode9}]]`;
 
 const newcomer = new RegExp(`[${afterUnicode9}]`, 'v');
 const newcomers = new RegExp(`([${afterUnicode9}])`, 'v');
