@@ -211,3 +211,13 @@ export const badPrepared = defineError('data/prepared', (folder: string, why: st
   place: { file: folder },
   help: 'run again with `overwrite_cache: true`',
 }));
+
+export const noSuchRow = defineError('data/no-such-row', (row: number, rows: number) => ({
+  message: `there is no row ${row}: the set has ${rows}, from 0 to ${rows - 1}`,
+  help: undefined,
+}));
+
+export const noSuchSet = defineError('data/no-such-set', (key: string) => ({
+  message: `there is no such set: \`${key}\` names no data`,
+  help: `set \`${key}\``,
+}));

@@ -5,6 +5,7 @@ export const commands: CommandTable = {
   'config check': async () => (await import('./config.ts')).configCheckCommand,
   'config explain': async () => (await import('./config.ts')).configExplainCommand,
   'config schema': async () => (await import('./config.ts')).configSchemaCommand,
+  'data tokens': async () => (await import('./data.ts')).dataTokensCommand,
   env: async () => (await import('./env.ts')).envCommand,
   version: async () => (await import('./version.ts')).versionCommand,
 };

@@ -1,0 +1,62 @@
+/** @file The data of a job: its tokenizer and chat template from its model, and the sets that they make of its rows. */
+import { join } from 'node:path';
+import type { OpenTemplate } from '../data/open-template.ts';
+import { openTemplate } from '../data/open-template.ts';
+import { type PreparedSets, prepare } from '../data/prepare.ts';
+import { tuneryCache } from '../files/hub-cache.ts';
+import type { ModelSource } from '../models/source.ts';
+import type { Tokenizer } from '../tokenizer/tokenizer.ts';
+import type { Job } from '../train/job.ts';
+
+export type Follow = {
+  readonly signal?: AbortSignal;
+  readonly progress?: (examples: number) => void;
+};
+
+export type JobData = {
+  readonly sets: PreparedSets;
+  /** With the special tokens that the template asks for. */
+  readonly tokenizer: Tokenizer;
+  readonly opened: OpenTemplate | undefined;
+};
+
+/** The chat template of a job; undefined for `pt` on a model that has none. */
+export function openJobTemplate(
+  { data, method }: Pick<Job, 'data' | 'method'>,
+  source: ModelSource,
+): OpenTemplate | undefined {
+  if (method.stage === 'pt' && data.template === null) return undefined;
+  return openTemplate({
+    name: data.template,
+    jinja: source.chatTemplate,
+    tokenizer: source.tokenizer(),
+    defaultSystem: data.default_system,
+    enableThinking: data.enable_thinking,
+    stopIds: stopIdsOf(source),
+  });
+}
+
+/** `eos_token_id` of the model's generation config: one id, or several. */
+function stopIdsOf({ generationConfig }: ModelSource): number[] {
+  const ids = generationConfig.eos_token_id;
+  const list: readonly unknown[] = Array.isArray(ids) ? ids : [ids];
+  return list.filter((id) => typeof id === 'number');
+}
+
+export async function prepareJob(
+  job: Pick<Job, 'data' | 'method'>,
+  source: ModelSource,
+  follow: Follow = {},
+): Promise<JobData> {
+  const opened = openJobTemplate(job, source);
+  const tokenizer = opened?.tokenizer ?? source.tokenizer();
+  const sets = await prepare({
+    stage: job.method.stage,
+    data: job.data,
+    tokenizer,
+    template: opened?.template,
+    cache: join(tuneryCache(), 'prepared'),
+    ...follow,
+  });
+  return { sets, tokenizer, opened };
+}
