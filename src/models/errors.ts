@@ -1,0 +1,57 @@
+/** @file Errors about models: not found, not known, or not whole. */
+import { defineError } from '../core/errors.ts';
+
+export const modelNotFound = defineError(
+  'models/not-found',
+  (name: string, tried: readonly string[], near: string) => ({
+    message: `no model \`${name}\`${near}; tried ${tried.join(', ')}`,
+    help: 'give a folder, a .gguf file, a hub id that the local cache holds, or `random:llama?hidden_size=64`',
+  }),
+);
+
+export const notAModelFolder = defineError(
+  'models/not-a-model-folder',
+  (folder: string, what: string) => ({
+    message: `\`${folder}\` is no model folder: ${what}`,
+    place: { file: folder },
+    help: 'a model folder holds config.json, *.safetensors and the tokenizer’s files',
+  }),
+);
+
+export const badConfig = defineError('models/bad-config', (file: string, what: string) => ({
+  message: `the model’s configuration is wrong: ${what}`,
+  place: { file },
+  help: 'compare it with the config.json of the model’s publisher',
+}));
+
+export const unknownFamily = defineError(
+  'models/unknown-family',
+  (file: string, name: string, near: string, known: readonly string[]) => ({
+    message: `models of the kind \`${name}\` are not supported yet${near}`,
+    place: { file },
+    help: `supported now: ${known.join(', ')}`,
+  }),
+);
+
+export const unsupportedModel = defineError(
+  'models/unsupported',
+  (file: string, key: string, what: string) => ({
+    message: what,
+    place: { file, key },
+    help: 'choose another model, or the SafeTensors folder of this one',
+  }),
+);
+
+export const unsupportedDtype = defineError(
+  'models/unsupported-dtype',
+  (file: string, tensor: string, dtype: string) => ({
+    message: `the weights are stored as ${dtype}, which cannot be read yet`,
+    place: { file, key: tensor },
+    help: 'supported now: F32, F16 and BF16 in SafeTensors; take the full-precision model',
+  }),
+);
+
+export const badRandomModel = defineError('models/bad-random', (name: string, what: string) => ({
+  message: `\`${name}\` describes no model: ${what}`,
+  help: 'write it as `random:llama?hidden_size=64&num_hidden_layers=2&seed=0`',
+}));

