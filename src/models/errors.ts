@@ -55,3 +55,12 @@ export const badRandomModel = defineError('models/bad-random', (name: string, wh
   message: `\`${name}\` describes no model: ${what}`,
   help: 'write it as `random:llama?hidden_size=64&num_hidden_layers=2&seed=0`',
 }));
+
+export const wrongShape = defineError(
+  'models/wrong-shape',
+  (file: string, tensor: string, found: readonly number[], expected: readonly number[]) => ({
+    message: `its shape is [${found.join(', ')}], and config.json asks for [${expected.join(', ')}]`,
+    place: { file, key: tensor },
+    help: 'config.json and the weights belong to different models; take both from one place',
+  }),
+);

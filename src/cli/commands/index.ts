@@ -7,5 +7,6 @@ export const commands: CommandTable = {
   'config schema': async () => (await import('./config.ts')).configSchemaCommand,
   'data tokens': async () => (await import('./data.ts')).dataTokensCommand,
   env: async () => (await import('./env.ts')).envCommand,
+  train: async () => (await import('./train.ts')).trainCommand,
   version: async () => (await import('./version.ts')).versionCommand,
 };

@@ -1,0 +1,90 @@
+/** @file Keys and values of what a session has read, by layer. Sequences have slots of one capacity in one buffer. */
+import { invariant } from '../../core/errors.ts';
+import type { Memory } from '../memory.ts';
+import type { Tensor } from '../tensor.ts';
+
+type LayerStore = { readonly keys: Tensor; readonly values: Tensor };
+
+export type LayerCache = {
+  /** Adds the new rows of each sequence, and gives all rows with their bounds. k, v: [T, K, E] */
+  append(
+    k: Tensor,
+    v: Tensor,
+    documents: Int32Array,
+  ): {
+    readonly keys: Tensor;
+    readonly values: Tensor;
+    readonly starts: Int32Array;
+    readonly lengths: Int32Array;
+  };
+};
+
+export class Cache {
+  /** Tokens read of each sequence. Moved on by `advance`, after the last layer. */
+  readonly lengths: Int32Array;
+  readonly capacity: number;
+  private readonly stores: (LayerStore | undefined)[] = [];
+  private readonly memory: Memory;
+
+  constructor(memory: Memory, sequences: number, capacity: number) {
+    this.memory = memory;
+    this.lengths = new Int32Array(sequences);
+    this.capacity = capacity;
+  }
+
+  layer(index: number): LayerCache {
+    return {
+      append: (k, v, documents) => {
+        const store = this.store(index, k, v);
+        const count = this.lengths.length;
+        const starts = Int32Array.from({ length: count }, (_, n) => n * this.capacity);
+        const lengths = new Int32Array(count);
+        for (let n = 0; n < count; n++) {
+          const added = documents[n + 1] - documents[n];
+          lengths[n] = this.lengths[n] + added;
+          invariant(lengths[n] <= this.capacity, 'a sequence outgrew its cache');
+          const at = starts[n] + this.lengths[n];
+          copyRows(k, documents[n], documents[n + 1], store.keys, at);
+          copyRows(v, documents[n], documents[n + 1], store.values, at);
+        }
+        return { ...store, starts, lengths };
+      },
+    };
+  }
+
+  /** Counts the new tokens as read: once all layers have seen them. */
+  advance(documents: Int32Array): void {
+    for (let n = 0; n < this.lengths.length; n++) {
+      this.lengths[n] += documents[n + 1] - documents[n];
+    }
+  }
+
+  /** Forgets what came after `length` tokens of each sequence. */
+  truncate(lengths: ArrayLike<number>): void {
+    for (let n = 0; n < this.lengths.length; n++) {
+      this.lengths[n] = Math.min(this.lengths[n], lengths[n]);
+    }
+  }
+
+  release(): void {
+    for (const store of this.stores) {
+      store?.keys.buffer.release();
+      store?.values.buffer.release();
+    }
+    this.stores.length = 0;
+  }
+
+  private store(index: number, k: Tensor, v: Tensor): LayerStore {
+    const rows = this.lengths.length * this.capacity;
+    this.stores[index] ??= {
+      keys: this.memory.cache.keep([rows, ...k.shape.slice(1)], k.dtype),
+      values: this.memory.cache.keep([rows, ...v.shape.slice(1)], v.dtype),
+    };
+    return this.stores[index];
+  }
+}
+
+function copyRows(from: Tensor, start: number, end: number, to: Tensor, at: number): void {
+  const width = from.data.length / from.shape[0];
+  to.data.set(from.data.subarray(start * width, end * width), at * width);
+}

@@ -1,0 +1,69 @@
+/** @file An op: forward and backward together. The tape records it only where an input needs a gradient. */
+import type { Memory } from './memory.ts';
+import { session, within } from './session.ts';
+import { type Backward, type Saved, Tape } from './tape.ts';
+import type { Tensor } from './tensor.ts';
+
+type Inputs = readonly (Tensor | null)[];
+
+/**
+ * `forward(inputs, options, memory)` gives `y` and what `backward(dy, saved, needs, memory)` will
+ * need; `backward` captures nothing. An absent input (no bias) is null, and so is its gradient.
+ */
+export function defineOp<I extends Inputs, Options, S extends Saved>(
+  name: string,
+  op: {
+    forward(inputs: I, options: Options, memory: Memory): { y: Tensor; saved: S };
+    backward(
+      dy: Tensor,
+      saved: S,
+      needs: { readonly [K in keyof I]: boolean },
+      memory: Memory,
+    ): { readonly [K in keyof I]: Tensor | null };
+  },
+): (inputs: I, options: Options) => Tensor {
+  return (inputs, options) => {
+    const { memory, tape } = session();
+    const { y, saved } = op.forward(inputs, options, memory);
+    if (tape && inputs.some((input) => input?.slot.needsGrad)) {
+      y.slot.needsGrad = true;
+      tape.record({
+        name,
+        inputs: inputs.map((input) => input?.slot ?? { needsGrad: false }),
+        output: y.slot,
+        shape: y.shape,
+        saved,
+        backward: op.backward as unknown as Backward,
+      });
+    }
+    return y;
+  };
+}
+
+/**
+ * Runs `work` without keeping anything but its inputs, and once more on the way back (Chen et al.
+ * 2016, arXiv:1604.06174). Every tensor that `work` uses, but for parameters, must be among `inputs`.
+ */
+export function checkpoint(
+  work: (...inputs: Tensor[]) => Tensor,
+  inputs: readonly Tensor[],
+): Tensor {
+  const { memory, tape } = session();
+  if (!tape) return work(...inputs);
+  const y = within({ tape: null }, () => memory.scope(() => work(...inputs)));
+  y.slot.needsGrad = true;
+  tape.record({
+    name: 'checkpoint',
+    inputs: inputs.map((input) => input.slot),
+    output: y.slot,
+    shape: y.shape,
+    saved: { inputs },
+    backward: (dy, saved: { inputs: readonly Tensor[] }, needs, memory) => {
+      const own = new Tape(memory);
+      const leaves = saved.inputs.map((input, i) => input.detach(needs[i]));
+      const again = within({ tape: own }, () => work(...leaves));
+      return own.backward([[again, dy]], leaves);
+    },
+  });
+  return y;
+}

@@ -1,0 +1,28 @@
+/** @file Rows of a table by index: token embeddings, and the positions that a loss asks for. */
+import { fill } from '../../kernels/elementwise.ts';
+import { gatherRows, scatterAddRows } from '../../kernels/rows.ts';
+import { defineOp } from '../op.ts';
+import type { Dtype, Tensor } from '../tensor.ts';
+
+type Options = {
+  /** [n] */
+  readonly indices: Int32Array;
+  /** Storage of the result; the table's where unset. */
+  readonly dtype?: Dtype;
+};
+
+/** table: [V, D] → [n, D] */
+export const embedding = defineOp('embedding', {
+  forward([table]: readonly [table: Tensor], { indices, dtype }: Options, memory) {
+    const y = memory.activations.tensor([indices.length, table.width], dtype ?? table.dtype);
+    gatherRows.run(table.data, indices, y.data);
+    return { y, saved: { indices, table } };
+  },
+
+  backward(dy, { indices, table }, _needs, memory) {
+    const dTable = memory.gradients.like(table);
+    fill.run(dTable.data, 0);
+    scatterAddRows.run(dy.data, indices, dTable.data);
+    return [dTable];
+  },
+});

@@ -1,0 +1,121 @@
+/**
+ * @file log p of a target at each asked-for position, straight from hidden states: logits exist for a
+ * chunk of positions at a time (Wijmans et al. 2024, arXiv:2411.09009, in chunks).
+ */
+import { crossEntropyBackward, crossEntropyForward } from '../../kernels/cross-entropy.ts';
+import { addInto, columnSums, scaleRows } from '../../kernels/elementwise.ts';
+import { gemm } from '../../kernels/gemm.ts';
+import { defineOp } from '../op.ts';
+import type { Tensor } from '../tensor.ts';
+
+type Inputs = readonly [hidden: Tensor, weight: Tensor, bias: Tensor | null];
+
+export type LinearCrossEntropyOptions = {
+  /** [n] */
+  readonly targets: Int32Array;
+  /** Positions whose logits are in memory together. */
+  readonly chunk?: number;
+};
+
+const defaultChunk = 256;
+
+/** hidden: [n, D], weight: [V, D], bias: [V] → log p: [n], f32 */
+export const linearCrossEntropy = defineOp('linear-cross-entropy', {
+  forward(
+    [hidden, weight, bias]: Inputs,
+    { targets, chunk = defaultChunk }: LinearCrossEntropyOptions,
+    memory,
+  ) {
+    const [V, D] = weight.shape;
+    const n = targets.length;
+    const dtype = hidden.dtype === 'f64' ? 'f64' : 'f32';
+    const logp = memory.activations.tensor([n], dtype);
+    const lse = memory.activations.tensor([n], dtype);
+    const frozen = !weight.slot.needsGrad && !(bias?.slot.needsGrad ?? false);
+    // d log p / d hidden does not depend on what comes later but for a factor a row: made here, it
+    // spares the backward pass all logits. A trained head needs them again, with the weights.
+    const unit = frozen && hidden.slot.needsGrad ? memory.activations.like(hidden) : null;
+    const logits = memory.workspace.tensor([Math.min(chunk, n), V], dtype);
+    for (let from = 0; from < n; from += chunk) {
+      const to = Math.min(from + chunk, n);
+      const rows = to - from;
+      const part = hidden.data.subarray(from * D, to * D);
+      const z = logits.data.subarray(0, rows * V);
+      gemm.run(part, weight.data, z, rows, V, D, false, true, 1, 0, bias?.data ?? null);
+      const asked = targets.subarray(from, to);
+      const partLse = lse.data.subarray(from, to);
+      crossEntropyForward.run(z, asked, logp.data.subarray(from, to), partLse, null, null);
+      if (unit) {
+        crossEntropyBackward.run(z, partLse, asked, null);
+        gemm.run(
+          z,
+          weight.data,
+          unit.data.subarray(from * D, to * D),
+          rows,
+          D,
+          V,
+          false,
+          false,
+          1,
+          0,
+          null,
+        );
+      }
+    }
+    return { y: logp, saved: { hidden, weight, bias, lse, unit, targets, chunk } };
+  },
+
+  backward(
+    dy,
+    { hidden, weight, bias, lse, unit, targets, chunk },
+    [needsHidden, needsWeight, needsBias],
+    memory,
+  ) {
+    if (unit) {
+      const dHidden = memory.gradients.like(hidden);
+      scaleRows.run(unit.data, dy.data, dHidden.data, 0);
+      return [dHidden, null, null];
+    }
+    const [V, D] = weight.shape;
+    const n = targets.length;
+    const dHidden = needsHidden ? memory.gradients.like(hidden) : null;
+    const dWeight = needsWeight ? memory.gradients.like(weight) : null;
+    const dBias = needsBias && bias ? memory.gradients.like(bias) : null;
+    const logits = memory.workspace.tensor([Math.min(chunk, n), V], dy.dtype);
+    const partBias = dBias ? memory.workspace.like(dBias) : null;
+    for (let from = 0; from < n; from += chunk) {
+      const to = Math.min(from + chunk, n);
+      const rows = to - from;
+      const part = hidden.data.subarray(from * D, to * D);
+      const z = logits.data.subarray(0, rows * V);
+      gemm.run(part, weight.data, z, rows, V, D, false, true, 1, 0, bias?.data ?? null);
+      crossEntropyBackward.run(
+        z,
+        lse.data.subarray(from, to),
+        targets.subarray(from, to),
+        dy.data.subarray(from, to),
+      );
+      const beta = from === 0 ? 0 : 1;
+      if (dHidden)
+        gemm.run(
+          z,
+          weight.data,
+          dHidden.data.subarray(from * D, to * D),
+          rows,
+          D,
+          V,
+          false,
+          false,
+          1,
+          0,
+          null,
+        );
+      if (dWeight) gemm.run(z, part, dWeight.data, V, D, rows, true, false, 1, beta, null);
+      if (dBias && partBias) {
+        columnSums.run(z, from === 0 ? dBias.data : partBias.data);
+        if (from > 0) addInto.run(partBias.data, dBias.data);
+      }
+    }
+    return [dHidden, dWeight, dBias];
+  },
+});

@@ -1,0 +1,42 @@
+/** @file y = x · Wᵀ + b. */
+import { columnSums } from '../../kernels/elementwise.ts';
+import { gemm } from '../../kernels/gemm.ts';
+import { defineOp } from '../op.ts';
+import type { Tensor } from '../tensor.ts';
+
+type Inputs = readonly [x: Tensor, weight: Tensor, bias: Tensor | null];
+
+/** x: [T, D], weight: [O, D], bias: [O] → [T, O] */
+export const linear = defineOp('linear', {
+  forward([x, weight, bias]: Inputs, _options: null, memory) {
+    const [outputs, inputs] = weight.shape;
+    const y = memory.activations.tensor([x.rows, outputs], x.dtype);
+    gemm.run(
+      x.data,
+      weight.data,
+      y.data,
+      x.rows,
+      outputs,
+      inputs,
+      false,
+      true,
+      1,
+      0,
+      bias?.data ?? null,
+    );
+    return { y, saved: { x, weight } };
+  },
+
+  backward(dy, { x, weight }, [needsX, needsWeight, needsBias], memory) {
+    const [outputs, inputs] = weight.shape;
+    const T = dy.rows;
+    const dx = needsX ? memory.gradients.tensor([T, inputs], x.dtype) : null;
+    const dWeight = needsWeight ? memory.gradients.like(weight) : null;
+    const dBias = needsBias ? memory.gradients.tensor([outputs], weight.dtype) : null;
+    if (dx) gemm.run(dy.data, weight.data, dx.data, T, inputs, outputs, false, false, 1, 0, null);
+    if (dWeight)
+      gemm.run(dy.data, x.data, dWeight.data, outputs, inputs, T, true, false, 1, 0, null);
+    if (dBias) columnSums.run(dy.data, dBias.data);
+    return [dx, dWeight, dBias];
+  },
+});

@@ -1,0 +1,93 @@
+/**
+ * @file A linear layer with a low-rank update beside it (Hu et al. 2021, arXiv:2106.09685, eq. 3):
+ * y = x · Wᵀ + b + s · drop(x) · Aᵀ · Bᵀ. The weight may be frozen; A and B are not.
+ */
+import { dropout as dropoutKernel } from '../../kernels/dropout.ts';
+import { addInto, columnSums } from '../../kernels/elementwise.ts';
+import { gemm } from '../../kernels/gemm.ts';
+import type { Memory } from '../memory.ts';
+import { defineOp } from '../op.ts';
+import type { Randomness } from '../session.ts';
+import type { Tensor } from '../tensor.ts';
+
+type Inputs = readonly [x: Tensor, weight: Tensor, bias: Tensor | null, a: Tensor, b: Tensor];
+export type LoraOptions = {
+  readonly scale: number;
+  readonly dropout: number;
+  /** What the dropout of this module is known by: a hash of its name. */
+  readonly purpose: number;
+  /** Null where nothing is dropped. */
+  readonly randomness: Randomness | null;
+};
+
+function drop(x: Tensor, { dropout, purpose, randomness }: LoraOptions, memory: Memory): Tensor {
+  if (dropout === 0 || randomness === null) return x;
+  const { rowIds, positions, seed, step } = randomness;
+  const y = memory.workspace.like(x);
+  dropoutKernel.run(x.data, rowIds, positions, seed, purpose, step, dropout, y.data);
+  return y;
+}
+
+/** x: [T, D], weight: [O, D], bias: [O], a: [R, D], b: [O, R] → [T, O] */
+export const loraLinear = defineOp('lora-linear', {
+  forward([x, weight, bias, a, b]: Inputs, options: LoraOptions, memory) {
+    const [outputs, inputs] = weight.shape;
+    const R = a.shape[0];
+    const T = x.rows;
+    const y = memory.activations.tensor([T, outputs], x.dtype);
+    const h = memory.activations.tensor([T, R], a.dtype);
+    gemm.run(
+      x.data,
+      weight.data,
+      y.data,
+      T,
+      outputs,
+      inputs,
+      false,
+      true,
+      1,
+      0,
+      bias?.data ?? null,
+    );
+    gemm.run(drop(x, options, memory).data, a.data, h.data, T, R, inputs, false, true, 1, 0, null);
+    gemm.run(h.data, b.data, y.data, T, outputs, R, false, true, options.scale, 1, null);
+    return { y, saved: { x, weight, a, b, h, options } };
+  },
+
+  backward(
+    dy,
+    { x, weight, a, b, h, options },
+    [needsX, needsWeight, needsBias, needsA, needsB],
+    memory,
+  ) {
+    const [outputs, inputs] = weight.shape;
+    const R = a.shape[0];
+    const T = dy.rows;
+    const dx = needsX ? memory.gradients.tensor([T, inputs], x.dtype) : null;
+    const dWeight = needsWeight ? memory.gradients.like(weight) : null;
+    const dBias = needsBias ? memory.gradients.tensor([outputs], weight.dtype) : null;
+    const dA = needsA ? memory.gradients.like(a) : null;
+    const dB = needsB ? memory.gradients.like(b) : null;
+    if (dx) gemm.run(dy.data, weight.data, dx.data, T, inputs, outputs, false, false, 1, 0, null);
+    if (dWeight)
+      gemm.run(dy.data, x.data, dWeight.data, outputs, inputs, T, true, false, 1, 0, null);
+    if (dBias) columnSums.run(dy.data, dBias.data);
+    if (dB) gemm.run(dy.data, h.data, dB.data, outputs, R, T, true, false, options.scale, 0, null);
+    if (dx || dA) {
+      const dh = memory.workspace.tensor([T, R], a.dtype);
+      gemm.run(dy.data, b.data, dh.data, T, R, outputs, false, false, options.scale, 0, null);
+      if (dA) {
+        const dropped = drop(x, options, memory);
+        gemm.run(dh.data, dropped.data, dA.data, R, inputs, T, true, false, 1, 0, null);
+      }
+      if (dx && options.dropout > 0 && options.randomness !== null) {
+        const through = memory.workspace.like(dx);
+        gemm.run(dh.data, a.data, through.data, T, inputs, R, false, false, 1, 0, null);
+        addInto.run(drop(through, options, memory).data, dx.data);
+      } else if (dx) {
+        gemm.run(dh.data, a.data, dx.data, T, inputs, R, false, false, 1, 1, null);
+      }
+    }
+    return [dx, dWeight, dBias, dA, dB];
+  },
+});

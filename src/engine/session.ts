@@ -1,0 +1,38 @@
+/** @file What ops run in: the memory they take from, the tape they record on, and the micro-batch's randomness. */
+import { invariant } from '../core/errors.ts';
+import { Memory } from './memory.ts';
+import type { Tape } from './tape.ts';
+
+/** Names every random draw by what it is for, never by a place in a buffer. */
+export type Randomness = {
+  readonly seed: number;
+  readonly step: number;
+  /** Row of origin of each position, [T]. */
+  readonly rowIds: Int32Array;
+  /** Position in its row, [T]. */
+  readonly positions: Int32Array;
+};
+
+export type Session = {
+  readonly memory: Memory;
+  readonly tape: Tape | null;
+  /** Set while training: without it dropout passes its input through. */
+  readonly randomness: Randomness | null;
+};
+
+let current: Session = { memory: new Memory(), tape: null, randomness: null };
+
+export const session = (): Session => current;
+
+/** Runs `work` in the open session changed by `changes`. Sessions nest and are synchronous. */
+export function within<Result>(changes: Partial<Session>, work: () => Result): Result {
+  const before = current;
+  current = { ...before, ...changes };
+  try {
+    const result = work();
+    invariant(!(result instanceof Promise), 'a session cannot outlive its call');
+    return result;
+  } finally {
+    current = before;
+  }
+}

@@ -1,0 +1,240 @@
+/** Every family against PyTorch. Golden files come from `npm run golden -- models/<case>`. */
+import { globSync, readFileSync } from 'node:fs';
+import { basename } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from 'vitest';
+import { Memory } from '../engine/memory.ts';
+import { layOut, type MicroBatch } from '../engine/micro-batches.ts';
+import { Cache, type CausalLM, documentsContext, namedParameters } from '../engine/nn/index.ts';
+import { embedding } from '../engine/ops/embedding.ts';
+import { linear } from '../engine/ops/linear.ts';
+import { linearCrossEntropy } from '../engine/ops/linear-cross-entropy.ts';
+import { sum } from '../engine/ops/sum.ts';
+import { within } from '../engine/session.ts';
+import { Tape } from '../engine/tape.ts';
+import { openSafetensors } from '../files/safetensors.ts';
+import { full } from '../tuning/full.ts';
+import { lora } from '../tuning/lora.ts';
+import { tuningSection } from '../tuning/settings.ts';
+import { families } from './index.ts';
+
+const folder = fileURLToPath(new URL('../../tests/golden/models/', import.meta.url));
+const cases = globSync('*.json', { cwd: folder })
+  .map((name) => basename(name, '.json'))
+  .sort();
+
+type Golden = {
+  readonly config: Record<string, unknown> & { readonly model_type: string };
+  readonly config_saved: Record<string, unknown> & { readonly model_type: string };
+  readonly loss: number;
+  readonly targets: number;
+  /** How far f32 is from f64 in PyTorch itself. */
+  readonly noise: { readonly base: { readonly logits: number } };
+  readonly lora: {
+    readonly r: number;
+    readonly lora_alpha: number;
+    readonly target_modules: string[];
+  };
+};
+
+async function open(name: string) {
+  const golden: Golden = JSON.parse(readFileSync(`${folder}${name}.json`, 'utf8'));
+  const { tensors } = openSafetensors(`${folder}${name}.safetensors`);
+  const floats = (key: string): Float32Array => {
+    const tensor = tensors.get(key);
+    if (!tensor) throw new Error(`${name} has no ${key}`);
+    return new Float32Array(tensor.bytes.slice().buffer);
+  };
+  const integers = (key: string) => new Int32Array(floats(key).buffer);
+  const memory = new Memory();
+  const family = await families[golden.config.model_type]();
+  const build = (config: unknown): CausalLM => {
+    const model = family.build(family.config.parse(config));
+    for (const [weight, parameter] of namedParameters(model.root)) {
+      const values = memory.weights.keep(parameter.shape, 'f32');
+      values.data.set(floats(weight));
+      parameter.set(values, false);
+    }
+    return model;
+  };
+  const documents = [0, 1].map((n) => ({
+    ids: integers(`ids.${n}`),
+    labels: integers(`labels.${n}`),
+  }));
+  const batch = layOut(
+    documents.map(({ ids, labels }, row) => ({
+      row,
+      ids,
+      labels,
+      documents: Int32Array.of(ids.length),
+    })),
+  );
+  return { golden, floats, memory, family, build, documents, batch, names: [...tensors.keys()] };
+}
+
+function logits(
+  model: CausalLM,
+  memory: Memory,
+  documents: readonly Int32Array[],
+  cache: Cache | null = null,
+) {
+  const ids = Int32Array.from(documents.flatMap((each) => [...each]));
+  const context = { ...documentsContext(documents.map((each) => each.length)), cache };
+  if (cache) {
+    for (const [n, at] of cache.lengths.entries()) {
+      for (let i = context.documents[n]; i < context.documents[n + 1]; i++)
+        context.positions[i] += at;
+    }
+  }
+  return within({ memory, tape: null, randomness: null }, () =>
+    memory.scope(() => {
+      const hidden = model.decoder({ ids }, context);
+      const { weight, bias } = model.head;
+      return linear([hidden, weight.tensor, bias?.tensor ?? null], null).read() as Float32Array;
+    }),
+  );
+}
+
+function backward(
+  model: CausalLM,
+  memory: Memory,
+  batch: MicroBatch,
+  targets: number,
+  checkpointing = false,
+): number {
+  const tape = new Tape(memory);
+  return within({ memory, tape, randomness: null }, () =>
+    memory.scope(() => {
+      const { ids, positions, documents, asked } = batch;
+      const hidden = model.decoder({ ids }, { positions, documents, cache: null, checkpointing });
+      const chosen = embedding([hidden], { indices: asked });
+      const { weight, bias } = model.head;
+      const logp = linearCrossEntropy([chosen, weight.tensor, bias?.tensor ?? null], {
+        targets: batch.targets,
+        chunk: 5,
+      });
+      const loss = sum([logp], { scale: -1 });
+      const grad = memory.gradients.like(loss);
+      grad.data.fill(1 / targets);
+      tape.backward([[loss, grad]]);
+      return loss.item() / targets;
+    }),
+  );
+}
+
+const far = (a: ArrayLike<number>, b: ArrayLike<number>): number => {
+  expect(a.length).toBe(b.length);
+  let most = 0;
+  for (let i = 0; i < a.length; i++) most = Math.max(most, Math.abs(a[i] - b[i]));
+  return most;
+};
+
+/** Direction and size: an absolute tolerance would let a tiny model's zero gradient pass. */
+function expectGradient(
+  grad: ArrayLike<number> | undefined,
+  expected: Float32Array,
+  name: string,
+): void {
+  expect(grad, name).toBeDefined();
+  let [dot, ours, theirs] = [0, 0, 0];
+  for (let i = 0; i < expected.length; i++) {
+    dot += grad![i] * expected[i];
+    ours += grad![i] ** 2;
+    theirs += expected[i] ** 2;
+  }
+  expect(theirs, `${name} is not zero`).toBeGreaterThan(0);
+  expect(dot / Math.sqrt(ours * theirs), `cosine of ${name}`).toBeGreaterThanOrEqual(0.99999);
+  expect(Math.abs(Math.sqrt(ours / theirs) - 1), `norm of ${name}`).toBeLessThan(1e-4);
+}
+
+test('there is a golden file for every family', async () => {
+  const types = cases.map(
+    (name) => JSON.parse(readFileSync(`${folder}${name}.json`, 'utf8')).config.model_type,
+  );
+  for (const family of Object.keys(families)) expect(types).toContain(family);
+});
+
+describe.each(cases)('%s', (name) => {
+  test('logits equal PyTorch, end to end, alone, and token by token', async () => {
+    const { floats, memory, build, documents, golden } = await open(name);
+    const model = build(golden.config);
+    const [a, b] = documents.map(({ ids }) => ids);
+    const alone = [logits(model, memory, [a]), logits(model, memory, [b])];
+    expect(far(alone[0], floats('logits.0'))).toBeLessThan(1e-4);
+    expect(far(alone[1], floats('logits.1'))).toBeLessThan(1e-4);
+    const packed = logits(model, memory, [a, b]);
+    expect(far(packed, [...alone[0], ...alone[1]])).toBeLessThan(1e-5);
+
+    const V = alone[0].length / a.length;
+    const cache = new Cache(memory, 2, Math.max(a.length, b.length) + 1);
+    const pieces: number[][] = [[], []];
+    for (let at = 0; at < Math.max(a.length, b.length); at++) {
+      // The shorter one has nothing new towards the end: an empty document.
+      const step = [a.subarray(at, at + 1), b.subarray(at, at + 1)];
+      const out = logits(model, memory, step, cache);
+      const bounds = Int32Array.of(0, step[0].length, step[0].length + step[1].length);
+      cache.advance(bounds);
+      pieces[0].push(...out.subarray(0, step[0].length * V));
+      pieces[1].push(...out.subarray(step[0].length * V));
+    }
+    cache.release();
+    // Rows alone and in a block are added up in another order: each may be as far from exact as f32 is.
+    const noise = Math.max(1e-5, 2 * golden.noise.base.logits);
+    expect(far(pieces[0], alone[0])).toBeLessThan(noise);
+    expect(far(pieces[1], alone[1])).toBeLessThan(noise);
+  });
+
+  test('the config that transformers 5 saves means the same', async () => {
+    const { floats, memory, build, documents, golden } = await open(name);
+    const model = build(golden.config_saved);
+    expect(far(logits(model, memory, [documents[0].ids]), floats('logits.0'))).toBeLessThan(1e-4);
+  });
+
+  test.each([false, true])(
+    'every gradient equals PyTorch, checkpointing %s',
+    async (checkpointing) => {
+      const { golden, floats, memory, build, batch, names, family } = await open(name);
+      const model = build(golden.config);
+      const { parameters } = full.apply(model, context(memory, family.adapterTargets));
+      const loss = backward(model, memory, batch, golden.targets, checkpointing);
+      expect(Math.abs(loss - golden.loss)).toBeLessThan(1e-5);
+      const expected = names.filter((key) => key.startsWith('grad.'));
+      expect([...parameters.keys()].map((key) => `grad.${key}`).sort()).toEqual(expected.sort());
+      for (const [key, parameter] of parameters) {
+        expectGradient(parameter.grad?.read(), floats(`grad.${key}`), key);
+      }
+      expect(memory.account().activations.inUse).toBe(0);
+    },
+  );
+
+  test('LoRA: logits and gradients equal PEFT', async () => {
+    const { golden, floats, memory, build, documents, batch, family } = await open(name);
+    const model = build(golden.config);
+    const { r, lora_alpha, target_modules } = golden.lora;
+    const { parameters } = lora.apply(
+      model,
+      context(memory, family.adapterTargets, {
+        lora_rank: r,
+        lora_alpha,
+        lora_target: target_modules,
+      }),
+    );
+    for (const [key, { tensor }] of parameters) tensor.data.set(floats(`lora.${key}`));
+    expect(far(logits(model, memory, [documents[0].ids]), floats('lora.logits.0'))).toBeLessThan(
+      1e-4,
+    );
+    backward(model, memory, batch, golden.targets);
+    for (const [key, parameter] of parameters) {
+      expectGradient(parameter.grad?.read(), floats(`lora.grad.${key}`), key);
+    }
+    for (const [key, parameter] of namedParameters(model.root))
+      expect(parameter.grad, key).toBeNull();
+  });
+});
+
+function context(memory: Memory, adapterTargets: readonly string[], changes: object = {}) {
+  const defaults = Object.fromEntries(
+    Object.entries(tuningSection.fields).map(([key, { schema }]) => [key, schema.parse(undefined)]),
+  ) as never as Parameters<typeof lora.apply>[1]['settings'];
+  return { settings: { ...defaults, ...changes }, memory, seed: 0, adapterTargets, baseModel: 'x' };
+}

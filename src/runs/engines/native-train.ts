@@ -1,0 +1,107 @@
+/** @file One training in the native engine's process: from a Job and Prepared sets to the files of an adapter or a model. */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { invariant } from '../../core/errors.ts';
+import { openPlan, type Plan, type PlanOptions, writePlan } from '../../data/plan.ts';
+import { openPrepared, type Prepared } from '../../data/prepared.ts';
+import { Memory } from '../../engine/memory.ts';
+import { digestOf } from '../../files/digest.ts';
+import { tuneryCache } from '../../files/hub-cache.ts';
+import { methods } from '../../methods/index.ts';
+import { loadModel } from '../../models/load.ts';
+import { openModel } from '../../models/source.ts';
+import { instructionSet, setThreads } from '../../native/machine.ts';
+import type { Rows } from '../../train/evaluate.ts';
+import type { Job } from '../../train/job.ts';
+import { train } from '../../train/train.ts';
+import { tunings } from '../../tuning/index.ts';
+import { fingerprintOf } from '../fingerprint.ts';
+import type { Outcome } from '../run-folder.ts';
+import type { TrainContext } from './child.ts';
+import type { TrainRequest } from './protocol.ts';
+import { runInFolder } from './run-in-folder.ts';
+import { modelSaver } from './save-model.ts';
+
+export async function trainNative(request: TrainRequest, context: TrainContext): Promise<Outcome> {
+  const { job, prepared, version } = request;
+  setThreads(job.engine.threads ?? 0);
+  const source = await openModel(job.model.model_name_or_path, {
+    revision: job.model.model_revision,
+    hubCache: job.model.cache_dir,
+  });
+  const evaluation = prepared.evaluation === null ? undefined : openPrepared(prepared.evaluation);
+  // An evaluation alone has no rows to learn: what it reads decides its identity.
+  const rows = prepared.train === null ? evaluation : openPrepared(prepared.train);
+  invariant(rows !== undefined, 'a training without rows');
+  const plan = makePlan(job, rows);
+  const fingerprint = fingerprintOf({
+    job,
+    modelDigest: source.digest,
+    dataDigest: rows.digest,
+    plan: plan.digest,
+    adapter: null,
+    code: version,
+    isa: instructionSet(),
+  });
+  return runInFolder(request, fingerprint, plan.steps, context, async (host) => {
+    host.emit({ type: 'heartbeat', phase: 'loading' });
+    const memory = new Memory();
+    const dtype = job.train.bf16 ? 'bf16' : 'f32';
+    const { family, model } = await loadModel(source, { memory, dtype });
+    const tuned = tunings[job.tuning.finetuning_type].apply(model, {
+      settings: job.tuning,
+      memory,
+      seed: job.train.seed,
+      adapterTargets: family.adapterTargets,
+      baseModel: job.model.model_name_or_path,
+    });
+    const saveModel = modelSaver(job, source, tuned);
+    host.emit({ type: 'heartbeat', phase: 'training' });
+    const { outcome } = await train({
+      settings: job.train,
+      method: methods[job.method.stage],
+      model,
+      parameters: tuned.parameters,
+      memory,
+      rows: rowsOf(rows),
+      plan,
+      evalSets: evaluation ? [{ name: 'eval', rows: rowsOf(evaluation) }] : [],
+      host,
+      saveModel,
+    });
+    if (outcome === 'finished' && job.train.do_train) await saveModel(host.outputDir);
+    return outcome;
+  });
+}
+
+/** The plan lies in the cache under the name of what decides it. */
+function makePlan({ train, data }: Job, prepared: Prepared): Plan {
+  const options: PlanOptions = {
+    batch: train.per_device_train_batch_size,
+    accumulation: train.gradient_accumulation_steps,
+    epochs: train.num_train_epochs,
+    maxSteps: train.max_steps,
+    seed: data.data_seed,
+    shuffle: !data.disable_shuffling,
+    allowUnsupervised: data.allow_unsupervised,
+  };
+  const folder = join(tuneryCache(), 'plans');
+  mkdirSync(folder, { recursive: true });
+  const path = join(folder, `${digestOf(prepared.digest, JSON.stringify(options))}.safetensors`);
+  try {
+    return openPlan(path);
+  } catch {
+    return writePlan(path, prepared, options);
+  }
+}
+
+const rowsOf = (prepared: Prepared): Rows => ({
+  count: prepared.count,
+  row: (row) => ({
+    row,
+    ids: prepared.ids(row),
+    labels: prepared.labels(row),
+    documents: prepared.documents(row),
+  }),
+  place: (row) => prepared.places(row)[0],
+});
