@@ -21,30 +21,28 @@ export type MemoryClass = (typeof memoryClasses)[number];
 
 const bytesOf: Readonly<Record<Dtype, number>> = { f64: 8, f32: 4, i32: 4, bf16: 2, u8: 1 };
 
-function view(storage: ArrayBuffer, dtype: Dtype, length: number): TensorData {
+function view(storage: ArrayBuffer, at: number, dtype: Dtype, length: number): TensorData {
   switch (dtype) {
     case 'f32':
-      return new Float32Array(storage, 0, length);
+      return new Float32Array(storage, at, length);
     case 'f64':
-      return new Float64Array(storage, 0, length);
+      return new Float64Array(storage, at, length);
     case 'bf16':
-      return new Uint16Array(storage, 0, length);
+      return new Uint16Array(storage, at, length);
     case 'i32':
-      return new Int32Array(storage, 0, length);
+      return new Int32Array(storage, at, length);
     case 'u8':
-      return new Uint8Array(storage, 0, length);
+      return new Uint8Array(storage, at, length);
   }
 }
 
 /** A piece of memory with the number of its holders: a scope, a tape's `saved`, a gradient slot. */
 export class Buffer {
   holds = 1;
-  readonly storage: ArrayBuffer;
-  private readonly home: Pool | null;
+  private readonly giveBack: () => void;
 
-  constructor(storage: ArrayBuffer, home: Pool | null) {
-    this.storage = storage;
-    this.home = home;
+  constructor(giveBack: () => void) {
+    this.giveBack = giveBack;
   }
 
   hold(): void {
@@ -54,15 +52,51 @@ export class Buffer {
   release(): void {
     invariant(this.holds > 0, 'a buffer was released twice');
     this.holds--;
-    if (this.holds === 0) this.home?.give(this);
+    if (this.holds === 0) this.giveBack();
   }
 }
 
-/** Steps of an eighth: ragged lengths then share buffers, at 12.5 % waste at most. */
-function roundUp(bytes: number): number {
-  if (bytes <= 4096) return 4096;
-  const step = 2 ** (Math.floor(Math.log2(bytes)) - 3);
-  return Math.ceil(bytes / step) * step;
+type Hole = { start: number; size: number };
+
+/** A stretch of address space; pages of it count once they are touched. Holes are sorted, and never side by side. */
+type Chunk = { readonly storage: ArrayBuffer; readonly holes: Hole[]; touched: number };
+
+const chunkBytes = 2 ** 32;
+const align = 1024;
+
+function newChunk(atLeast: number): Chunk {
+  for (let size = Math.max(chunkBytes, atLeast); ; size = Math.max(size / 4, atLeast)) {
+    try {
+      return { storage: allocate(size), holes: [{ start: 0, size }], touched: 0 };
+    } catch (error) {
+      if (size === atLeast) throw error;
+    }
+  }
+}
+
+/** Gives [start, start + size) back and joins it with the holes beside it. */
+function fillHole({ holes }: Chunk, start: number, size: number): void {
+  let [low, high] = [0, holes.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (holes[middle].start < start) low = middle + 1;
+    else high = middle;
+  }
+  const before = holes[low - 1];
+  const after = holes[low];
+  const joinsBefore = before !== undefined && before.start + before.size === start;
+  const joinsAfter = after !== undefined && start + size === after.start;
+  if (joinsBefore && joinsAfter) {
+    before.size += size + after.size;
+    holes.splice(low, 1);
+  } else if (joinsBefore) {
+    before.size += size;
+  } else if (joinsAfter) {
+    after.start = start;
+    after.size += size;
+  } else {
+    holes.splice(low, 0, { start, size });
+  }
 }
 
 /** One class of memory. `like` and `tensor` give uninitialized memory that belongs to the open scope. */
@@ -70,29 +104,31 @@ export class Pool {
   /** Bytes in use, and the most there ever were. */
   inUse = 0;
   peak = 0;
-  /** Bytes taken from the system, in use or not. */
-  reserved = 0;
-  private readonly free = new Map<number, Buffer['storage'][]>();
+  private readonly chunks: Chunk[] = [];
   private readonly memory: Memory;
 
   constructor(memory: Memory) {
     this.memory = memory;
   }
 
+  /** Bytes that were ever touched, holes between tensors included. */
+  get reserved(): number {
+    return this.chunks.reduce((sum, { touched }) => sum + touched, 0);
+  }
+
   /** [shape] of `dtype`, uninitialized, given back at the end of the open scope. */
   tensor(shape: readonly number[], dtype: Dtype): Tensor {
     const length = shape.reduce((a, b) => a * b, 1);
-    const size = roundUp(length * bytesOf[dtype]);
-    let storage = this.free.get(size)?.pop();
-    if (storage === undefined) {
-      storage = allocate(size);
-      this.reserved += size;
-    }
+    const size = Math.max(align, Math.ceil((length * bytesOf[dtype]) / align) * align);
+    const { chunk, start } = this.take(size);
     this.inUse += size;
     this.peak = Math.max(this.peak, this.inUse);
-    const buffer = new Buffer(storage, this);
+    const buffer = new Buffer(() => {
+      this.inUse -= size;
+      fillHole(chunk, start, size);
+    });
     this.memory.own(buffer);
-    return new Tensor(shape, dtype, view(storage, dtype, length), buffer);
+    return new Tensor(shape, dtype, view(chunk.storage, start, dtype, length), buffer);
   }
 
   like(x: Tensor): Tensor {
@@ -104,18 +140,28 @@ export class Pool {
     return this.memory.outside(() => this.tensor(shape, dtype));
   }
 
-  give(buffer: Buffer): void {
-    const size = buffer.storage.byteLength;
-    this.inUse -= size;
-    const list = this.free.get(size);
-    if (list) list.push(buffer.storage);
-    else this.free.set(size, [buffer.storage]);
-  }
-
-  /** Forgets the buffers that nobody uses; the system gets them back with the next collection. */
-  trim(): void {
-    for (const [size, list] of this.free) this.reserved -= size * list.length;
-    this.free.clear();
+  /** The tightest hole: ragged lengths then share one stretch of memory. */
+  private take(size: number): { chunk: Chunk; start: number } {
+    let best: { chunk: Chunk; hole: Hole } | undefined;
+    for (const chunk of this.chunks) {
+      for (const hole of chunk.holes) {
+        if (hole.size >= size && (best === undefined || hole.size < best.hole.size)) {
+          best = { chunk, hole };
+        }
+      }
+    }
+    if (best === undefined) {
+      const chunk = newChunk(size);
+      this.chunks.push(chunk);
+      best = { chunk, hole: chunk.holes[0] };
+    }
+    const { chunk, hole } = best;
+    const { start } = hole;
+    hole.start += size;
+    hole.size -= size;
+    if (hole.size === 0) chunk.holes.splice(chunk.holes.indexOf(hole), 1);
+    chunk.touched = Math.max(chunk.touched, start + size);
+    return { chunk, start };
   }
 }
 

@@ -164,7 +164,8 @@ mod pages {
     #[cfg(target_os = "linux")]
     pub fn reserve(length: usize) -> Result<usize> {
         use super::{HUGE, HUGE_PAGE};
-        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+        // Address space is cheap, and pages count when they are touched: a pool takes more than it may need.
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
         if length < HUGE {
             return map_at(length, flags, -1);
         }
