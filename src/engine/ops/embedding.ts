@@ -1,4 +1,5 @@
 /** @file Rows of a table by index: token embeddings, and the positions that a loss asks for. */
+import { toBf16 } from '../../kernels/convert.ts';
 import { fill } from '../../kernels/elementwise.ts';
 import { gatherRows, scatterAddRows } from '../../kernels/rows.ts';
 import { defineOp } from '../op.ts';
@@ -20,9 +21,16 @@ export const embedding = defineOp('embedding', {
   },
 
   backward(dy, { indices, table }, _needs, memory) {
+    // Rows that stand twice are added up, which bf16 is too coarse for.
+    const sums =
+      table.dtype === 'bf16'
+        ? memory.workspace.tensor(table.shape, 'f32')
+        : memory.gradients.like(table);
+    fill.run(sums.data, 0);
+    scatterAddRows.run(dy.data, indices, sums.data);
+    if (table.dtype !== 'bf16') return [sums];
     const dTable = memory.gradients.like(table);
-    fill.run(dTable.data, 0);
-    scatterAddRows.run(dy.data, indices, dTable.data);
+    toBf16.run(sums.data, dTable.data);
     return [dTable];
   },
 });

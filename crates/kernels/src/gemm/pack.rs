@@ -1,0 +1,212 @@
+//! Parts of the operands, copied as the microkernel reads them: contiguous, in f32 (or in pairs of
+//! bf16), B in panels of one tile's columns.
+
+use crate::floats::from_bf16;
+use crate::simd::Simd;
+
+/// A matrix as it lies in memory, by rows.
+#[derive(Clone, Copy)]
+pub struct Matrix {
+    pub data: *const u8,
+    pub bf16: bool,
+    /// Elements from one stored row to the next.
+    pub stride: usize,
+}
+
+impl Matrix {
+    pub fn at(&self, row: usize, column: usize) -> *const u8 {
+        let size = if self.bf16 { 2 } else { 4 };
+        // SAFETY: the entry has checked the lengths, and callers stay inside.
+        unsafe { self.data.add((row * self.stride + column) * size) }
+    }
+}
+
+/// `columns` columns of B from `column` on, k from `first` on.
+pub struct Panel<'a> {
+    pub from: &'a Matrix,
+    /// Whether B's columns lie in the stored rows.
+    pub transposed: bool,
+    pub first: usize,
+    pub depth: usize,
+    pub column: usize,
+    pub columns: usize,
+    /// Words of a row of the packed panel: its missing columns become zeros.
+    pub width: usize,
+}
+
+/// The first `n` numbers, at most one register.
+#[inline(always)]
+unsafe fn load<S: Simd>(from: &Matrix, row: usize, column: usize, n: usize) -> S::V {
+    unsafe {
+        let at = from.at(row, column);
+        match (from.bf16, n >= S::LANES) {
+            (false, true) => S::load(at.cast()),
+            (false, false) => S::load_part(at.cast(), n),
+            (true, true) => S::load_bf16(at.cast()),
+            (true, false) => {
+                let mut part = [0u16; 16];
+                std::ptr::copy_nonoverlapping(at.cast(), part.as_mut_ptr(), n);
+                S::load_bf16(part.as_ptr())
+            }
+        }
+    }
+}
+
+/// Words of `n` columns: bf16 of stored row `row` below, of the next one (or zero) above.
+#[inline(always)]
+unsafe fn interleave(from: &Matrix, row: usize, both: bool, column: usize, n: usize, to: *mut f32) {
+    unsafe {
+        let low: *const u16 = from.at(row, column).cast();
+        let to: *mut u32 = to.cast();
+        if both {
+            let high = low.add(from.stride);
+            for i in 0..n {
+                *to.add(i) = *low.add(i) as u32 | ((*high.add(i) as u32) << 16);
+            }
+        } else {
+            for i in 0..n {
+                *to.add(i) = *low.add(i) as u32;
+            }
+        }
+    }
+}
+
+/// Writes [depth, width] words, zeros where the panel has no column.
+///
+/// # Safety
+/// As `Simd`; `to` has room.
+#[inline(always)]
+pub unsafe fn panel<S: Simd, const PAIRS: bool>(p: &Panel, to: *mut f32) {
+    unsafe {
+        let words = if PAIRS { p.depth.div_ceil(2) } else { p.depth };
+        for lane in (0..p.width).step_by(S::LANES) {
+            let columns = p.columns.saturating_sub(lane).min(S::LANES);
+            let column = p.column + lane;
+            let to = to.add(lane);
+            if columns == 0 {
+                for k in 0..words {
+                    S::store(to.add(k * p.width), S::splat(0.0));
+                }
+            } else if p.transposed && PAIRS {
+                panel_of_pairs::<S>(p, column, columns, to);
+            } else if p.transposed {
+                panel_of_rows::<S>(p, column, columns, to);
+            } else if PAIRS {
+                for k in 0..words {
+                    let to = to.add(k * p.width);
+                    S::store(to, S::splat(0.0));
+                    let both = 2 * k + 1 < p.depth;
+                    interleave(p.from, p.first + 2 * k, both, column, columns, to);
+                }
+            } else {
+                for k in 0..words {
+                    S::store(to.add(k * p.width), load::<S>(p.from, p.first + k, column, columns));
+                }
+            }
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn panel_of_rows<S: Simd>(p: &Panel, column: usize, columns: usize, to: *mut f32) {
+    unsafe {
+        let mut expanded = [0.0f32; 16 * 16];
+        for k in (0..p.depth).step_by(S::LANES) {
+            let depth = S::LANES.min(p.depth - k);
+            let to = to.add(k * p.width);
+            if !p.from.bf16 {
+                let from = p.from.at(column, p.first + k);
+                S::transpose(from, p.from.stride * 4, columns, depth, to, p.width);
+                continue;
+            }
+            for row in 0..columns {
+                let v = load::<S>(p.from, column + row, p.first + k, depth);
+                S::store(expanded.as_mut_ptr().add(row * S::LANES), v);
+            }
+            S::transpose(expanded.as_ptr().cast(), S::LANES * 4, columns, depth, to, p.width);
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn panel_of_pairs<S: Simd>(p: &Panel, column: usize, columns: usize, to: *mut f32) {
+    unsafe {
+        let words = p.depth / 2;
+        for k in (0..words).step_by(S::LANES) {
+            let depth = S::LANES.min(words - k);
+            let from = p.from.at(column, p.first + 2 * k);
+            S::transpose(from, p.from.stride * 2, columns, depth, to.add(k * p.width), p.width);
+        }
+        if p.depth % 2 == 1 {
+            let to = to.add(words * p.width);
+            S::store(to, S::splat(0.0));
+            for i in 0..columns {
+                let last: *const u16 = p.from.at(column + i, p.first + 2 * words).cast();
+                *to.add(i).cast::<u32>() = *last as u32;
+            }
+        }
+    }
+}
+
+/// `rows` rows of A from `row` on, k from `first` on.
+pub struct Block<'a> {
+    pub from: &'a Matrix,
+    /// Whether A's rows lie in the stored columns.
+    pub transposed: bool,
+    pub first: usize,
+    pub depth: usize,
+    pub row: usize,
+    pub rows: usize,
+    /// Words from one packed row to the next; where A is transposed, from one k to the next.
+    pub stride: usize,
+}
+
+/// Writes [rows, depth] words, or [depth, rows] where A is transposed.
+///
+/// # Safety
+/// As `Simd`; `to` has room for whole registers.
+#[inline(always)]
+pub unsafe fn block<S: Simd, const PAIRS: bool>(p: &Block, to: *mut f32) {
+    unsafe {
+        let words = if PAIRS { p.depth.div_ceil(2) } else { p.depth };
+        if p.transposed {
+            for k in 0..words {
+                let to = to.add(k * p.stride);
+                if PAIRS {
+                    let both = 2 * k + 1 < p.depth;
+                    interleave(p.from, p.first + 2 * k, both, p.row, p.rows, to);
+                    continue;
+                }
+                for lane in (0..p.rows).step_by(S::LANES) {
+                    let v = load::<S>(p.from, p.first + k, p.row + lane, p.rows - lane);
+                    S::store(to.add(lane), v);
+                }
+            }
+            return;
+        }
+        for row in 0..p.rows {
+            let to = to.add(row * p.stride);
+            if PAIRS {
+                let from = p.from.at(p.row + row, p.first);
+                std::ptr::copy_nonoverlapping(from, to.cast(), p.depth * 2);
+                if p.depth % 2 == 1 {
+                    *to.cast::<u16>().add(p.depth) = 0;
+                }
+                continue;
+            }
+            for k in (0..p.depth).step_by(S::LANES) {
+                let v = load::<S>(p.from, p.row + row, p.first + k, p.depth - k);
+                S::store(to.add(k), v);
+            }
+        }
+    }
+}
+
+/// A number of either storage.
+pub fn number(from: &Matrix, row: usize, column: usize) -> f32 {
+    // SAFETY: as `Matrix::at`; typed arrays are aligned for their elements.
+    unsafe {
+        let at = from.at(row, column);
+        if from.bf16 { from_bf16(*at.cast()) } else { *at.cast() }
+    }
+}

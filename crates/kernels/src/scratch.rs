@@ -1,0 +1,38 @@
+//! Work memory of a thread: it only grows, so that no call allocates once the shapes are known.
+
+use std::cell::RefCell;
+
+/// A cache line, and a vector register.
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+struct Line([f32; LINE]);
+const LINE: usize = 16;
+
+thread_local! {
+    static LINES: RefCell<Vec<Line>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Lends `N` buffers of at least the given numbers of f32, each on a cache line of its own. What they
+/// hold is left over from earlier calls.
+pub fn with<const N: usize, R>(sizes: [usize; N], work: impl FnOnce([*mut f32; N]) -> R) -> R {
+    // Taken out while it is lent: work that nests on this thread gets memory of its own.
+    let mut lines = LINES.take();
+    let total = sizes.iter().map(|size| size.div_ceil(LINE) + 1).sum::<usize>();
+    if lines.len() < total {
+        // Freed before it is made anew: the old contents are nobody's.
+        lines = Vec::new();
+        lines.resize(total, Line([0.0; LINE]));
+    }
+    let base: *mut f32 = lines.as_mut_ptr().cast();
+    let mut offset = 0;
+    let buffers = sizes.map(|size| {
+        // SAFETY: the offsets add up to less than `total` lines.
+        let buffer = unsafe { base.add(offset * LINE) };
+        // One line between two buffers, so that equal sizes do not alias in the cache.
+        offset += size.div_ceil(LINE) + 1;
+        buffer
+    });
+    let result = work(buffers);
+    LINES.replace(lines);
+    result
+}

@@ -1,0 +1,105 @@
+/** SmolLM2-135M through our loop and through transformers + PEFT, step by step, from the same bits. */
+import { beforeAll, describe, expect, test } from 'vitest';
+import { Memory } from '../../src/engine/memory.ts';
+import { methods } from '../../src/methods/index.ts';
+import { loadModel } from '../../src/models/load.ts';
+import { type ModelSource, openModel } from '../../src/models/source.ts';
+import { memoryHost } from '../../src/train/host.ts';
+import { train } from '../../src/train/train.ts';
+import { tunings } from '../../src/tuning/index.ts';
+import { seededAdapterWeight } from '../golden/named-values.ts';
+import { type ReferenceTrajectory, readTrajectory } from '../golden/references.ts';
+import { trainSettings, tuningSettings } from './settings.ts';
+
+let source: ModelSource;
+beforeAll(async () => {
+  source = await openModel('HuggingFaceTB/SmolLM2-135M-Instruct');
+});
+
+async function run(reference: ReferenceTrajectory) {
+  const memory = new Memory();
+  const { family, model } = await loadModel(source, { memory, dtype: 'f32' });
+  const tuned = tunings[reference.mode].apply(model, {
+    settings: tuningSettings({ finetuning_type: reference.mode }),
+    memory,
+    seed: 0,
+    adapterTargets: family.adapterTargets,
+    baseModel: 'x',
+  });
+  if (reference.mode === 'lora') {
+    for (const [name, { tensor, shape }] of tuned.parameters) {
+      tensor.data.set(seededAdapterWeight(name, [shape[0], shape[1]]));
+    }
+  }
+  const flat = reference.steps.flat();
+  const host = memoryHost();
+  await train({
+    settings: trainSettings({
+      do_train: true,
+      learning_rate: reference.learning_rate,
+      weight_decay: reference.weight_decay,
+      max_grad_norm: reference.max_grad_norm,
+      lr_scheduler_type: 'constant',
+      save_strategy: 'no',
+    }),
+    method: methods['sft'],
+    model,
+    parameters: tuned.parameters,
+    memory,
+    rows: {
+      count: flat.length,
+      row: (row) => ({
+        row,
+        ids: Int32Array.from(flat[row].input_ids),
+        labels: Int32Array.from(flat[row].labels),
+        documents: Int32Array.of(flat[row].input_ids.length),
+      }),
+      place: () => undefined,
+    },
+    plan: {
+      steps: reference.steps.length,
+      rows: (step) => reference.steps[step].map((_, i) => step * 4 + i),
+      targets: (step) =>
+        reference.steps[step].reduce(
+          (sum, { labels }) => sum + labels.slice(1).filter((l) => l !== -100).length,
+          0,
+        ),
+      examples: () => 4,
+      epoch: (step) => step,
+    },
+    evalSets: [],
+    host,
+    saveModel: () => {},
+  });
+  return host.events.filter((event) => event.type === 'step-end');
+}
+
+function compare(steps: Awaited<ReturnType<typeof run>>, reference: ReferenceTrajectory): void {
+  expect(steps.length).toBe(reference.steps.length);
+  const differences = steps.map(({ loss }, i) => loss - reference.loss[i]);
+  const worst = Math.max(...differences.map(Math.abs));
+  const signed = differences.reduce((a, b) => a + b, 0) / differences.length;
+  const norms = Math.max(
+    ...steps.map(({ grad_norm }, i) => Math.abs(grad_norm / reference.grad_norm[i] - 1)),
+  );
+  console.log(
+    `${reference.mode}, ${steps.length} steps: loss within ${worst.toExponential(1)}, mean ${signed.toExponential(1)}, gradient norm within ${norms.toExponential(1)}`,
+  );
+  expect(worst).toBeLessThan(1e-4);
+  expect(Math.abs(signed)).toBeLessThan(2e-5);
+  expect(norms).toBeLessThan(1e-3);
+}
+
+describe('ten steps', () => {
+  test.each(['lora-10', 'full-10'] as const)('%s', { timeout: 300_000 }, async (name) => {
+    const reference = readTrajectory(name);
+    compare(await run(reference), reference);
+  });
+});
+
+describe.runIf(process.env['TUNERY_DEEP'])('fifty steps', () => {
+  test.each(['lora-50', 'full-50'] as const)('%s', { timeout: 1_200_000 }, async (name) => {
+    const reference = readTrajectory(name);
+    compare(await run(reference), reference);
+  });
+});
