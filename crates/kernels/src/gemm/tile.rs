@@ -25,56 +25,82 @@ pub struct Tile {
     pub columns: usize,
 }
 
+/// Repeats a statement for each row of the tallest tile: what is indexed by a constant stays in registers.
+macro_rules! for_rows {
+    ($row:ident => $body:block) => {
+        for_rows!(@ $row => $body; 0 1 2 3 4 5 6 7 8 9 10 11)
+    };
+    (@ $row:ident => $body:block; $($i:literal)+) => {
+        $({
+            const $row: usize = $i;
+            if $row < ROWS $body
+        })+
+    };
+}
+
 /// # Safety
 /// As `Simd`; the pointers are valid for the tile, and B's rows for whole registers.
 #[inline(always)]
 unsafe fn tile<S: Simd, const ROWS: usize, const WIDTH: usize, const IN_COLUMNS: bool>(t: &Tile) {
     unsafe {
-        let mut sums = [[S::splat(0.0); WIDTH]; ROWS];
+        let mut left = [S::splat(0.0); 12];
+        let mut right = [S::splat(0.0); 12];
         let at = |row: usize, column: usize| t.c.add(row * t.c_stride + column * S::LANES);
-        for row in 0..ROWS {
-            S::prefetch(at(row, 0));
-            S::prefetch(at(row, WIDTH - 1));
-        }
+        for_rows!(ROW => {
+            S::prefetch(at(ROW, 0));
+        });
         let (mut a, mut b) = (t.a, t.b);
         for _ in 0..t.depth {
-            let mut columns = [S::splat(0.0); WIDTH];
-            for (i, column) in columns.iter_mut().enumerate() {
-                *column = S::load(b.add(i * S::LANES));
-            }
-            for (row, sums) in sums.iter_mut().enumerate() {
+            let first = S::load(b);
+            let second = if WIDTH > 1 { S::load(b.add(S::LANES)) } else { first };
+            for_rows!(ROW => {
                 let word = S::splat(
-                    a.add(if IN_COLUMNS { row } else { row * t.a_stride }).read_unaligned(),
+                    a.add(if IN_COLUMNS { ROW } else { ROW * t.a_stride }).read_unaligned(),
                 );
-                for (sum, column) in sums.iter_mut().zip(columns) {
-                    *sum = S::dot(word, column, *sum);
+                left[ROW] = S::dot(word, first, left[ROW]);
+                if WIDTH > 1 {
+                    right[ROW] = S::dot(word, second, right[ROW]);
                 }
-            }
+            });
             a = a.add(if IN_COLUMNS { t.a_stride } else { 1 });
             b = b.add(t.b_stride);
         }
         let alpha = S::splat(t.alpha);
-        for column in 0..WIDTH {
-            let left = t.columns.saturating_sub(column * S::LANES);
-            if left == 0 {
-                break;
-            }
-            let whole = left >= S::LANES;
-            let bias = match (t.bias.is_null(), whole) {
-                (true, _) => S::splat(0.0),
-                (false, true) => S::load(t.bias.add(column * S::LANES)),
-                (false, false) => S::load_part(t.bias.add(column * S::LANES), left),
+        macro_rules! store_column {
+            ($sums:ident, $column:literal) => {
+                let present = t.columns.saturating_sub($column * S::LANES);
+                if present >= S::LANES {
+                    let bias = if t.bias.is_null() {
+                        S::splat(0.0)
+                    } else {
+                        S::load(t.bias.add($column * S::LANES))
+                    };
+                    for_rows!(ROW => {
+                        let to = at(ROW, $column);
+                        let base = if t.accumulate { S::add(S::load(to), bias) } else { bias };
+                        S::store(to, S::fma(alpha, $sums[ROW], base));
+                    });
+                } else if present > 0 {
+                    let bias = if t.bias.is_null() {
+                        S::splat(0.0)
+                    } else {
+                        S::load_part(t.bias.add($column * S::LANES), present)
+                    };
+                    for_rows!(ROW => {
+                        let to = at(ROW, $column);
+                        let base = if t.accumulate {
+                            S::add(S::load_part(to, present), bias)
+                        } else {
+                            bias
+                        };
+                        S::store_part(to, S::fma(alpha, $sums[ROW], base), present);
+                    });
+                }
             };
-            for (row, sums) in sums.iter().enumerate() {
-                let to = at(row, column);
-                let base = match (t.accumulate, whole) {
-                    (false, _) => bias,
-                    (true, true) => S::add(S::load(to), bias),
-                    (true, false) => S::add(S::load_part(to, left), bias),
-                };
-                let value = S::fma(alpha, sums[column], base);
-                if whole { S::store(to, value) } else { S::store_part(to, value, left) }
-            }
+        }
+        store_column!(left, 0);
+        if WIDTH > 1 {
+            store_column!(right, 1);
         }
     }
 }
