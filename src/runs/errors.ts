@@ -19,7 +19,13 @@ export const lockContended = defineError('runs/lock-contended', (folder: string)
 export const notRunning = defineError('runs/not-running', (folder: string) => ({
   message: `no run is going on in \`${folder}\``,
   place: { file: folder },
-  help: 'name the `output_dir` of a running run; `tunery runs` lists them',
+  help: 'name the `output_dir` of a running run; `tunery runs list` lists them',
+}));
+
+export const notARun = defineError('runs/not-a-run', (folder: string) => ({
+  message: `\`${folder}\` is not the folder of a run`,
+  place: { file: folder },
+  help: 'name the `output_dir` of a run; `tunery runs list` lists those below `saves`',
 }));
 
 export const folderInUse = defineError('runs/folder-in-use', (folder: string, what: string) => ({

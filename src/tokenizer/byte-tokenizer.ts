@@ -10,6 +10,7 @@ export function byteTokenizer(): Tokenizer {
     file: 'byte tokenizer',
     tokens: byteChars,
     merges: new Int32Array(0),
+    mergeResults: new Int32Array(0),
     ignoreMerges: false,
     unknown: undefined,
     fuseUnknown: false,

@@ -13,6 +13,8 @@ export type Definition = {
   readonly tokens: readonly (string | undefined)[];
   /** Left and right id of every merge, by rank. */
   readonly merges: Int32Array;
+  /** The id that each merge makes. */
+  readonly mergeResults: Int32Array;
   /** A pre-token that is in the vocabulary is taken whole, whatever the merges say (LLaMA 3). */
   readonly ignoreMerges: boolean;
   /** Stands for bytes that the vocabulary lacks; without it they are left out. */

@@ -27,6 +27,13 @@ export type EncodingWithOffsets = {
   readonly ends: Int32Array;
 };
 
+/** From units of a normalized text to units of the text as given. */
+type Source = {
+  readonly startOf: (unit: number) => number;
+  readonly endOf: (unit: number) => number;
+};
+type Add = (id: number, start: number, end: number) => void;
+
 /** Ids as they are found, in one buffer that grows. */
 type Output = { ids: Int32Array; count: number };
 
@@ -39,8 +46,8 @@ export type Encoder = {
 };
 
 export function createEncoder(definition: Definition, vocabulary: Vocabulary): Encoder {
-  const { file, tokens, added, ignoreMerges } = definition;
-  const { model } = vocabulary;
+  const { file, added, ignoreMerges } = definition;
+  const { model, bytesOf } = vocabulary;
 
   const normalizer = definition.normalizer && compileNormalizer(definition.normalizer, file);
   const preTokenizer = compilePreTokenizer(definition.preTokenizer, file);
@@ -53,12 +60,7 @@ export function createEncoder(definition: Definition, vocabulary: Vocabulary): E
     normalizedTokens.map((token) => [normalizer?.normalize(token.content) ?? token.content, token]),
   );
 
-  const results = new Int32Array(definition.merges.length / 2);
-  for (let i = 0; i < results.length; i++) {
-    const [left, right] = [definition.merges[2 * i], definition.merges[2 * i + 1]];
-    results[i] = model.get(`${tokens[left]}${tokens[right]}`)!;
-  }
-  const bpe = createBpe(definition.merges, results);
+  const bpe = createBpe(definition.merges, definition.mergeResults);
   /** The symbol of each byte: its token, the unknown one, or -1. */
   const unknown = definition.unknown === undefined ? -1 : (model.get(definition.unknown) ?? -1);
   const symbolOf = Int32Array.from(byteChars, (char) => model.get(char) ?? unknown);
@@ -228,7 +230,7 @@ export function createEncoder(definition: Definition, vocabulary: Vocabulary): E
     const ids: number[] = [];
     const from: number[] = [];
     const to: number[] = [];
-    const add = (id: number, start: number, end: number): void => {
+    const add: Add = (id, start, end) => {
       ids.push(id);
       from.push(start);
       to.push(end);
@@ -239,17 +241,25 @@ export function createEncoder(definition: Definition, vocabulary: Vocabulary): E
       parseSpecial,
       (token, start, end) => add(token.id, start, end),
       (part, start, end, base, aligned) => {
-        const word = (piece: string, at: number): void => {
-          const source = (i: number): readonly [number, number] => {
-            const unit = Math.max(at + i, start);
-            return aligned?.starts && aligned.ends
-              ? [base + aligned.starts[unit], base + aligned.ends[unit]]
-              : [base + unit, base + unit + 1];
-          };
-          offsetsOfWord(piece, source, add);
+        const source: Source = {
+          startOf: (unit) =>
+            base + (aligned?.starts?.[Math.max(unit, start)] ?? Math.max(unit, start)),
+          endOf: (unit) =>
+            base + (aligned?.ends?.[Math.max(unit, start)] ?? Math.max(unit, start) + 1),
         };
-        for (const { text: piece, start: at } of preTokenizer.split(part.slice(start, end))) {
-          word(piece, start + at);
+        const { scan, split } = preTokenizer;
+        if (scan === undefined) {
+          for (const piece of split(part.slice(start, end))) {
+            offsetsOfWord(piece.text, start + piece.start, source, add);
+          }
+          return;
+        }
+        for (let at = start; at < end; ) {
+          const next = scan(part, at, end);
+          if (!asciiOffsets(part, at, next, source, add)) {
+            offsetsOfWord(part.slice(at, next), at, source, add);
+          }
+          at = next;
         }
       },
       true,
@@ -258,12 +268,35 @@ export function createEncoder(definition: Definition, vocabulary: Vocabulary): E
     return { ids: Int32Array.from(ids), starts: Int32Array.from(from), ends: Int32Array.from(to) };
   }
 
-  /** The tokens of one pre-token, each with the characters that its bytes touch. */
-  function offsetsOfWord(
-    piece: string,
-    source: (unit: number) => readonly [number, number],
-    add: (id: number, start: number, end: number) => void,
-  ): void {
+  /** Ids of one pre-token on their way to offsets. */
+  const word: Output = { ids: new Int32Array(64), count: 0 };
+
+  /** The fast way for words of ASCII alone, where a byte is a unit; false where it cannot be gone. */
+  function asciiOffsets(
+    text: string,
+    start: number,
+    end: number,
+    source: Source,
+    add: Add,
+  ): boolean {
+    for (let i = start; i < end; i++) if (text.charCodeAt(i) >= 0x80) return false;
+    word.count = 0;
+    pushWord(word, text, start, end);
+    let length = 0;
+    for (let i = 0; i < word.count; i++) length += bytesOf(word.ids[i])!.length;
+    // Bytes without a token were left out, or the unknown one stands for them.
+    if (length !== end - start) return false;
+    let at = start;
+    for (let i = 0; i < word.count; i++) {
+      const next = at + bytesOf(word.ids[i])!.length;
+      add(word.ids[i], source.startOf(at), source.endOf(next - 1));
+      at = next;
+    }
+    return true;
+  }
+
+  /** The tokens of one pre-token that stood at `at`, each with the characters that its bytes touch. */
+  function offsetsOfWord(piece: string, at: number, source: Source, add: Add): void {
     const words = preTokenizer.splitBytes?.(piece);
     const found: number[] = [];
     const begins: number[] = [];
@@ -296,7 +329,7 @@ export function createEncoder(definition: Definition, vocabulary: Vocabulary): E
     }
     for (const [i, id] of found.entries()) {
       const stop = i + 1 < begins.length ? begins[i + 1] : firstUnit.length;
-      add(id, source(firstUnit[begins[i]])[0], source(lastUnit[stop - 1])[1]);
+      add(id, source.startOf(at + firstUnit[begins[i]]), source.endOf(at + lastUnit[stop - 1]));
     }
   }
 

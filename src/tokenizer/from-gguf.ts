@@ -3,6 +3,7 @@ import { type AddedToken, plainToken } from './added-tokens.ts';
 import type { Definition, SpecialRole } from './definition.ts';
 import { badTokenizer, unknownPre, unsupportedModel } from './errors.ts';
 import { ggufKinds } from './gguf-kinds.ts';
+import { readMerges } from './merges.ts';
 import type { Part } from './normalizers.ts';
 import { createTokenizer, type Tokenizer } from './tokenizer.ts';
 
@@ -53,7 +54,14 @@ export function tokenizerFromGguf(metadata: GgufMetadata, file = 'model.gguf'): 
     added.push({ ...plainToken(id, text), special: types[id] === CONTROL });
   }
 
-  const merges = readMerges(strings('merges'), ids, bad);
+  const merges = strings('merges');
+  const badMerge = (i: number, what: string): Error => bad(`merges[${i}]`, what);
+  const pairOf = (i: number): readonly [string, string] => {
+    // A token may begin with a space of its own.
+    const space = merges[i].indexOf(' ', 1);
+    if (space < 0) throw badMerge(i, `${JSON.stringify(merges[i])} is no pair`);
+    return [merges[i].slice(0, space), merges[i].slice(space + 1)];
+  };
   const special: Partial<Record<SpecialRole, string>> = {};
   const roleKeys = { bos: 'bos_token_id', eos: 'eos_token_id', pad: 'padding_token_id' } as const;
   for (const role of ['bos', 'eos', 'pad'] as const) {
@@ -69,7 +77,7 @@ export function tokenizerFromGguf(metadata: GgufMetadata, file = 'model.gguf'): 
   const definition: Definition = {
     file,
     tokens,
-    merges,
+    ...readMerges(merges.length, pairOf, ids, badMerge),
     ignoreMerges: kind.ignoreMerges ?? false,
     // Bytes that the vocabulary lacks are left out, as llama.cpp and the models' own tokenizer.json do.
     unknown: undefined,
@@ -98,25 +106,6 @@ const ggufModels: Readonly<Record<string, string>> = {
 function arrayOf(value: unknown): unknown[] | undefined {
   const iterable = typeof value === 'object' && value !== null && Symbol.iterator in value;
   return iterable ? Array.from(value as Iterable<unknown>) : undefined;
-}
-
-function readMerges(
-  merges: readonly string[],
-  ids: ReadonlyMap<string, number>,
-  bad: (name: string, what: string) => Error,
-): Int32Array {
-  const pairs = new Int32Array(2 * merges.length);
-  for (const [i, merge] of merges.entries()) {
-    const space = merge.indexOf(' ', 1);
-    const [left, right] = [merge.slice(0, space), merge.slice(space + 1)];
-    const missing = [left, right, left + right].find((token) => !ids.has(token));
-    if (space < 0 || missing !== undefined) {
-      throw bad(`merges[${i}]`, `${JSON.stringify(merge)} makes no token of the vocabulary`);
-    }
-    pairs[2 * i] = ids.get(left)!;
-    pairs[2 * i + 1] = ids.get(right)!;
-  }
-  return pairs;
 }
 
 /** The post-processor that puts these around a text; none where there is nothing to put. */

@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { type AddedToken, plainToken, withSpecialTokens } from './added-tokens.ts';
 import { type Definition, type SpecialRole, specialRoles } from './definition.ts';
 import { badTokenizer, unsupportedModel } from './errors.ts';
+import { type Merges, readMerges } from './merges.ts';
 import { Part } from './normalizers.ts';
 import { createTokenizer, type Tokenizer } from './tokenizer.ts';
 
@@ -90,7 +91,7 @@ export function tokenizerFromJson(
   const definition: Definition = {
     file,
     tokens,
-    merges: readMerges(model.merges, ids, file),
+    ...mergesOf(model.merges, ids, file),
     ignoreMerges: model.ignore_merges ?? false,
     unknown: model.unk_token ?? undefined,
     fuseUnknown: model.fuse_unk ?? false,
@@ -165,33 +166,23 @@ function readVocabulary(
   return { tokens: Array.from(tokens), ids };
 }
 
-function readMerges(merges: unknown, ids: ReadonlyMap<string, number>, file: string): Int32Array {
+function mergesOf(merges: unknown, ids: ReadonlyMap<string, number>, file: string): Merges {
   if (!Array.isArray(merges)) {
     throw badTokenizer(file, 'model.merges', 'there is no list of merges');
   }
-  const pairs = new Int32Array(2 * merges.length);
-  let count = 0;
-  for (const [i, merge] of merges.entries()) {
-    if (typeof merge === 'string' && merge.startsWith('#version')) continue;
-    const sides: unknown[] = typeof merge === 'string' ? merge.split(' ') : merge;
+  const bad = (i: number, what: string) => badTokenizer(file, `model.merges[${i}]`, what);
+  /** A pair, or in older files one text with a space. */
+  const pairOf = (i: number): readonly [string, string] | undefined => {
+    const merge: unknown = merges[i];
+    if (typeof merge === 'string' && merge.startsWith('#version')) return undefined;
+    const sides: unknown = typeof merge === 'string' ? merge.split(' ') : merge;
     const [left, right] = Array.isArray(sides) && sides.length === 2 ? sides : [];
     if (typeof left !== 'string' || typeof right !== 'string') {
-      throw badTokenizer(file, `model.merges[${i}]`, `${JSON.stringify(merge)} is no pair`);
+      throw bad(i, `${JSON.stringify(merge)} is no pair`);
     }
-    const [leftId, rightId] = [ids.get(left), ids.get(right)];
-    if (leftId === undefined || rightId === undefined || !ids.has(left + right)) {
-      const missing = [left, right, left + right].find((token) => !ids.has(token));
-      throw badTokenizer(
-        file,
-        `model.merges[${i}]`,
-        `${JSON.stringify(missing)} is not in the vocabulary`,
-      );
-    }
-    pairs[2 * count] = leftId;
-    pairs[2 * count + 1] = rightId;
-    count++;
-  }
-  return pairs.slice(0, 2 * count);
+    return [left, right];
+  };
+  return readMerges(merges.length, pairOf, ids, bad);
 }
 
 function readAdded(

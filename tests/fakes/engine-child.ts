@@ -25,7 +25,7 @@ type Behavior = {
 serveParent({ train, session });
 
 function train(request: TrainRequest, context: TrainContext) {
-  const behavior: Behavior = JSON.parse(request.prepared.train);
+  const behavior: Behavior = JSON.parse(request.prepared.train ?? '{}');
   const fingerprint = fingerprintOf({
     job: request.job,
     modelDigest: 'fake-model',

@@ -24,7 +24,7 @@ export const dataTokensCommand = defineCommand({
   ],
   sections: [modelSection, methodSection, dataSection],
   options: {
-    row: field(z.coerce.number().int().min(0).default(0), {
+    row: field(z.int().min(0).default(0), {
       help: 'Which row of the set, from 0.',
     }),
     eval: field(z.boolean().default(false), { help: 'A row of the evaluation set.' }),

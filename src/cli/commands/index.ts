@@ -7,6 +7,10 @@ export const commands: CommandTable = {
   'config schema': async () => (await import('./config.ts')).configSchemaCommand,
   'data tokens': async () => (await import('./data.ts')).dataTokensCommand,
   env: async () => (await import('./env.ts')).envCommand,
+  'runs list': async () => (await import('./runs.ts')).runsListCommand,
+  'runs save': async () => (await import('./runs.ts')).runsSaveCommand,
+  'runs stop': async () => (await import('./runs.ts')).runsStopCommand,
+  'runs watch': async () => (await import('./runs.ts')).runsWatchCommand,
   train: async () => (await import('./train.ts')).trainCommand,
   version: async () => (await import('./version.ts')).versionCommand,
 };

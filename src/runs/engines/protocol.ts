@@ -7,7 +7,7 @@ import type { Outcome } from '../run-folder.ts';
 export type TrainRequest = {
   readonly job: Job;
   /** Folders of the Prepared sets. */
-  readonly prepared: { readonly train: string; readonly evaluation: string | null };
+  readonly prepared: { readonly train: string | null; readonly evaluation: string | null };
   /** Version of Tunery. */
   readonly version: string;
   /** Outlives its parent. */

@@ -3,22 +3,27 @@ import { globSync, readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { Memory } from '../engine/memory.ts';
-import { layOut, type MicroBatch } from '../engine/micro-batches.ts';
-import { Cache, type CausalLM, documentsContext, namedParameters } from '../engine/nn/index.ts';
-import { embedding } from '../engine/ops/embedding.ts';
-import { linear } from '../engine/ops/linear.ts';
-import { linearCrossEntropy } from '../engine/ops/linear-cross-entropy.ts';
-import { sum } from '../engine/ops/sum.ts';
-import { within } from '../engine/session.ts';
-import { Tape } from '../engine/tape.ts';
-import { openSafetensors } from '../files/safetensors.ts';
-import { full } from '../tuning/full.ts';
-import { lora } from '../tuning/lora.ts';
-import { tuningSection } from '../tuning/settings.ts';
-import { families } from './index.ts';
+import { Memory } from '../../src/engine/memory.ts';
+import { layOut, type MicroBatch } from '../../src/engine/micro-batches.ts';
+import {
+  Cache,
+  type CausalLM,
+  documentsContext,
+  namedParameters,
+} from '../../src/engine/nn/index.ts';
+import { embedding } from '../../src/engine/ops/embedding.ts';
+import { linear } from '../../src/engine/ops/linear.ts';
+import { linearCrossEntropy } from '../../src/engine/ops/linear-cross-entropy.ts';
+import { sum } from '../../src/engine/ops/sum.ts';
+import { within } from '../../src/engine/session.ts';
+import { Tape } from '../../src/engine/tape.ts';
+import { openSafetensors } from '../../src/files/safetensors.ts';
+import { families } from '../../src/models/index.ts';
+import { full } from '../../src/tuning/full.ts';
+import { lora } from '../../src/tuning/lora.ts';
+import { tuningSection } from '../../src/tuning/settings.ts';
 
-const folder = fileURLToPath(new URL('../../tests/golden/models/', import.meta.url));
+const folder = fileURLToPath(new URL('../golden/models/', import.meta.url));
 const cases = globSync('*.json', { cwd: folder })
   .map((name) => basename(name, '.json'))
   .sort();

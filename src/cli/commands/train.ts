@@ -1,0 +1,184 @@
+/** @file `tunery train`: prepares the data, starts the engine, and follows the run to its end. */
+import { basename } from 'node:path';
+import { z } from 'zod';
+import { formatPlace } from '../../core/errors.ts';
+import { field } from '../../core/field.ts';
+import { formatBytes, formatDuration } from '../../core/units.ts';
+import { noSuchSet } from '../../data/errors.ts';
+import type { Prepared } from '../../data/prepared.ts';
+import { dataSection } from '../../data/settings.ts';
+import { engineSection } from '../../engine/settings.ts';
+import { methodSection } from '../../methods/settings.ts';
+import { modelSection } from '../../models/settings.ts';
+import { openModel } from '../../models/source.ts';
+import type { RunHandle } from '../../runs/engines/engine.ts';
+import { nativeEngine } from '../../runs/engines/native.ts';
+import { prepareJob } from '../../runs/prepare-job.ts';
+import type { Job } from '../../train/job.ts';
+import { trainSection } from '../../train/settings.ts';
+import { tuningSection } from '../../tuning/settings.ts';
+import { type Context, defineCommand, exitCodes } from '../command.ts';
+import { followRun } from '../follow-run.ts';
+import { type RunProgress, runProgress } from '../progress.ts';
+import { packageVersion } from '../version.ts';
+
+export const trainCommand = defineCommand({
+  name: 'train',
+  summary:
+    'Fine-tune a model. Ctrl+C saves and stops; the same command goes on with `resume_from_checkpoint=true`.',
+  examples: [
+    'tunery train examples/smollm2_lora_sft.yaml',
+    'tunery train examples/smollm2_lora_sft.yaml learning_rate=2e-4 max_steps=50',
+    'tunery train examples/smollm2_lora_sft.yaml resume_from_checkpoint=true',
+    'tunery train examples/smollm2_lora_sft.yaml --detach',
+  ],
+  sections: [modelSection, methodSection, tuningSection, dataSection, trainSection, engineSection],
+  options: {
+    detach: field(z.boolean().default(false), {
+      help: 'Let the run go on when this terminal closes; `tunery runs watch DIR` follows it.',
+    }),
+  },
+
+  async run({ engine, model, data, tuning, method, train, generate }, context) {
+    const job: Job = { engine, model, data, tuning, method, train, generate };
+    const { detach } = context.options;
+    const sets = await readyData(job, context);
+    const handle = nativeEngine().train({
+      job,
+      prepared: { train: sets.train?.folder ?? null, evaluation: sets.eval?.folder ?? null },
+      version: packageVersion(),
+      detached: detach,
+    });
+    return detach ? leave(handle, context) : follow(handle, job, context);
+  },
+});
+
+/** Data, tokens and warnings are shown before anything starts. */
+async function readyData(
+  job: Job,
+  { print, note, progress, signal }: Pick<Context, 'print' | 'note' | 'progress' | 'signal'>,
+) {
+  const source = await openModel(job.model.model_name_or_path, {
+    revision: job.model.model_revision,
+    hubCache: job.model.cache_dir,
+    signal,
+    progress: (bytes, expected) =>
+      progress(`fetching the model · ${formatBytes(bytes)} of ${formatBytes(expected)}`),
+  });
+  progress(null);
+  print(`model   ${source.name} (${basename(source.path)})`);
+  if (source.note) note(`note: ${source.note}`);
+  const { sets, opened } = await prepareJob(job, source, {
+    signal,
+    progress: (examples) => progress(`${examples.toLocaleString('en')} rows tokenized`),
+  });
+  progress(null);
+  if (sets.train) print(`data    ${describe(sets.train)}, from ${job.data.dataset.join(', ')}`);
+  if (sets.eval) print(`eval    ${describe(sets.eval)}`);
+  for (const each of sets.rebuilt) note(`note: ${each}`);
+  for (const { message, place, help } of [...(opened?.warnings ?? []), ...sets.warnings]) {
+    note(`warning: ${place ? `${formatPlace(place)}: ` : ''}${message}\n  help: ${help}`);
+  }
+  if (job.train.do_train && !sets.train) throw noSuchSet('dataset');
+  return sets;
+}
+
+function describe({ count, tokens, targets, manifest }: Prepared): string {
+  const number = (value: number): string => value.toLocaleString('en');
+  const cut = manifest.truncated === 0 ? '' : `, ${number(manifest.truncated)} cut off`;
+  return `${number(count)} rows, ${number(tokens)} tokens, ${number(targets)} learned${cut}`;
+}
+
+async function leave(handle: RunHandle, { print, json, emit }: Context): Promise<number> {
+  const opened = await handle.opened;
+  handle.release();
+  if (json) emit({ ...opened, pid: handle.pid });
+  print(`run     ${opened.folder} (process ${handle.pid}, goes on by itself)`);
+  print(
+    `\n  tunery runs watch ${quoted(opened.folder)}\n  tunery runs stop ${quoted(opened.folder)}`,
+  );
+  return exitCodes.ok;
+}
+
+async function follow(handle: RunHandle, job: Job, context: Context): Promise<number> {
+  const { print } = context;
+  const progress = runProgress();
+  const release = context.onInterrupt(interrupts(handle, progress, context));
+  // The terminal is going away, or the system is: the engine saves, and this waits for it.
+  const stop = (): void => handle.stop();
+  process.on('SIGHUP', stop);
+  process.on('SIGTERM', stop);
+  try {
+    const began = performance.now();
+    const opened = await handle.opened.catch(() => undefined);
+    if (opened) print(`run     ${opened.folder}\n`);
+    const every = Math.max(1, Math.round(job.train.logging_steps));
+    const { evaluations } = await followRun(handle.events(), context, every, progress);
+    const { outcome, error, folder = job.train.output_dir } = await handle.result;
+    if (error) throw error;
+    const step = progress.last()?.step;
+    if (outcome === 'stopped') {
+      print(
+        `\nStopped${step === undefined ? '' : ` after step ${step}`}. To go on from the last checkpoint:`,
+      );
+      print(`\n  tunery train ${again(context)} resume_from_checkpoint=true`);
+      return exitCodes.stopped;
+    }
+    const took = formatDuration((performance.now() - began) / 1000);
+    if (job.train.do_train) {
+      print(
+        `\nFinished in ${took}. ${job.tuning.finetuning_type === 'lora' ? 'The adapter' : 'The model'} is in ${folder}. To talk to it:`,
+      );
+      print(`\n  ${chat(job, folder, context)}`);
+    } else {
+      const figures = Object.entries(evaluations.at(-1)?.metrics ?? {});
+      print(
+        `\nEvaluated in ${took}: ${figures.map(([name, value]) => `${name} ${value.toFixed(4)}`).join(', ')}.`,
+      );
+    }
+    return exitCodes.ok;
+  } finally {
+    release();
+    process.off('SIGHUP', stop);
+    process.off('SIGTERM', stop);
+  }
+}
+
+/** The first Ctrl+C saves and stops, the second stops now. */
+function interrupts(
+  handle: RunHandle,
+  progress: RunProgress,
+  { note }: Pick<Context, 'note'>,
+): () => void {
+  let asked = false;
+  return () => {
+    if (asked) {
+      note('stopped now; the last checkpoint stays');
+      handle.kill();
+      return;
+    }
+    asked = true;
+    handle.stop();
+    const seconds = progress.untilStepEnds();
+    const about = seconds === undefined ? '' : `, about ${formatDuration(Math.max(1, seconds))}`;
+    note(`stopping after this step${about}; again: stop now, the last checkpoint stays`);
+  };
+}
+
+/** The arguments of this command, to type again. */
+const again = ({ file, settings }: Pick<Context, 'file' | 'settings'>): string =>
+  [...(file === undefined ? [] : [file]), ...settings]
+    .filter((each) => !each.startsWith('resume_from_checkpoint='))
+    .map(quoted)
+    .join(' ');
+
+function chat(job: Job, folder: string, { file }: Pick<Context, 'file'>): string {
+  if (job.tuning.finetuning_type !== 'lora') {
+    return `tunery chat model_name_or_path=${quoted(folder)}`;
+  }
+  const base = file ?? `model_name_or_path=${job.model.model_name_or_path}`;
+  return `tunery chat ${quoted(base)} adapter_name_or_path=${quoted(folder)}`;
+}
+
+const quoted = (text: string): string =>
+  /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;

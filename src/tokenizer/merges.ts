@@ -1,0 +1,33 @@
+/** @file Merges of a file as ids, each checked to make a token of the vocabulary. */
+
+export type Merges = {
+  /** Left and right id of every merge, by rank. */
+  readonly merges: Int32Array;
+  readonly mergeResults: Int32Array;
+};
+
+/** `pairOf` gives the two sides of merge i, or undefined to pass it by; `bad` makes the error for merge i. */
+export function readMerges(
+  count: number,
+  pairOf: (i: number) => readonly [string, string] | undefined,
+  ids: ReadonlyMap<string, number>,
+  bad: (i: number, what: string) => Error,
+): Merges {
+  const merges = new Int32Array(2 * count);
+  const mergeResults = new Int32Array(count);
+  let used = 0;
+  for (let i = 0; i < count; i++) {
+    const pair = pairOf(i);
+    if (pair === undefined) continue;
+    const [left, right] = pair;
+    const [leftId, rightId, result] = [ids.get(left), ids.get(right), ids.get(left + right)];
+    if (leftId === undefined || rightId === undefined || result === undefined) {
+      const missing = [left, right, left + right].find((token) => !ids.has(token));
+      throw bad(i, `${JSON.stringify(missing)} is not in the vocabulary`);
+    }
+    merges[2 * used] = leftId;
+    merges[2 * used + 1] = rightId;
+    mergeResults[used++] = result;
+  }
+  return { merges: merges.slice(0, 2 * used), mergeResults: mergeResults.slice(0, used) };
+}
