@@ -1,4 +1,4 @@
-/** @file Keys and values of what a session has read, by layer. Sequences have slots of one capacity in one buffer. */
+/** @file Keys and values of what a session has read, by layer. Sequences have slots of one capacity in one buffer, which grows. */
 import { invariant } from '../../core/errors.ts';
 import type { Memory } from '../memory.ts';
 import type { Tensor } from '../tensor.ts';
@@ -22,7 +22,8 @@ export type LayerCache = {
 export class Cache {
   /** Tokens read of each sequence. Moved on by `advance`, after the last layer. */
   readonly lengths: Int32Array;
-  readonly capacity: number;
+  /** Tokens that each sequence has room for. */
+  private capacity: number;
   private readonly stores: (LayerStore | undefined)[] = [];
   private readonly memory: Memory;
 
@@ -52,6 +53,21 @@ export class Cache {
     };
   }
 
+  /** Makes room for `tokens` of each sequence, at least twice what there was; what was read stays. */
+  reserve(tokens: number): void {
+    if (tokens <= this.capacity) return;
+    const capacity = Math.max(tokens, 2 * this.capacity);
+    for (const [index, store] of this.stores.entries()) {
+      if (store === undefined) continue;
+      const { keys, values } = store;
+      this.stores[index] = {
+        keys: this.moved(keys, capacity),
+        values: this.moved(values, capacity),
+      };
+    }
+    this.capacity = capacity;
+  }
+
   /** Counts the new tokens as read: once all layers have seen them. */
   advance(documents: Int32Array): void {
     for (let n = 0; n < this.lengths.length; n++) {
@@ -72,6 +88,17 @@ export class Cache {
       store?.values.buffer.release();
     }
     this.stores.length = 0;
+  }
+
+  private moved(from: Tensor, capacity: number): Tensor {
+    const sequences = this.lengths.length;
+    const to = this.memory.cache.keep([sequences * capacity, ...from.shape.slice(1)], from.dtype);
+    for (let n = 0; n < sequences; n++) {
+      const start = n * this.capacity;
+      copyRows(from, start, start + this.lengths[n], to, n * capacity);
+    }
+    from.buffer.release();
+    return to;
   }
 
   private store(index: number, k: Tensor, v: Tensor): LayerStore {

@@ -1,0 +1,17 @@
+/** @file Errors of generating and scoring. */
+import { defineError } from '../core/errors.ts';
+
+export const contextFull = defineError('generate/context-full', (tokens: number, most: number) => ({
+  message: `the prompt has ${tokens} tokens, and the model’s context holds ${most}, of which at least one is for the reply`,
+  help: 'shorten the prompt, or start a new conversation',
+}));
+
+export const emptyPrompt = defineError('generate/empty-prompt', () => ({
+  message: 'the prompt has no tokens, so there is nothing to go on from',
+  help: 'write at least one word',
+}));
+
+export const unknownId = defineError('generate/unknown-id', (id: number, size: number) => ({
+  message: `token ${id} is none of the model’s ${size}`,
+  help: 'the tokenizer and the model do not belong together; take both from one place',
+}));
