@@ -97,7 +97,7 @@ test('broken JSON at row 381 is told by file, line, column and row', () => {
   const error = fault('h.json', `[\n${broken.join(',\n')}\n]`);
   expect(error.place).toMatchObject({ line: 383, column: 27, row: 381 });
   expect(formatError(error)).toBe(
-    'error[files/json]: not valid JSON: expected `,` or `}`, found `output": "a"}`\n' +
+    'error[files/json]: not valid JSON: expected `,` or `}`, found `output": "a"},`\n' +
       `  --> ${join(folder, 'h.json')}:383:27 (row 381)`,
   );
   const lines = fault('h.jsonl', broken.join('\n'));

@@ -3,6 +3,7 @@
  * the checkpoints, is the real thing. Its one parameter depends on every step, so a step lost or done twice shows.
  */
 import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeFileAtomic } from '../../src/files/atomic.ts';
 import { serveParent, type TrainContext } from '../../src/runs/engines/child.ts';
@@ -20,6 +21,8 @@ type Behavior = {
   readonly microBatchMs?: number;
   readonly crash?: 'exit' | 'throw';
   readonly atStep?: number;
+  /** It waits before its tenth step until this file is there. */
+  readonly holdFor?: string;
 };
 
 serveParent({ train, session });
@@ -43,7 +46,7 @@ function train(request: TrainRequest, context: TrainContext) {
 async function loop(
   host: TrainHost,
   { job: { train } }: TrainRequest,
-  { microBatchMs = 0, crash, atStep }: Behavior,
+  { microBatchMs = 0, crash, atStep, holdFor }: Behavior,
 ): Promise<'finished' | 'stopped'> {
   const weights = new Float64Array(width).fill(1);
   const saved = host.resume?.tensors.get('weights');
@@ -57,6 +60,9 @@ async function loop(
     });
 
   for (let step = (host.resume?.step ?? 0) + 1; step <= train.max_steps; step++) {
+    while (holdFor !== undefined && step === 10 && !existsSync(holdFor)) {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
     for (let micro = 0; micro < 2; micro++) {
       await host.turn();
       if (microBatchMs > 0) await new Promise((resolve) => setTimeout(resolve, microBatchMs));

@@ -258,10 +258,13 @@ describe('what is lost when the engine dies', () => {
 });
 
 describe('when the parent dies', () => {
-  async function startParent(detached: boolean): Promise<{ parent: ChildProcess; pid: number }> {
+  async function startParent(
+    detached: boolean,
+    behavior: Behavior = { microBatchMs: 10 },
+  ): Promise<{ parent: ChildProcess; pid: number }> {
     const parent = fork(parentEntry, [], { execArgv: [] });
     processes.push(parent);
-    parent.send(fakeRequest({ output_dir: out }, { microBatchMs: 10 }, detached));
+    parent.send(fakeRequest({ output_dir: out }, behavior, detached));
     const [{ pid }] = await once(parent, 'message');
     await once(parent, 'message');
     return { parent, pid };
@@ -293,12 +296,14 @@ describe('when the parent dies', () => {
 
   test('a detached engine outlives it, and refuses a second command on its folder', async () => {
     const expected = await uninterrupted();
-    const { parent, pid } = await startParent(true);
+    const gate = join(place, 'go-on');
+    const { parent, pid } = await startParent(true, { holdFor: gate });
     if (parent.exitCode === null) await once(parent, 'exit');
     expect(alive(pid)).toBe(true);
     const second = await run();
     expect(errorOf(second)).toBe('runs/is-live');
     expect(await run({ overwrite_output_dir: true }).then(errorOf)).toBe('runs/is-live');
+    writeFileSync(gate, '');
     await until(() => lockHolder(out) === undefined);
     await until(() => !alive(pid));
     expect(adapter()).toBe(expected);
