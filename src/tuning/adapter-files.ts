@@ -7,6 +7,8 @@ export type AdapterSpec = {
   readonly dropout: number;
   readonly targets: readonly string[];
   readonly modulesToSave: readonly string[];
+  /** The embedding among them is the head too: without this PEFT would leave the head as it was. */
+  readonly tiesHead?: boolean;
 };
 
 export function adapterConfig(spec: AdapterSpec): string {
@@ -18,7 +20,7 @@ export function adapterConfig(spec: AdapterSpec): string {
     base_model_name_or_path: spec.baseModel,
     bias: 'none',
     corda_config: null,
-    ensure_weight_tying: false,
+    ensure_weight_tying: spec.tiesHead ?? false,
     eva_config: null,
     exclude_modules: null,
     fan_in_fan_out: false,

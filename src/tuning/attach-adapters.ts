@@ -74,7 +74,7 @@ function mergeUpdate({ linear, a, b, scale }: PlacedUpdate): void {
 }
 
 /** Gives whole weights their numbers, each as the model holds it. */
-export function replaceWeights(
+function replaceWeights(
   model: CausalLM,
   { weights, keepsHead }: Pick<PlacedAdapter, 'weights' | 'keepsHead'>,
   memory: Memory,
@@ -86,7 +86,7 @@ export function replaceWeights(
 }
 
 /** A head that shared the embedding's weight gets a copy of its own. */
-function untie({ head }: CausalLM, memory: Memory): void {
+export function untie({ head }: CausalLM, memory: Memory): void {
   const shared = head.weight.tensor;
   const own = new Parameter(head.weight.shape);
   const values = memory.weights.keep(shared.shape, shared.dtype);

@@ -5,19 +5,20 @@ import { Parameter } from '../engine/parameter.ts';
 import { fill } from '../kernels/elementwise.ts';
 import { randomUniform } from '../kernels/random.ts';
 import { adapterConfig } from './adapter-files.ts';
+import { goOnWith } from './continue-adapter.ts';
 import { unknownTarget } from './errors.ts';
+import { peftName } from './peft-adapter.ts';
 import { thaw } from './thaw.ts';
 import { defineTuning, type SavedWeight } from './tuning.ts';
 
 const shortName = (name: string): string => name.slice(name.lastIndexOf('.') + 1);
 
-/** PEFT's prefix: its own wrapper, and the model's inside it. */
-export const peftName = (name: string): string => `base_model.model.${name}`;
-
 export const lora = defineTuning({
   type: 'lora',
 
-  apply(model, { settings, memory, seed, adapterTargets, baseModel }) {
+  apply(model, context) {
+    if (context.adapters?.length) return goOnWith(context.adapters, model, context);
+    const { settings, memory, seed, adapterTargets, baseModel } = context;
     const { lora_rank: R, lora_alpha, lora_dropout, lora_target, additional_target } = settings;
     const layers = [...namedLayers(model.root)];
     const linears = layers.filter((entry): entry is [string, Linear] => isLinear(entry[1]));
@@ -86,6 +87,9 @@ export const lora = defineTuning({
           dropout: lora_dropout,
           targets,
           modulesToSave: additional_target,
+          tiesHead:
+            parameters.get(peftName('lm_head.weight')) === undefined &&
+            [...parameters.values()].includes(model.head.weight),
         }),
       },
     };

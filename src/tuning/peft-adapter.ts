@@ -12,12 +12,12 @@ import {
 } from '../engine/nn/index.ts';
 import type { Parameter } from '../engine/parameter.ts';
 import { digestFile, digestOf } from '../files/digest.ts';
-import { findSnapshot } from '../files/hub-cache.ts';
 import type { JsonObject } from '../files/json.ts';
 import { openSafetensors, type RawTensor } from '../files/safetensors.ts';
 import { type FloatType, toF32 } from '../kernels/convert.ts';
 import { adapterMismatch, noAdapter, unsupportedAdapter } from './errors.ts';
 import {
+  adapterFolder,
   configName,
   isTarget,
   type PeftConfig,
@@ -41,13 +41,9 @@ export type StoredAdapter = {
   readonly tensors: ReadonlyMap<string, RawTensor>;
 };
 
-/** The folder itself, or where the hub's cache has a repository of that name. */
-const folderOf = (name: string): string =>
-  existsSync(name) ? name : (findSnapshot(name)?.folder ?? name);
-
 /** Opens an adapter folder; its weights are mapped, not read. */
 export function readAdapter(name: string): StoredAdapter {
-  const folder = folderOf(name);
+  const folder = adapterFolder(name);
   const { config, raw } = readPeftConfig(folder);
   const file = join(folder, weightsName);
   if (!existsSync(file)) {

@@ -5,6 +5,7 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { findSnapshot } from '../files/hub-cache.ts';
 import { isJsonObject, type JsonObject, readJson } from '../files/json.ts';
 import { badAdapterConfig, noAdapter, unsupportedAdapter } from './errors.ts';
 
@@ -82,6 +83,10 @@ const isSet = (value: unknown): boolean =>
   value !== false &&
   !(Array.isArray(value) && value.length === 0) &&
   !(typeof value === 'object' && Object.keys(value).length === 0);
+
+/** The folder itself, or where the hub's cache has a repository of that name. */
+export const adapterFolder = (name: string): string =>
+  existsSync(name) ? name : (findSnapshot(name)?.folder ?? name);
 
 /** The folder's config, and the same as it was written. Throws `tuning/no-adapter`, `tuning/adapter-unsupported` and their kin. */
 export function readPeftConfig(folder: string): { config: PeftConfig; raw: JsonObject } {

@@ -1,8 +1,72 @@
 /** @file Settings of what is trained: all weights, or adapters beside them. */
 import { z } from 'zod';
-import { field, type SectionOf, section, textList } from '../core/field.ts';
+import { TuneryError } from '../core/errors.ts';
+import {
+  type Conflict,
+  field,
+  type Given,
+  type SectionOf,
+  section,
+  textList,
+  type Values,
+} from '../core/field.ts';
+import { adapterFolder, type PeftConfig, readPeftConfig } from './peft-config.ts';
 
 const loraKeys = ['lora_rank', 'lora_alpha', 'lora_dropout', 'lora_target', 'additional_target'];
+
+/** The configuration of the adapter that training goes on with; one that cannot be read is the engine's to explain. */
+function adapterOf(values: Values, { command }: Given): PeftConfig | undefined {
+  const names = values['adapter_name_or_path'];
+  const last: unknown = Array.isArray(names) ? names.at(-1) : undefined;
+  if (command !== 'train' || values['finetuning_type'] !== 'lora' || typeof last !== 'string') {
+    return undefined;
+  }
+  try {
+    return readPeftConfig(adapterFolder(last)).config;
+  } catch (error) {
+    if (error instanceof TuneryError) return undefined;
+    throw error;
+  }
+}
+
+const ofAdapter = (value: (config: PeftConfig) => unknown) => ({
+  from: ['adapter_name_or_path'],
+  value(values: Values, given: Given): unknown {
+    const config = adapterOf(values, given);
+    return config && value(config);
+  },
+});
+
+function targetsOf({ target_modules: targets }: PeftConfig): readonly string[] | undefined {
+  if (targets === 'all-linear') return ['all'];
+  return typeof targets === 'string' ? [targets] : (targets ?? undefined);
+}
+
+/** What the settings say of the adapter and its own folder says otherwise. */
+function otherAdapter(values: Values, given: Given): Conflict | undefined {
+  const config = adapterOf(values, given);
+  if (!config) return undefined;
+  const own: Readonly<Record<string, unknown>> = {
+    lora_rank: config.r,
+    lora_alpha: config.lora_alpha,
+    lora_target: targetsOf(config),
+    additional_target: config.modules_to_save ?? [],
+  };
+  const text = (value: unknown): string =>
+    Array.isArray(value) ? value.toSorted().join(',') : String(value);
+  for (const [key, is] of Object.entries(own)) {
+    const wanted = values[key];
+    // `all` means other names in each family; the engine says where the adapter has fewer.
+    if (!given.has(key) || is === undefined || text(wanted) === text(is)) continue;
+    if (key === 'lora_target' && text(wanted) === 'all') continue;
+    return {
+      keys: [key, 'adapter_name_or_path'],
+      message: `\`${key}: ${text(wanted)}\` is set, and the adapter that training goes on with has ${text(is) || 'none'}`,
+      help: `take \`${key}\` out, which then follows the adapter; or leave \`adapter_name_or_path\` out to begin a new one`,
+    };
+  }
+  return undefined;
+}
 
 export const tuningSection = section(
   'tuning',
@@ -44,10 +108,19 @@ export const tuningSection = section(
     }),
   },
   {
+    // What an adapter is does not change while it goes on learning: its own folder says it.
     derive: {
-      lora_alpha: { from: ['lora_rank'], value: (v) => 2 * v.lora_rank },
+      lora_rank: ofAdapter((config) => config.r),
+      lora_alpha: {
+        from: ['lora_rank'],
+        value: (v, given) => adapterOf(v, given)?.lora_alpha ?? 2 * v.lora_rank,
+      },
+      lora_dropout: ofAdapter((config) => config.lora_dropout),
+      lora_target: ofAdapter(targetsOf),
+      additional_target: ofAdapter((config) => config.modules_to_save ?? []),
     },
     rules: [
+      otherAdapter,
       (v, given) => {
         const set = loraKeys.filter((key) => given.has(key));
         return v.finetuning_type === 'full' && set.length > 0

@@ -2,6 +2,7 @@
 import type { Memory } from '../engine/memory.ts';
 import type { CausalLM } from '../engine/nn/index.ts';
 import type { Parameter } from '../engine/parameter.ts';
+import type { StoredAdapter } from './peft-adapter.ts';
 import type { TuningSettings } from './settings.ts';
 
 export type TuningContext = {
@@ -12,6 +13,8 @@ export type TuningContext = {
   readonly adapterTargets: readonly string[];
   /** What the adapter says it belongs to. */
   readonly baseModel: string;
+  /** Training goes on with the last; those before it are merged. */
+  readonly adapters?: readonly StoredAdapter[];
 };
 
 /** A weight as it goes to a file. */
@@ -24,7 +27,11 @@ export type Tuned = {
   readonly weightsFile: string;
   readonly weights: readonly SavedWeight[];
   readonly files: Readonly<Record<string, string>>;
+  /** What a person should know of how it began. */
+  readonly notes?: readonly TuningNote[];
 };
+
+export type TuningNote = { readonly code: string; readonly message: string; readonly help: string };
 
 export type Tuning = {
   /** As `finetuning_type` names it. */

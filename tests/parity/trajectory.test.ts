@@ -1,5 +1,8 @@
 /** SmolLM2-135M through our loop and through transformers + PEFT, step by step, from the same bits. */
-import { beforeAll, describe, expect, test } from 'vitest';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Memory } from '../../src/engine/memory.ts';
 import { methods } from '../../src/methods/index.ts';
 import { loadModel } from '../../src/models/load.ts';
@@ -7,30 +10,32 @@ import { type ModelSource, openModel } from '../../src/models/source.ts';
 import { memoryHost } from '../../src/train/host.ts';
 import { train } from '../../src/train/train.ts';
 import { tunings } from '../../src/tuning/index.ts';
-import { seededAdapterWeight } from '../golden/named-values.ts';
+import { readAdapter } from '../../src/tuning/peft-adapter.ts';
 import { type ReferenceTrajectory, readTrajectory } from '../golden/references.ts';
+import { writeSeededAdapter } from './seeded-adapter.ts';
 import { trainSettings, tuningSettings } from './settings.ts';
 
 let source: ModelSource;
+let adapter: string;
 beforeAll(async () => {
   source = await openModel('HuggingFaceTB/SmolLM2-135M-Instruct');
+  adapter = await writeSeededAdapter(source, mkdtempSync(join(tmpdir(), 'tunery-trajectory-')));
 });
+afterAll(() => rmSync(adapter, { recursive: true, force: true }));
 
 async function run(reference: ReferenceTrajectory) {
   const memory = new Memory();
   const { family, model } = await loadModel(source, { memory, dtype: 'f32' });
+  // PEFT's own folder is where LoRA starts from.
+  const adapters = reference.mode === 'lora' ? [readAdapter(adapter)] : [];
   const tuned = tunings[reference.mode].apply(model, {
     settings: tuningSettings({ finetuning_type: reference.mode }),
     memory,
     seed: 0,
     adapterTargets: family.adapterTargets,
     baseModel: 'x',
+    adapters,
   });
-  if (reference.mode === 'lora') {
-    for (const [name, { tensor, shape }] of tuned.parameters) {
-      tensor.data.set(seededAdapterWeight(name, [shape[0], shape[1]]));
-    }
-  }
   const flat = reference.steps.flat();
   const host = memoryHost();
   await train({

@@ -8,13 +8,14 @@ import { Memory } from '../../engine/memory.ts';
 import { digestOf } from '../../files/digest.ts';
 import { tuneryCache } from '../../files/hub-cache.ts';
 import { methods } from '../../methods/index.ts';
-import { loadModel } from '../../models/load.ts';
-import { openModel } from '../../models/source.ts';
+import { buildModel, loadModel } from '../../models/load.ts';
+import { type ModelSource, openModel } from '../../models/source.ts';
 import { instructionSet, setThreads } from '../../native/machine.ts';
 import type { Rows } from '../../train/evaluate.ts';
 import type { Job } from '../../train/job.ts';
 import { train } from '../../train/train.ts';
 import { tunings } from '../../tuning/index.ts';
+import { placeAdapter, readAdapter, type StoredAdapter } from '../../tuning/peft-adapter.ts';
 import { fingerprintOf } from '../fingerprint.ts';
 import type { Outcome } from '../run-folder.ts';
 import type { TrainContext } from './child.ts';
@@ -33,13 +34,14 @@ export async function trainNative(request: TrainRequest, context: TrainContext):
   // An evaluation alone has no rows to learn: what it reads decides its identity.
   const rows = prepared.train === null ? evaluation : openPrepared(prepared.train);
   invariant(rows !== undefined, 'a training without rows');
+  const adapters = await readAdapters(job.model.adapter_name_or_path, source);
   const plan = makePlan(job, rows);
   const fingerprint = fingerprintOf({
     job,
     modelDigest: source.digest,
     dataDigest: rows.digest,
     plan: plan.digest,
-    adapter: null,
+    adapter: adapters.length === 0 ? null : digestOf(...adapters.map(({ digest }) => digest)),
     code: version,
     isa: instructionSet(),
   });
@@ -54,7 +56,9 @@ export async function trainNative(request: TrainRequest, context: TrainContext):
       seed: job.train.seed,
       adapterTargets: family.adapterTargets,
       baseModel: job.model.model_name_or_path,
+      adapters,
     });
+    for (const note of tuned.notes ?? []) host.emit({ type: 'warning', ...note });
     const saveModel = modelSaver(job, source, tuned);
     host.emit({ type: 'heartbeat', phase: 'training' });
     const { outcome } = await train({
@@ -72,6 +76,16 @@ export async function trainNative(request: TrainRequest, context: TrainContext):
     if (outcome === 'finished' && job.train.do_train) await saveModel(host.outputDir);
     return outcome;
   });
+}
+
+/** Those that training goes on with, held against the model before the run's folder is touched. */
+async function readAdapters(
+  names: readonly string[],
+  source: ModelSource,
+): Promise<readonly StoredAdapter[]> {
+  if (names.length === 0) return [];
+  const { model } = await buildModel(source);
+  return names.map((name) => placeAdapter(model, readAdapter(name), source.name).stored);
 }
 
 /** The plan lies in the cache under the name of what decides it. */
