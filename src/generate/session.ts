@@ -5,7 +5,8 @@
 import { z } from 'zod';
 import { Sampling } from './sampling.ts';
 
-const Ids = z.instanceof(Int32Array);
+/** `z.instanceof` would ask for one kind of buffer. */
+const Ids = z.custom<Int32Array>((value) => value instanceof Int32Array);
 
 export const About = z.object({
   /** As the user named it. */

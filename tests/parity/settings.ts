@@ -1,5 +1,6 @@
 /** @file Settings for tests that call below the configuration: the defaults of a section, with changes. */
 import type { Fields, Resolved, Section } from '../../src/core/field.ts';
+import { type DataSettings, dataSection } from '../../src/data/settings.ts';
 import { type TrainSettings, trainSection } from '../../src/train/settings.ts';
 import { type TuningSettings, tuningSection } from '../../src/tuning/settings.ts';
 
@@ -16,5 +17,10 @@ export const trainSettings = (changes: Partial<TrainSettings> = {}): TrainSettin
 
 export const tuningSettings = (changes: Partial<TuningSettings> = {}): TuningSettings => ({
   ...defaults(tuningSection),
+  ...changes,
+});
+
+export const dataSettings = (changes: Partial<DataSettings> = {}): DataSettings => ({
+  ...defaults(dataSection),
   ...changes,
 });

@@ -2,6 +2,7 @@
 import type { CommandTable } from '../command.ts';
 
 export const commands: CommandTable = {
+  chat: async () => (await import('./chat.ts')).chatCommand,
   'config check': async () => (await import('./config.ts')).configCheckCommand,
   'config explain': async () => (await import('./config.ts')).configExplainCommand,
   'config schema': async () => (await import('./config.ts')).configSchemaCommand,

@@ -6,6 +6,7 @@ import { loadModel } from '../../models/load.ts';
 import type { ModelSettings } from '../../models/settings.ts';
 import { type ModelSource, openModel } from '../../models/source.ts';
 import { setThreads } from '../../native/machine.ts';
+import { attachAdapters } from '../../tuning/attach-adapters.ts';
 import type { SessionMethods } from './engine.ts';
 import type { SessionRequest } from './protocol.ts';
 
@@ -20,6 +21,10 @@ export async function openNative({
   const memory = new Memory();
   const dtype = inferDtype(settings.infer_dtype, source);
   const { model } = await loadModel(source, { memory, dtype });
+  attachAdapters(model, settings.adapter_name_or_path, {
+    memory,
+    modelName: settings.model_name_or_path,
+  });
   const session = openGenerator(
     { model, memory },
     {
