@@ -1,6 +1,7 @@
 /** @file One example to ids and labels, or the reason why nothing of it is learned. */
+import { didYouMean } from '../core/suggest.ts';
 import type { ChatTemplate } from './chat-template.ts';
-import { mediaLater, noReply, unsupervised } from './errors.ts';
+import { mediaLater, missingColumn, noReply, unsupervised } from './errors.ts';
 import { type Example, isReply } from './example.ts';
 import { countTargets, type Labeled, labelTurns, type Turn } from './labels.ts';
 import type { Document } from './prepared-writer.ts';
@@ -33,14 +34,16 @@ export function encodeExample(
   options: EncodeOptions,
   warn: (warning: Warning) => void,
 ): Document | undefined {
-  const { messages, media, place } = example;
+  const { messages, media, absent, place } = example;
   for (const column of ['images', 'videos', 'audios'] as const) {
     if (media[column]) throw mediaLater(place, column);
   }
   const last = messages.at(-1);
   if (!last || !isReply(last.role)) {
     if (options.allowUnsupervised) return undefined;
-    throw noReply(place);
+    if (!absent) throw noReply(place);
+    const { column, found } = absent;
+    throw missingColumn(place, column, found, didYouMean(column, found));
   }
   if (options.template.name !== 'model' && messages.some(({ words }) => words !== undefined)) {
     warn({

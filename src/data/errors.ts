@@ -38,7 +38,7 @@ export const missingColumn = defineError(
   (place: Place, column: string, found: readonly string[], hint: string) => ({
     message: `the row has no column \`${column}\`${hint}; it has ${found.length === 0 ? 'none' : list(found.slice(0, 12))}`,
     place,
-    help: 'name the right column under `columns` in dataset_info.json',
+    help: 'mend the row, or name the right column under `columns` in dataset_info.json',
   }),
 );
 
@@ -94,9 +94,11 @@ export const badToolJson = defineError(
 
 export const unknownDataset = defineError(
   'data/unknown-dataset',
-  (name: string, file: string, hint: string) => ({
-    message: `data set \`${name}\` is neither in ${file} nor a file${hint}`,
-    place: { file },
+  (name: string, file: string, exists: boolean, hint: string) => ({
+    message: exists
+      ? `data set \`${name}\` is neither a file nor named in ${file}${hint}`
+      : `data set \`${name}\` is no file, and there is no ${file} that could name it${hint}`,
+    place: exists ? { file } : undefined,
     help: 'add it to dataset_info.json, or give the path of a .json, .jsonl or .txt file',
   }),
 );
@@ -194,9 +196,12 @@ export const unsupervised = defineError(
   }),
 );
 
-export const allMasked = defineError('data/all-masked', (rows: number) => ({
-  message: `no token of any of the ${rows} rows is learned`,
-  place: undefined,
+export const allMasked = defineError('data/all-masked', (file: string, rows: number) => ({
+  message:
+    rows === 1
+      ? 'no token of the only row is learned'
+      : `no token of any of the ${rows} rows is learned`,
+  place: { file },
   help: 'look at them with `tunery data tokens FILE.yaml`; replies may be empty, or `cutoff_len` too short',
 }));
 

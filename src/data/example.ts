@@ -29,6 +29,8 @@ export type Example = {
   readonly rejected?: Message;
   /** Of a row with a `kto_tag`: whether its reply is wanted. */
   readonly desirable?: boolean;
+  /** The reply's column, where the row does not even have it; and the columns that it has. */
+  readonly absent?: { readonly column: string; readonly found: readonly string[] };
   readonly place: Place;
 };
 

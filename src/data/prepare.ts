@@ -3,7 +3,7 @@
  * what decides its content.
  */
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { type Place, TuneryError } from '../core/errors.ts';
 import { writeFileAtomic, writeFolderAtomic } from '../files/atomic.ts';
 import { digestFile, digestOf } from '../files/digest.ts';
@@ -56,6 +56,8 @@ type Job = {
   readonly folder: string;
   readonly parts: Parts;
   readonly label: string;
+  /** What its data sets are read from: sets of other files under the same name are nothing to compare with. */
+  readonly files: readonly string[];
 };
 
 export async function prepare(input: PrepareInput): Promise<PreparedSets> {
@@ -94,7 +96,8 @@ function jobOf(input: PrepareInput, sources: readonly Source[], split: Split): J
   const parts = partsOf(input, sources, split);
   const label = [input.stage, split, ...sources.map(({ name }) => name)].join(' ');
   const key = digestOf(JSON.stringify(parts)).slice(0, 32);
-  return { split, parts, label, folder: join(input.cache, key) };
+  const files = sources.flatMap((source) => source.files.map((file) => resolve(file)));
+  return { split, parts, label, files, folder: join(input.cache, key) };
 }
 
 function partsOf(
@@ -165,8 +168,8 @@ function tryOpen(folder: string): Prepared | undefined {
   }
 }
 
-const lastPath = (cache: string, { label }: Job): string =>
-  join(cache, 'last', `${digestOf(label).slice(0, 32)}.json`);
+const lastPath = (cache: string, { label, files }: Job): string =>
+  join(cache, 'last', `${digestOf(label, ...files).slice(0, 32)}.json`);
 
 /** How the last set of these data sets differs from the one that is wanted. */
 function whyRebuilt(cache: string, job: Job): string | undefined {
@@ -247,11 +250,16 @@ async function fill(
   }
   for (const sink of sinks.values()) sink.end();
   const file = sources[0]?.files[0] ?? '';
-  for (const { job, writer, targets } of making) {
-    if (writer.documents === 0) throw emptyDataset(file, `the ${job.split} set is empty`);
-    if (stage === 'sft' && targets === 0) throw allMasked(writer.documents);
+  for (const { job, writer, targets, leftOut } of making) {
+    if (writer.documents === 0) throw emptyDataset(file, whyEmpty(job.split, leftOut));
+    if (stage === 'sft' && targets === 0) throw allMasked(file, writer.documents);
   }
 }
+
+const whyEmpty = (split: Split, leftOut: number): string =>
+  leftOut === 0
+    ? `the ${split} set is empty`
+    : `all ${leftOut} rows of the ${split} set were left out, for they have no reply`;
 
 /** The rows that `val_size` holds back: a share, rounded up, or a count. */
 function heldBack(

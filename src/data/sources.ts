@@ -1,6 +1,6 @@
 /** @file Where rows come from: names in `dataset_info.json`, or paths given directly. */
 import { existsSync, readdirSync, statSync } from 'node:fs';
-import { extname, join } from 'node:path';
+import { dirname, extname, join } from 'node:path';
 import { didYouMean } from '../core/suggest.ts';
 import { isJsonObject, type JsonObject } from '../files/json.ts';
 import { readRows, rowFormats } from '../files/rows.ts';
@@ -94,7 +94,18 @@ function findSource(name: string, folder: string, info: DatasetInfo | undefined)
   if (/^[\w.-]+\/[\w.-]+$/.test(name) && !rowFormats.includes(extname(name))) {
     throw hubLater({ file: 'dataset' }, name);
   }
-  throw unknownDataset(name, infoPath, didYouMean(name, info?.names ?? []));
+  const hint = didYouMean(name, [...(info?.names ?? []), ...filesNear(name)]);
+  throw unknownDataset(name, infoPath, info !== undefined, hint);
+}
+
+/** Files that a mistyped path may have meant. */
+function filesNear(name: string): string[] {
+  try {
+    const folder = dirname(name);
+    return readdirSync(folder).map((file) => join(folder, file));
+  } catch {
+    return [];
+  }
 }
 
 /** The file, or all files of a folder, which must be of one kind. */

@@ -47,7 +47,7 @@ export const notReadable = defineError('files/not-readable', (path: string, why:
 export const badJson = defineError('files/json', (place: Place, found: string) => ({
   message: `not valid JSON: ${found}`,
   place,
-  help: undefined,
+  help: 'mend the file there; often a quote, comma or bracket just before is missing or one too many',
 }));
 
 export const notUtf8 = defineError('files/not-utf8', (place: Place, hint: string) => ({

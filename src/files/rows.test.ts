@@ -98,7 +98,8 @@ test('broken JSON at row 381 is told by file, line, column and row', () => {
   expect(error.place).toMatchObject({ line: 383, column: 27, row: 381 });
   expect(formatError(error)).toBe(
     'error[files/json]: not valid JSON: expected `,` or `}`, found `output": "a"},`\n' +
-      `  --> ${join(folder, 'h.json')}:383:27 (row 381)`,
+      `  --> ${join(folder, 'h.json')}:383:27 (row 381)\n` +
+      '  help: mend the file there; often a quote, comma or bracket just before is missing or one too many',
   );
   const lines = fault('h.jsonl', broken.join('\n'));
   expect(lines.place).toMatchObject({ line: 382, column: 27, row: 381 });

@@ -107,6 +107,24 @@ export function lockHolder(folder: string): Holder | undefined {
   return last && isAlive(last) ? last.holder : undefined;
 }
 
+const isLive = (folder: string, { pid, host, since }: Holder): Error =>
+  runIsLive(folder, pid, host === hostname() ? undefined : host, since);
+
+/** Refuses a folder where a run is going on, and takes nothing: for who has much to do before it takes the lock. */
+export function refuseLive(folder: string, patience = 1000): void {
+  const until = performance.now() + patience;
+  for (;;) {
+    const holder = lockHolder(folder);
+    if (!holder || holder.pid === process.pid) return;
+    if (performance.now() > until) throw isLive(folder, holder);
+    sleep(50);
+  }
+}
+
+/** There is no one to give the event loop a turn for. */
+const sleep = (ms: number): void =>
+  void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+
 /**
  * Takes the lock of a folder, which it makes where it is not there; refuses where a living process holds it, once it
  * has lived on for `patience` milliseconds: one that was just killed takes a moment to die.
@@ -129,12 +147,11 @@ export function takeLock(folder: string, patience = 1000): Lock {
       mkdirSync(folder, { recursive: true });
       const last = lastOf(folder);
       if (last && isAlive(last)) {
-        const { pid, host, since } = last.holder;
-        if (pid !== process.pid && performance.now() < until) {
-          Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50);
+        if (last.holder.pid !== process.pid && performance.now() < until) {
+          sleep(50);
           continue;
         }
-        throw runIsLive(folder, pid, host === hostname() ? undefined : host, since);
+        throw isLive(folder, last.holder);
       }
       const place = join(folder, last ? successorName(last.holder.id) : rootName);
       if (claim(draft, place, holder) && lastOf(folder)?.holder.id === id) {

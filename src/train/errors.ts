@@ -10,20 +10,29 @@ export const notACheckpoint = defineError(
   }),
 );
 
+export type NonFinite = {
+  readonly what: 'loss' | 'gradient norm';
+  readonly step: number;
+  readonly learningRate: number;
+  /** What was being learned. */
+  readonly rows: readonly number[];
+  readonly placeOf: (row: number) => Place | undefined;
+};
+
 export const nonFinite = defineError(
   'train/non-finite',
-  (
-    what: string,
-    step: number,
-    rows: readonly number[],
-    placeOf: (row: number) => Place | undefined,
-  ) => {
+  ({ what, step, learningRate, rows, placeOf }: NonFinite) => {
     const places = rows.map(placeOf).filter((place) => place !== undefined);
     const named = places.slice(0, 5).map(formatPlace).join(', ');
+    const more = places.length > 5 ? ` and ${places.length - 5} more rows` : '';
+    const cause =
+      step === 1
+        ? 'nothing has been learned before the first step, so damaged weights are the likely cause: fetch or convert the model again'
+        : `the likely cause is a learning rate that is too high (${learningRate} at this step): lower \`learning_rate\`, or raise \`warmup_steps\``;
     return {
       message: `the ${what} of step ${step} is not a number`,
-      ...(places[0] ? { place: places[0] } : {}),
-      help: `it came from ${named}${places.length > 5 ? ` and ${places.length - 5} more rows` : ''}. Most often the learning rate is too high: lower \`learning_rate\`, or raise \`warmup_steps\`; if it is the first step, look for damaged weights. The last checkpoint is intact: go on from it with \`resume_from_checkpoint: true\``,
+      place: places[0],
+      help: `${cause}${named === '' ? '' : `; it came from ${named}${more}`}`,
     };
   },
 );

@@ -17,7 +17,7 @@ import { sumOfSquares } from '../kernels/reduce.ts';
 import type { Method } from '../methods/method.ts';
 import { residentMemory } from '../native/memory.ts';
 import { type CheckpointTensor, checkpointFolder, readCheckpoint } from './checkpoint.ts';
-import { nonFinite } from './errors.ts';
+import { type NonFinite, nonFinite } from './errors.ts';
 import { type EvalSet, evaluate, type Rows } from './evaluate.ts';
 import type { TrainHost } from './host.ts';
 import { policyOf } from './policy.ts';
@@ -179,6 +179,9 @@ export async function train(input: TrainInput): Promise<TrainResult> {
   /** One optimizer step: its rows in micro-batches, every sum divided by the step's own totals. */
   async function learn(stepRows: readonly Row[], step: number) {
     const per = { targets: plan.targets(step - 1), examples: plan.examples(step - 1) };
+    const learningRate = learningRateAt(schedule, step - 1, state.schedule);
+    const notFinite = (what: NonFinite['what'], ofRows: readonly number[]) =>
+      nonFinite({ what, step, learningRate, rows: ofRows, placeOf: rows.place });
     let loss = 0;
     let read = 0;
     const sums = new Map<string, [number, number]>();
@@ -214,7 +217,7 @@ export async function train(input: TrainInput): Promise<TrainResult> {
               const before = sums.get(name) ?? [0, 0];
               sums.set(name, [before[0] + sum, before[1] + count]);
             }
-            if (!Number.isFinite(loss)) throw nonFinite('loss', step, batch.rows, rows.place);
+            if (!Number.isFinite(loss)) throw notFinite('loss', batch.rows);
             tape.backward(seeds);
           }),
         );
@@ -225,17 +228,14 @@ export async function train(input: TrainInput): Promise<TrainResult> {
     for (const { grad } of parameters.values()) if (grad) squares += sumOfSquares.run(grad.data);
     const gradNorm = Math.sqrt(squares);
     if (!Number.isFinite(gradNorm)) {
-      throw nonFinite(
+      throw notFinite(
         'gradient norm',
-        step,
         stepRows.map(({ row }) => row),
-        rows.place,
       );
     }
     const clip = settings.max_grad_norm;
     // torch's clip_grad_norm_ has this epsilon.
     const gradScale = clip > 0 ? Math.min(1, clip / (gradNorm + 1e-6)) : 1;
-    const learningRate = learningRateAt(schedule, step - 1, state.schedule);
     optimizer.step(learningRate, step, gradScale);
     for (const parameter of parameters.values()) parameter.clearGrad();
     host.rowLosses(

@@ -38,8 +38,12 @@ function train(request: TrainRequest, context: TrainContext) {
     code: request.version,
     isa: 'fake',
   });
-  return runInFolder(request, fingerprint, request.job.train.max_steps, context, (host) =>
-    loop(host, request, behavior),
+  return runInFolder(
+    request,
+    fingerprint,
+    request.job.train.max_steps,
+    context,
+    async () => (host) => loop(host, request, behavior),
   );
 }
 

@@ -110,7 +110,9 @@ async function follow(handle: RunHandle, job: Job, context: Context): Promise<nu
   process.on('SIGTERM', stop);
   try {
     const began = performance.now();
+    context.progress('loading the model');
     const opened = await handle.opened.catch(() => undefined);
+    context.progress(null);
     if (opened) print(`run     ${opened.folder}\n`);
     const every = Math.max(1, Math.round(job.train.logging_steps));
     const { evaluations } = await followRun(handle.events(), context, every, progress);

@@ -63,9 +63,14 @@ export const alpaca = defineFormat({
         rejected: { role: 'assistant', content: rejected },
       };
     }
-    const reply = columns.response === null ? null : (row[columns.response] ?? null);
-    if (reply !== null) {
-      messages.push({ role: 'assistant', content: text(reply, at(place, columns.response ?? '')) });
+    const column = columns.response;
+    const reply = column === null ? null : (row[column] ?? null);
+    if (column !== null && reply !== null) {
+      messages.push({ role: 'assistant', content: text(reply, at(place, column)) });
+    } else if (column !== null && !Object.hasOwn(row, column)) {
+      // No fault by itself: `stage: pt` learns the prompt alone.
+      const absent = { column, found: Object.keys(row) };
+      return { messages, ...base, absent, ...desirableOf(row, reading, place) };
     }
     return { messages, ...base, ...desirableOf(row, reading, place) };
   },

@@ -45,8 +45,7 @@ export async function trainNative(request: TrainRequest, context: TrainContext):
     code: version,
     isa: instructionSet(),
   });
-  return runInFolder(request, fingerprint, plan.steps, context, async (host) => {
-    host.emit({ type: 'heartbeat', phase: 'loading' });
+  return runInFolder(request, fingerprint, plan.steps, context, async () => {
     const memory = new Memory();
     const dtype = job.train.bf16 ? 'bf16' : 'f32';
     const { family, model } = await loadModel(source, { memory, dtype });
@@ -58,23 +57,25 @@ export async function trainNative(request: TrainRequest, context: TrainContext):
       baseModel: job.model.model_name_or_path,
       adapters,
     });
-    for (const note of tuned.notes ?? []) host.emit({ type: 'warning', ...note });
     const saveModel = modelSaver(job, source, tuned);
-    host.emit({ type: 'heartbeat', phase: 'training' });
-    const { outcome } = await train({
-      settings: job.train,
-      method: methods[job.method.stage],
-      model,
-      parameters: tuned.parameters,
-      memory,
-      rows: rowsOf(rows),
-      plan,
-      evalSets: evaluation ? [{ name: 'eval', rows: rowsOf(evaluation) }] : [],
-      host,
-      saveModel,
-    });
-    if (outcome === 'finished' && job.train.do_train) await saveModel(host.outputDir);
-    return outcome;
+    return async (host) => {
+      for (const note of tuned.notes ?? []) host.emit({ type: 'warning', ...note });
+      host.emit({ type: 'heartbeat', phase: 'training' });
+      const { outcome } = await train({
+        settings: job.train,
+        method: methods[job.method.stage],
+        model,
+        parameters: tuned.parameters,
+        memory,
+        rows: rowsOf(rows),
+        plan,
+        evalSets: evaluation ? [{ name: 'eval', rows: rowsOf(evaluation) }] : [],
+        host,
+        saveModel,
+      });
+      if (outcome === 'finished' && job.train.do_train) await saveModel(host.outputDir);
+      return outcome;
+    };
   });
 }
 

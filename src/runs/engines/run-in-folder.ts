@@ -2,9 +2,13 @@
 import { join } from 'node:path';
 import { TuneryError } from '../../core/errors.ts';
 import { writeFileAtomic } from '../../files/atomic.ts';
+import { diskFull } from '../../files/errors.ts';
+import { checkpointSteps } from '../../train/checkpoint.ts';
+import { nonFinite } from '../../train/errors.ts';
 import type { TrainHost } from '../../train/host.ts';
 import { eventsName } from '../events-file.ts';
 import type { Fingerprint } from '../fingerprint.ts';
+import { refuseLive } from '../lock.ts';
 import { evalResults, trainResults, writeResults } from '../logs.ts';
 import { modelCard } from '../model-card.ts';
 import { plot } from '../plot.ts';
@@ -15,15 +19,23 @@ import type { TrainRequest } from './protocol.ts';
 
 export const jobName = 'job.json';
 
-/** Runs `loop` in the run's folder. A loop that throws ends the run as failed; the error goes on to the caller. */
+export type Loop = (host: TrainHost) => Promise<'finished' | 'stopped'>;
+
+/**
+ * Loads what the run needs, and runs its loop in the run's folder. What cannot be loaded is said before the folder is
+ * touched: no earlier run is moved aside for one that cannot begin. A loop that throws ends the run as failed; the
+ * error goes on to the caller.
+ */
 export async function runInFolder(
   request: TrainRequest,
   fingerprint: Fingerprint,
   totalSteps: number,
   context: TrainContext,
-  loop: (host: TrainHost) => Promise<'finished' | 'stopped'>,
+  load: () => Promise<Loop>,
 ): Promise<Outcome> {
   const { train } = request.job;
+  refuseLive(train.output_dir);
+  const loop = await load();
   const run = openRunFolder(train, fingerprint);
   let host: ProcessHost;
   try {
@@ -46,27 +58,31 @@ export async function runInFolder(
     host.end(outcome);
     return outcome;
   } catch (error) {
-    const explained = howToGoOn(error);
+    const explained = howToGoOn(error, run.folder);
     host.end('failed', explained);
     throw error instanceof TuneryError ? explained : error;
   }
 }
 
-function howToGoOn(error: unknown): TuneryError {
+/** What only the run's folder can tell of an error: whether there is a checkpoint to go on from. */
+function howToGoOn(error: unknown, folder: string): TuneryError {
   if (!(error instanceof TuneryError)) {
     const message = error instanceof Error ? error.message : String(error);
     return new TuneryError('bug', { message, help: 'this is a fault of Tunery: please report it' });
   }
-  if (error.code !== 'files/disk-full') return error;
-  return new TuneryError(
-    error.code,
-    {
-      message: error.message,
-      place: error.place,
-      help: 'free space, then run it again with `resume_from_checkpoint: true`: it goes on from the last checkpoint, which is as it was; `save_total_limit` keeps fewer of them',
-    },
-    { cause: error },
-  );
+  const { code, message, place } = error;
+  const [newest] = checkpointSteps(folder);
+  const goOn =
+    newest === undefined
+      ? 'no checkpoint had been written yet: it begins anew'
+      : `it goes on from checkpoint-${newest}, which is as it was`;
+  const help =
+    code === diskFull.code
+      ? `free space, then run it again with \`resume_from_checkpoint: true\`: ${goOn}; \`save_total_limit\` keeps fewer of them`
+      : code === nonFinite.code
+        ? `${error.help}; run it again with \`resume_from_checkpoint: true\`: ${goOn}`
+        : error.help;
+  return new TuneryError(code, { message, place, help }, { cause: error });
 }
 
 /** What people look at afterwards. */
