@@ -1,0 +1,122 @@
+/** @file A tokenizer as Hugging Face's files: tokenizer.json, tokenizer_config.json, special_tokens_map.json. */
+import type { AddedToken } from './added-tokens.ts';
+import { type Definition, type SpecialRole, specialRoles } from './definition.ts';
+import type { Tokenizer } from './tokenizer.ts';
+
+export type TokenizerFileOptions = {
+  /** The Jinja text; null leaves none, undefined what the files had. */
+  readonly chatTemplate?: string | null | undefined;
+  /** `max_position_embeddings` of the model. */
+  readonly maxLength?: number | undefined;
+};
+
+/**
+ * The files' texts by name. A tokenizer that came from files gives those again, changed only where its special tokens
+ * or the template are others; one of a GGUF, or made in memory, is written anew. Both read back to the same ids.
+ */
+export function tokenizerTexts(
+  tokenizer: Tokenizer,
+  { chatTemplate, maxLength }: TokenizerFileOptions = {},
+): Readonly<Record<string, string>> {
+  const { definition } = tokenizer;
+  const json = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
+  const config = {
+    ...(definition.source?.config ?? newConfig(definition, maxLength)),
+    ...roles(definition),
+  };
+  if (chatTemplate !== undefined) {
+    delete config['chat_template'];
+    // In both places: programs of before 2025 read only the config, newer ones prefer the file.
+    if (chatTemplate !== null) config['chat_template'] = chatTemplate;
+  }
+  return {
+    'tokenizer.json': toTokenizerJson(definition),
+    'tokenizer_config.json': json(config),
+    'special_tokens_map.json': json(roles(definition)),
+    ...(typeof chatTemplate === 'string' ? { 'chat_template.jinja': chatTemplate } : {}),
+  };
+}
+
+/** `bos_token` and its kin; a role that the files give as a token with flags keeps it while the text is the same. */
+function roles({ special, source }: Definition): Record<string, unknown> {
+  const entry = (role: SpecialRole): [string, unknown][] => {
+    const [key, text] = [`${role}_token`, special[role]];
+    const before = source?.config[key];
+    if (textOf(before) === text && before !== undefined) return [[key, before]];
+    return text === undefined ? [] : [[key, text]];
+  };
+  return Object.fromEntries(specialRoles.flatMap(entry));
+}
+
+const textOf = (token: unknown): unknown =>
+  typeof token === 'object' && token !== null && 'content' in token ? token.content : token;
+
+const addedToken = ({ id: _, singleWord, ...flags }: AddedToken) => ({
+  content: flags.content,
+  single_word: singleWord,
+  lstrip: flags.lstrip,
+  rstrip: flags.rstrip,
+  normalized: flags.normalized,
+  special: flags.special,
+});
+
+function newConfig({ added }: Definition, maxLength: number | undefined): Record<string, unknown> {
+  return {
+    added_tokens_decoder: Object.fromEntries(added.map((token) => [token.id, addedToken(token)])),
+    clean_up_tokenization_spaces: false,
+    ...(maxLength === undefined ? {} : { model_max_length: maxLength }),
+    // The class that takes tokenizer.json as it stands, whatever the model.
+    tokenizer_class: 'PreTrainedTokenizerFast',
+  };
+}
+
+/** tokenizer.json, in the layout of `tokenizers` 0.20 and later. */
+export function toTokenizerJson(definition: Definition): string {
+  const { tokens, added, source } = definition;
+  const listed = added.map((token) => ({ id: token.id, ...addedToken(token) }));
+  if (source) return withAdded(source.tokenizerJson, listed);
+  const vocab = Object.fromEntries(
+    tokens.flatMap((token, id) => (token === undefined ? [] : [[token, id]])),
+  );
+  return `${JSON.stringify({
+    version: '1.0',
+    truncation: null,
+    padding: null,
+    added_tokens: listed,
+    normalizer: definition.normalizer ?? null,
+    pre_tokenizer: definition.preTokenizer ?? null,
+    post_processor: definition.postProcessor ?? null,
+    decoder: { type: 'ByteLevel', add_prefix_space: true, trim_offsets: true, use_regex: true },
+    model: {
+      type: 'BPE',
+      dropout: null,
+      unk_token: definition.unknown ?? null,
+      continuing_subword_prefix: null,
+      end_of_word_suffix: null,
+      fuse_unk: definition.fuseUnknown,
+      byte_fallback: false,
+      ignore_merges: definition.ignoreMerges,
+      vocab,
+      merges: mergesOf(definition),
+    },
+  })}\n`;
+}
+
+function mergesOf({ merges, tokens }: Definition): (string | undefined)[][] {
+  return Array.from({ length: merges.length / 2 }, (_, i) => [
+    tokens[merges[2 * i]],
+    tokens[merges[2 * i + 1]],
+  ]);
+}
+
+type Listed = ReturnType<typeof addedToken> & { readonly id: number };
+
+/** The file as it was where it lists the same tokens; else with its list of added tokens replaced. */
+function withAdded(tokenizerJson: string, added: readonly Listed[]): string {
+  const value: Record<string, unknown> & { added_tokens?: Listed[] | null } =
+    JSON.parse(tokenizerJson);
+  const known = new Map((value.added_tokens ?? []).map((token) => [token.content, token]));
+  const same = added.every((token) => known.get(token.content)?.special === token.special);
+  if (same) return tokenizerJson;
+  return `${JSON.stringify({ ...value, added_tokens: added }, null, 2)}\n`;
+}
