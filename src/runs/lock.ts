@@ -9,7 +9,6 @@
 import { randomBytes } from 'node:crypto';
 import {
   linkSync,
-  mkdirSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -21,6 +20,7 @@ import {
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { makeFolder } from '../files/atomic.ts';
 import { writeFault } from '../files/errors.ts';
 import { ownerAlive, ownerTag } from '../files/owner.ts';
 import { processStartTime } from '../native/machine.ts';
@@ -144,7 +144,7 @@ export function takeLock(folder: string, patience = 1000): Lock {
   const draft = join(folder, `.${rootName}.${id}`);
   try {
     for (let round = 0; round < rounds; round++) {
-      mkdirSync(folder, { recursive: true });
+      makeFolder(folder);
       const last = lastOf(folder);
       if (last && isAlive(last)) {
         if (last.holder.pid !== process.pid && performance.now() < until) {

@@ -1,10 +1,10 @@
 /** @file One training in the native engine's process: from a Job and Prepared sets to the files of an adapter or a model. */
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { invariant } from '../../core/errors.ts';
 import { openPlan, type Plan, type PlanOptions, writePlan } from '../../data/plan.ts';
 import { openPrepared, type Prepared } from '../../data/prepared.ts';
 import { Memory } from '../../engine/memory.ts';
+import { makeFolder } from '../../files/atomic.ts';
 import { digestOf } from '../../files/digest.ts';
 import { tuneryCache } from '../../files/hub-cache.ts';
 import { methods } from '../../methods/index.ts';
@@ -101,7 +101,7 @@ function makePlan({ train, data }: Job, prepared: Prepared): Plan {
     allowUnsupervised: data.allow_unsupervised,
   };
   const folder = join(tuneryCache(), 'plans');
-  mkdirSync(folder, { recursive: true });
+  makeFolder(folder);
   const path = join(folder, `${digestOf(prepared.digest, JSON.stringify(options))}.safetensors`);
   try {
     return openPlan(path);

