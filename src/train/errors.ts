@@ -28,7 +28,7 @@ export const nonFinite = defineError(
     const cause =
       step === 1
         ? 'nothing has been learned before the first step, so damaged weights are the likely cause: fetch or convert the model again'
-        : `the likely cause is a learning rate that is too high (${learningRate} at this step): lower \`learning_rate\`, or raise \`warmup_steps\``;
+        : `the likely cause is a learning rate that is too high (${Number(learningRate.toPrecision(3))} at this step): lower \`learning_rate\`, or raise \`warmup_steps\``;
     return {
       message: `the ${what} of step ${step} is not a number`,
       place: places[0],

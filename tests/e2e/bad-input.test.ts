@@ -13,11 +13,16 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { listing, makePlace, type Place } from './cli.ts';
 import { writeModelFolder } from './model-folder.ts';
+import { refused, smallDisk } from './small-disk.ts';
 
 const random = 'random:llama?hidden_size=16&intermediate_size=16&num_hidden_layers=1';
+
+/** Another model by its width. */
+const wider = [`model_name_or_path=${random.replace('hidden_size=16', 'hidden_size=32')}`];
+const resume = 'resume_from_checkpoint=true';
 
 const yaml = (changes: Readonly<Record<string, string>> = {}): string =>
   Object.entries({
@@ -60,15 +65,19 @@ function write(place: Place, files: Files): void {
 /** Runs `tunery train run.yaml …` and holds it to its paragraph, its exit code and the folder as it was. */
 async function refuses(place: Place, code: number, error: string, ...more: string[]) {
   const before = listing(place.folder);
-  const ended = await place.run('train', 'run.yaml', ...more);
-  const told = ended.err.replaceAll(place.folder, '<here>').replaceAll(place.cache, '<cache>');
-  expect(told).toBe(`${error}\n`);
-  expect(ended).toMatchObject({ code, signal: null, hung: false });
+  await tells(place, code, error, ...more);
   expect(listing(place.folder)).toEqual(before);
   // Not even half of a prepared set stays in the cache.
   const prepared = join(place.cache, 'prepared');
   const left = existsSync(prepared) ? readdirSync(prepared) : [];
   expect(left.filter((name) => name.startsWith('.'))).toEqual([]);
+}
+
+async function tells(place: Place, code: number, error: string, ...more: string[]) {
+  const ended = await place.run('train', 'run.yaml', ...more);
+  const told = ended.err.replaceAll(place.folder, '<here>').replaceAll(place.cache, '<cache>');
+  expect(told).toBe(`${error}\n`);
+  expect(ended).toMatchObject({ code, signal: null, hung: false });
 }
 
 const folderModel = 'random:llama?hidden_size=16&intermediate_size=16&num_hidden_layers=1&seed=7';
@@ -275,4 +284,141 @@ describe('refused with one paragraph', () => {
       place.remove();
     }
   });
+});
+
+describe('beside an earlier run, which stays as it was', () => {
+  const place = makePlace();
+  beforeAll(async () => {
+    write(place, settings({ max_steps: '4', save_steps: '2' }));
+    expect(await place.run('train', 'run.yaml')).toMatchObject({ code: 0 });
+  });
+  afterAll(place.remove);
+
+  const more: readonly [what: string, more: readonly string[], code: number, error: string][] = [
+    [
+      'a finished run, once more',
+      [],
+      1,
+      `error[runs/folder-in-use]: \`output_dir\` is \`out\`, which already holds this very run, finished, and \`overwrite_output_dir\` is false
+  --> out
+  help: set \`overwrite_output_dir: true\` to move it to \`<output_dir>.bak-N\` and start anew, \`resume_from_checkpoint: true\` to go on from its last checkpoint, or choose another \`output_dir\``,
+    ],
+    [
+      'the same with another rate',
+      ['learning_rate=0.1'],
+      1,
+      `warning: \`learning_rate: 0.1\` is outside the usual 0.000001 to 0.001
+error[runs/other-run]: the run in \`out\` is not this one: \`learning_rate\` was 0.00005 and is now 0.1
+  --> out
+  help: set \`overwrite_output_dir: true\` to move it to \`<output_dir>.bak-N\` and start anew, put back what was changed to go on from it (\`resume_from_checkpoint: true\`), or choose another \`output_dir\``,
+    ],
+    [
+      'overwriting it with a run that cannot begin',
+      ['overwrite_output_dir=true', 'lora_target=q_proj,k_porj'],
+      1,
+      `error[tuning/unknown-target]: \`lora_target\` names \`k_porj\`, and the model has no such module (did you mean \`k_proj\`?)
+  help: it has \`q_proj\`, \`k_proj\`, \`v_proj\`, \`o_proj\`, \`gate_proj\`, \`up_proj\`, \`down_proj\`, \`lm_head\``,
+    ],
+    [
+      'going on with another model',
+      [`model_name_or_path=${random}&seed=3`, resume],
+      1,
+      `error[runs/other-run]: the run in \`out\` is not this one: the model was \`random:llama?hidden_size=16&intermediate_size=16&num_hidden_layers=1\` and is now \`random:llama?hidden_size=16&intermediate_size=16&num_hidden_layers=1&seed=3\`
+  --> out
+  help: put back what was changed, or train anew: take \`resume_from_checkpoint\` out and set \`overwrite_output_dir: true\`, which moves the earlier run to \`<output_dir>.bak-N\``,
+    ],
+    [
+      'going on with another adapter shape',
+      ['lora_rank=4', resume],
+      1,
+      `error[runs/other-run]: the run in \`out\` is not this one: \`lora_rank\` was 8 and is now 4; \`lora_alpha\` was 16 and is now 8
+  --> out
+  help: put back what was changed, or train anew: take \`resume_from_checkpoint\` out and set \`overwrite_output_dir: true\`, which moves the earlier run to \`<output_dir>.bak-N\``,
+    ],
+    [
+      'going on from what is no checkpoint',
+      ['resume_from_checkpoint=out/checkpoint-3'],
+      1,
+      `error[train/not-a-checkpoint]: \`out/checkpoint-3\` is not a complete checkpoint: there is no such folder
+  --> out/checkpoint-3
+  help: name a folder \`checkpoint-N\` of a run, or set \`resume_from_checkpoint: true\` for the newest complete one`,
+    ],
+    [
+      'an adapter of another model',
+      ['output_dir=new', ...wider, 'adapter_name_or_path=out'],
+      1,
+      `error[tuning/adapter-mismatch]: the adapter in \`out\` does not fit the model \`random:llama?hidden_size=32&intermediate_size=16&num_hidden_layers=1\`: lora_B of \`model.layers.0.mlp.down_proj\` is [16, 8], and 32 outputs at rank 8 ask for [32, 8]
+  --> out/adapter_model.safetensors: base_model.model.model.layers.0.mlp.down_proj.lora_B.weight
+  help: it was made for \`random:llama?hidden_size=16&intermediate_size=16&num_hidden_layers=1\`: set \`model_name_or_path\` to that, or \`adapter_name_or_path\` to an adapter of \`random:llama?hidden_size=32&intermediate_size=16&num_hidden_layers=1\``,
+    ],
+    [
+      'an adapter that is none',
+      ['output_dir=new', 'adapter_name_or_path=nowhere'],
+      1,
+      `error[tuning/no-adapter]: no adapter in \`nowhere\`: there is no such folder
+  --> nowhere
+  help: \`adapter_name_or_path\` takes a folder with adapter_config.json and adapter_model.safetensors: the \`output_dir\` of a finished LoRA run, a \`checkpoint-N\` in it, or what PEFT saved`,
+    ],
+  ];
+  test.for(more)('%s', ([, args, code, error]) => refuses(place, code, error, ...args));
+
+  test('data that changed under a resume', async () => {
+    write(place, { 'rows.jsonl': jsonl({ ...good, output: 'I am someone else.' }) });
+    await refuses(
+      place,
+      1,
+      `note: rows.jsonl: the rows changed
+error[runs/other-run]: the run in \`out\` is not this one: the data of \`rows.jsonl\` changed: its rows, the template, the tokenizer, or a key that makes them (9abad91614ea before, cae8bd8c501b now)
+  --> out
+  help: put back what was changed, or train anew: take \`resume_from_checkpoint\` out and set \`overwrite_output_dir: true\`, which moves the earlier run to \`<output_dir>.bak-N\``,
+      resume,
+    );
+  });
+});
+
+/** A run that began and failed: its folder says so, and holds nothing that looks like a result. */
+function failed(folder: string): void {
+  const { outcome } = JSON.parse(readFileSync(join(folder, 'run.json'), 'utf8'));
+  expect(outcome).toBe('failed');
+  expect(
+    readdirSync(folder).filter((name) => /adapter|checkpoint|lock|reserve/.test(name)),
+  ).toEqual([]);
+}
+
+test('a loss that is no number', async () => {
+  const place = makePlace();
+  try {
+    write(place, settings({ learning_rate: '1e38', max_grad_norm: '0', max_steps: '3' }));
+    await tells(
+      place,
+      1,
+      `warning: \`learning_rate: 1e38\` is outside the usual 0.000001 to 0.001
+error[train/non-finite]: the loss of step 2 is not a number
+  --> rows.jsonl:1 (row 0)
+  help: the likely cause is a learning rate that is too high (6.67e+37 at this step): lower \`learning_rate\`, or raise \`warmup_steps\`; it came from rows.jsonl:1 (row 0)`,
+    );
+    failed(place.at('out'));
+  } finally {
+    place.remove();
+  }
+});
+
+test('a disk without space', async ({ skip }) => {
+  const place = makePlace();
+  const disk = smallDisk(place.at('disk'), 128);
+  try {
+    if (!disk) skip(refused);
+    write(place, settings({ output_dir: 'disk/out' }));
+    await tells(
+      place,
+      1,
+      `error[files/disk-full]: no space left to write \`disk/out/checkpoint-2\`, 45.1 kB free
+  --> disk/out/checkpoint-2
+  help: free space, then run it again: no checkpoint had been written yet`,
+    );
+    failed(place.at('disk', 'out'));
+  } finally {
+    disk?.unmount();
+    place.remove();
+  }
 });

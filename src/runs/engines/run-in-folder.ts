@@ -70,19 +70,19 @@ function howToGoOn(error: unknown, folder: string): TuneryError {
     const message = error instanceof Error ? error.message : String(error);
     return new TuneryError('bug', { message, help: 'this is a fault of Tunery: please report it' });
   }
-  const { code, message, place } = error;
+  const { code, message, place, help } = error;
   const [newest] = checkpointSteps(folder);
-  const goOn =
-    newest === undefined
-      ? 'no checkpoint had been written yet: it begins anew'
-      : `it goes on from checkpoint-${newest}, which is as it was`;
-  const help =
-    code === diskFull.code
-      ? `free space, then run it again with \`resume_from_checkpoint: true\`: ${goOn}; \`save_total_limit\` keeps fewer of them`
-      : code === nonFinite.code
-        ? `${error.help}; run it again with \`resume_from_checkpoint: true\`: ${goOn}`
-        : error.help;
-  return new TuneryError(code, { message, place, help }, { cause: error });
+  const again = 'run it again with `resume_from_checkpoint: true`';
+  const goOn = `it goes on from checkpoint-${newest}, which is as it was`;
+  const told = (more: string): TuneryError =>
+    new TuneryError(code, { message, place, help: more }, { cause: error });
+  if (code === diskFull.code) {
+    return newest === undefined
+      ? told('free space, then run it again: no checkpoint had been written yet')
+      : told(`free space, then ${again}: ${goOn}; \`save_total_limit\` keeps fewer of them`);
+  }
+  if (code === nonFinite.code && newest !== undefined) return told(`${help}; ${again}: ${goOn}`);
+  return error;
 }
 
 /** What people look at afterwards. */
