@@ -209,8 +209,18 @@ export type TensorToWrite = {
 export function writeSafetensors(
   path: string,
   tensors: Iterable<TensorToWrite>,
-  metadata: Readonly<Record<string, string>> = { format: 'pt' },
+  metadata?: Readonly<Record<string, string>>,
 ): void {
+  const { bytes, chunks } = layOutSafetensors(path, tensors, metadata);
+  writeFileAtomic(path, chunks(), { bytes });
+}
+
+/** Such a file as its size and its chunks, for a writer that does other things between two of them. */
+export function layOutSafetensors(
+  path: string,
+  tensors: Iterable<TensorToWrite>,
+  metadata: Readonly<Record<string, string>> = { format: 'pt' },
+): { readonly bytes: number; readonly chunks: () => Iterable<Chunk> } {
   const sorted = [...tensors].toSorted(
     (a, b) =>
       dtypes.indexOf(b.dtype as Dtype) - dtypes.indexOf(a.dtype as Dtype) ||
@@ -241,7 +251,7 @@ export function writeSafetensors(
   start.writeBigUInt64LE(BigInt(padded), 0);
   header.copy(start, prefix);
 
-  writeFileAtomic(path, pieces(path, start, sorted), { bytes: start.length + at });
+  return { bytes: start.length + at, chunks: () => pieces(path, start, sorted) };
 }
 
 /** Not one object: its keys that look like numbers would change places. */

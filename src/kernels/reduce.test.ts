@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { sum, sumOfSquares } from './reduce.ts';
+import { largestDifference, sum, sumOfSquares } from './reduce.ts';
 import { expectSameOnAnyThreads, rounded, storages } from './testing.ts';
 
 describe.each(storages)('%s', (storage) => {
@@ -24,6 +24,24 @@ test('one bad number shows', () => {
     expect(sumOfSquares.run(x)).toBe(bad);
   }
   expect(sumOfSquares.run(Float32Array.of(-3e38))).toBeCloseTo(9e76, -70);
+});
+
+test.each(storages)('the largest difference of %s and f32 is the twin’s', (storage) => {
+  const [a, b] = [rounded(100_001, 1, storage), rounded(100_001, 2, 'f32')];
+  expect(largestDifference.run(a.data, b.data)).toBeCloseTo(
+    largestDifference.reference(a.exact, b.exact),
+    5,
+  );
+  expect(largestDifference.run(a.data, a.data)).toBe(0);
+  const [one, other] = [new Float32Array(40_000), new Float32Array(40_000)];
+  other[33_333] = -7;
+  expect(largestDifference.run(one, other)).toBe(7);
+  other[5] = Number.NaN;
+  expect(largestDifference.run(one, other)).toBeNaN();
+  expect(largestDifference.reference(one, other)).toBeNaN();
+  other[5] = Number.POSITIVE_INFINITY;
+  expect(largestDifference.run(one, other)).toBe(Number.POSITIVE_INFINITY);
+  expect(() => largestDifference.run(one, new Float32Array(1))).toThrow('elements');
 });
 
 test('any number of threads gives the same bits', () => {

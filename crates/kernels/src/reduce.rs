@@ -3,7 +3,7 @@
 use napi::Result;
 use napi_derive::napi;
 
-use crate::floats::{Element, Floats};
+use crate::floats::{Element, Floats, expect_length};
 use crate::{each_storage, per_isa, pool};
 
 /// One AVX-512 register, on every path: lanes are summed in one order, so all paths agree.
@@ -64,6 +64,28 @@ per_isa! {
     }
 }
 
+per_isa! {
+    /// NaN where one difference is: a comparison alone would pass it by.
+    fn chunk_difference<A: Element, B: Element>(a: &[A], b: &[B]) -> f32 {
+        let mut most = 0.0f32;
+        let mut sum = 0.0f32;
+        for (a, b) in a.iter().zip(b) {
+            let difference = (a.get() - b.get()).abs();
+            most = if difference > most { difference } else { most };
+            sum += difference;
+        }
+        if sum.is_nan() { f32::NAN } else { most }
+    }
+}
+
+fn difference<A: Element, B: Element>(a: &[A], b: &[B]) -> f64 {
+    let mut partials = vec![0.0f32; a.len().div_ceil(CHUNK)];
+    let chunks = a.chunks(CHUNK).zip(b.chunks(CHUNK)).zip(&mut partials);
+    pool::each(chunks, |((a, b), partial)| *partial = chunk_difference(a, b));
+    let worst = |most: f32, &next: &f32| if most.is_nan() || next <= most { most } else { next };
+    partials.iter().fold(0.0, worst) as f64
+}
+
 fn in_chunks<X: Element>(x: &[X], of: fn(&[X]) -> f64) -> f64 {
     let mut partials = vec![0.0; x.len().div_ceil(CHUNK)];
     pool::each(x.chunks(CHUNK).zip(&mut partials), |(x, partial)| *partial = of(x));
@@ -78,4 +100,10 @@ pub fn sum_of_squares(x: Floats) -> Result<f64> {
 #[napi]
 pub fn sum(x: Floats) -> Result<f64> {
     each_storage!(x; Ok(in_chunks(x, chunk_sum)))
+}
+
+#[napi]
+pub fn largest_difference(a: Floats, b: Floats) -> Result<f64> {
+    expect_length("b", b.len(), a.len())?;
+    each_storage!(a, b; Ok(difference(a, b)))
 }
