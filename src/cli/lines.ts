@@ -18,6 +18,7 @@ export function readLines(prompt: string | undefined, interrupt: (typed: string)
   const reader = createInterface(prompt === undefined ? { input } : { input, output, prompt });
   const waiting: string[] = [];
   let ended = false;
+  let asking = false;
   let wake = (): void => {};
   reader.on('line', (line) => {
     waiting.push(line);
@@ -29,6 +30,8 @@ export function readLines(prompt: string | undefined, interrupt: (typed: string)
   });
   if (prompt !== undefined) {
     reader.on('SIGINT', () => {
+      // What is typed while a reply streams stays: the line is shown only when it is asked for.
+      if (!asking) return interrupt('');
       const typed = reader.line;
       reader.write(null, { ctrl: true, name: 'e' });
       reader.write(null, { ctrl: true, name: 'u' });
@@ -39,9 +42,11 @@ export function readLines(prompt: string | undefined, interrupt: (typed: string)
     async next() {
       if (waiting.length === 0 && !ended) {
         if (prompt !== undefined) reader.prompt();
+        asking = true;
         await new Promise<void>((resolve) => {
           wake = resolve;
         });
+        asking = false;
       }
       return waiting.shift();
     },

@@ -19,6 +19,11 @@ export const serveSection = section('serve', 'Serving', {
   api_port: field(z.int().min(0).max(65535).default(8000), {
     help: 'Port that the API listens on; 0 takes a free one.',
   }),
+  api_key: field(z.string().min(8).nullable().default(null), {
+    help: 'Key that every request must bring (`Authorization: Bearer KEY`); unset is the environment’s `TUNERY_API_KEY`.',
+    why: 'On loopback none is needed; any other `api_host` is refused without one.',
+    level: 'advanced',
+  }),
   api_model_name: field(z.string().min(1).nullable().default(null), {
     help: 'Name of the model in the API; unset is the last part of `model_name_or_path`.',
     level: 'advanced',

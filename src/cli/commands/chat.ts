@@ -42,6 +42,7 @@ export const chatCommand = defineCommand({
     const { template, session } = talk;
     if (!template) throw noTemplate(Object.keys(templates));
     try {
+      if (context.signal.aborted) return undefined;
       const seeded = loaded?.origins.get('seed')?.kind !== 'default';
       const conversation = openConversation(
         { ...talk, template },

@@ -2,12 +2,16 @@
 import type { CommandTable } from '../command.ts';
 
 export const commands: CommandTable = {
+  api: async () => (await import('./api.ts')).apiCommand,
   chat: async () => (await import('./chat.ts')).chatCommand,
   'config check': async () => (await import('./config.ts')).configCheckCommand,
   'config explain': async () => (await import('./config.ts')).configExplainCommand,
   'config schema': async () => (await import('./config.ts')).configSchemaCommand,
   'data tokens': async () => (await import('./data.ts')).dataTokensCommand,
+  'debug batches': async () => (await import('./debug.ts')).debugBatchesCommand,
+  'debug logits': async () => (await import('./debug.ts')).debugLogitsCommand,
   env: async () => (await import('./env.ts')).envCommand,
+  export: async () => (await import('./export.ts')).exportCommand,
   'runs list': async () => (await import('./runs.ts')).runsListCommand,
   'runs save': async () => (await import('./runs.ts')).runsSaveCommand,
   'runs stop': async () => (await import('./runs.ts')).runsStopCommand,

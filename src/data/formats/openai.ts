@@ -19,19 +19,21 @@ import { defineFormat, type Tags } from './format.ts';
 /** Results of several calls stand in one turn of the tool; LLaMA-Factory joins them so. */
 const betweenResults = '\n</tool_response>\n<tool_response>\n';
 
+export const openaiTags: Tags = {
+  role_tag: 'role',
+  content_tag: 'content',
+  user_tag: 'user',
+  assistant_tag: 'assistant',
+  observation_tag: 'tool',
+  function_tag: 'tool_calls',
+  system_tag: 'system',
+};
+
 export const openai = defineFormat({
   name: 'openai',
   title: 'Messages of `role` and `content`',
   columns: { messages: 'messages', tools: 'tools' },
-  tags: {
-    role_tag: 'role',
-    content_tag: 'content',
-    user_tag: 'user',
-    assistant_tag: 'assistant',
-    observation_tag: 'tool',
-    function_tag: 'tool_calls',
-    system_tag: 'system',
-  },
+  tags: openaiTags,
   example: {
     messages: [
       { role: 'system', content: 'Answer in one word.' },
@@ -50,18 +52,8 @@ export const openai = defineFormat({
     const column = columns.messages ?? 'messages';
     const rows = messagesOf(row, reading, place);
 
-    let system = textOf(row, columns.system, place);
-    const said: Said[] = [];
-    for (const [i, message] of rows.entries()) {
-      const key = `${column}[${i}]`;
-      const spelled = spelledRole(message, tags, at(place, key));
-      if (i === 0 && (spelled === tags.system_tag || spelled === 'developer')) {
-        system = text(message[tags.content_tag], `${key}.${tags.content_tag}`, place);
-        continue;
-      }
-      const where = at(place, `${key}.${tags.role_tag}`);
-      add(said, spelled, roleOf(spelled, tags, where), message, key, tags, place);
-    }
+    const given = textOf(row, columns.system, place);
+    const { said, system } = turnsOf(rows, given, { column, tags, place });
     checkOrder(said, reading.ranking, place, tags);
     const tools = toolsOf(row, columns.tools, place);
     return {
@@ -77,6 +69,27 @@ export const openai = defineFormat({
     };
   },
 });
+
+/** The turns of OpenAI messages, in whatever order; a first one of the system takes the place of `given`. */
+export function turnsOf(
+  rows: readonly JsonObject[],
+  given: string,
+  { column, tags, place }: { readonly column: string; readonly tags: Tags; readonly place: Place },
+): { readonly said: Said[]; readonly system: string } {
+  let system = given;
+  const said: Said[] = [];
+  for (const [i, message] of rows.entries()) {
+    const key = `${column}[${i}]`;
+    const spelled = spelledRole(message, tags, at(place, key));
+    if (i === 0 && (spelled === tags.system_tag || spelled === 'developer')) {
+      system = text(message[tags.content_tag], `${key}.${tags.content_tag}`, place);
+      continue;
+    }
+    const where = at(place, `${key}.${tags.role_tag}`);
+    add(said, spelled, roleOf(spelled, tags, where), message, key, tags, place);
+  }
+  return { said, system };
+}
 
 function add(
   said: Said[],
