@@ -1,6 +1,7 @@
 /** The real server, process and all, as the `openai` client talks to it. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import OpenAI, { APIError } from 'openai';
@@ -301,6 +302,22 @@ describe('with a tiny random model', () => {
     expect(pieces).toBeLessThan(1000);
     expect(await ended).toBe(130);
   });
+
+  test.runIf(process.platform === 'linux')(
+    'where its engine dies, the server says so and ends',
+    async () => {
+      const own = await serve([tiny]);
+      const { pid } = own.child;
+      const engine = Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim());
+      expect(engine).toBeGreaterThan(0);
+      process.kill(engine, 'SIGKILL');
+      const ended = once(own.child, 'exit');
+      const call = own.client.chat.completions.create({ model, messages: [...hello] });
+      expect((await refused(call)).status).toBe(500);
+      expect((await ended)[0]).toBe(1);
+      expect(own.lines.at(-1)).toMatchObject({ error: { code: 'runs/engine-killed' } });
+    },
+  );
 
   test('with a key, only who has it is answered', async () => {
     const own = await serve([tiny, 'api_host=0.0.0.0'], {
