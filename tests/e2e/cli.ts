@@ -38,9 +38,10 @@ export type Place = {
   readonly remove: () => void;
 };
 
-export function makePlace(): Place {
+/** `own`: another cache than a fresh one, where a packaged model lies already. */
+export function makePlace(own?: string): Place {
   const root = mkdtempSync(join(tmpdir(), 'tunery-e2e-'));
-  const cache = join(root, 'cache');
+  const cache = own ?? join(root, 'cache');
   const folder = join(root, 'here');
   mkdirSync(folder);
   const start = (...args: string[]): Running => startCli(args, folder, cache);
