@@ -42,3 +42,22 @@ export const extraArgument = defineError('cli/extra-argument', (command: string,
   message: `\`tunery ${command}\` does not know what to do with \`${text}\``,
   help: 'settings are written `key=value` or `--key value`',
 }));
+
+export const nothingToExport = defineError(
+  'cli/nothing-to-export',
+  (note: string, folder: string) => ({
+    message: `there is nothing to export: ${note}`,
+    place: { file: folder },
+    help: 'train first; or name what to export, in `adapter_name_or_path`; for the base model alone, leave `dataset` and `output_dir` out',
+  }),
+);
+
+export const oneOf = defineError('cli/one-of', (command: string, one: string, other: string) => ({
+  message: `\`tunery ${command}\` takes either \`${one}\` or \`${other}\``,
+  help: `give one of the two; \`tunery ${command} --help\` has examples`,
+}));
+
+export const badIds = defineError('cli/bad-ids', (text: string, why: string) => ({
+  message: `\`${text}\` is no token id: ${why}`,
+  help: 'write `--ids 1,2,3`',
+}));

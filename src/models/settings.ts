@@ -22,7 +22,9 @@ export const modelSection = section('model', 'Model', {
   infer_dtype: field(z.enum(['auto', 'float16', 'bfloat16', 'float32']).default('auto'), {
     help: 'Number format of the weights in chat, export and serving; `auto` is the checkpoint’s own.',
     aliases: ['vllm_dtype'],
-    accepted: { float16: 'the native engine holds weights as bfloat16 instead' },
+    accepted: {
+      float16: 'the native engine computes with bfloat16 instead; `export` writes float16',
+    },
     level: 'advanced',
   }),
   trust_remote_code: field(z.boolean().default(false), {

@@ -1,22 +1,18 @@
 /** @file One training in the native engine's process: from a Job and Prepared sets to the files of an adapter or a model. */
-import { join } from 'node:path';
 import { invariant } from '../../core/errors.ts';
-import { openPlan, type Plan, type PlanOptions, writePlan } from '../../data/plan.ts';
 import { openPrepared, type Prepared } from '../../data/prepared.ts';
 import { Memory } from '../../engine/memory.ts';
-import { makeFolder } from '../../files/atomic.ts';
 import { digestOf } from '../../files/digest.ts';
-import { tuneryCache } from '../../files/hub-cache.ts';
 import { methods } from '../../methods/index.ts';
 import { buildModel, loadModel } from '../../models/load.ts';
 import { type ModelSource, openModel } from '../../models/source.ts';
 import { instructionSet, setThreads } from '../../native/machine.ts';
 import type { Rows } from '../../train/evaluate.ts';
-import type { Job } from '../../train/job.ts';
 import { train } from '../../train/train.ts';
 import { tunings } from '../../tuning/index.ts';
 import { placeAdapter, readAdapter, type StoredAdapter } from '../../tuning/peft-adapter.ts';
 import { fingerprintOf } from '../fingerprint.ts';
+import { planOfJob } from '../plan-of-job.ts';
 import type { Outcome } from '../run-folder.ts';
 import type { TrainContext } from './child.ts';
 import type { TrainRequest } from './protocol.ts';
@@ -35,7 +31,7 @@ export async function trainNative(request: TrainRequest, context: TrainContext):
   const rows = prepared.train === null ? evaluation : openPrepared(prepared.train);
   invariant(rows !== undefined, 'a training without rows');
   const adapters = await readAdapters(job.model.adapter_name_or_path, source);
-  const plan = makePlan(job, rows);
+  const plan = planOfJob(job, rows);
   const fingerprint = fingerprintOf({
     job,
     modelDigest: source.digest,
@@ -87,27 +83,6 @@ async function readAdapters(
   if (names.length === 0) return [];
   const { model } = await buildModel(source);
   return names.map((name) => placeAdapter(model, readAdapter(name), source.name).stored);
-}
-
-/** The plan lies in the cache under the name of what decides it. */
-function makePlan({ train, data }: Job, prepared: Prepared): Plan {
-  const options: PlanOptions = {
-    batch: train.per_device_train_batch_size,
-    accumulation: train.gradient_accumulation_steps,
-    epochs: train.num_train_epochs,
-    maxSteps: train.max_steps,
-    seed: data.data_seed,
-    shuffle: !data.disable_shuffling,
-    allowUnsupervised: data.allow_unsupervised,
-  };
-  const folder = join(tuneryCache(), 'plans');
-  makeFolder(folder);
-  const path = join(folder, `${digestOf(prepared.digest, JSON.stringify(options))}.safetensors`);
-  try {
-    return openPlan(path);
-  } catch {
-    return writePlan(path, prepared, options);
-  }
 }
 
 const rowsOf = (prepared: Prepared): Rows => ({

@@ -1,5 +1,8 @@
 /** @file Writes what was learned as other programs load it: weights, configuration, tokenizer, template. */
 import { join } from 'node:path';
+import { configFilesOf, tokenizerFilesOf } from '../../export/model-files.ts';
+import { exportSection } from '../../export/settings.ts';
+import { indexName, shardTensors } from '../../export/shards.ts';
 import { writeFileAtomic } from '../../files/atomic.ts';
 import { writeSafetensors } from '../../files/safetensors.ts';
 import type { ModelSource } from '../../models/source.ts';
@@ -7,44 +10,53 @@ import type { Job } from '../../train/job.ts';
 import type { Tuned } from '../../tuning/tuning.ts';
 import { openJobTemplate } from '../prepare-job.ts';
 
+type Parts = Pick<Job, 'data' | 'method' | 'tuning'>;
+
+/** Bytes of the largest file of a whole model: as an export's by default. */
+const shardBytes = exportSection.fields.export_size.schema.parse(undefined) * 1e9;
+
+/**
+ * Each file is there whole or not at all, whatever happens on the way. An adapter goes into PEFT's one file, a whole
+ * model into as many as an export of it would have.
+ */
 export function modelSaver(
-  job: Pick<Job, 'data' | 'method' | 'tuning'>,
+  job: Parts,
   source: ModelSource,
   tuned: Tuned,
 ): (folder: string) => void {
   // The tokenizer takes a while to open and never changes: once, at the first save.
   let texts: Readonly<Record<string, string>> | undefined;
+  const isWhole = job.tuning.finetuning_type === 'full';
+  const tensors = tuned.weights.map(({ name, parameter: { tensor } }) => ({
+    name,
+    dtype: 'F32',
+    shape: tensor.shape,
+    bytes: new Uint8Array(tensor.data.buffer, tensor.data.byteOffset, tensor.data.byteLength),
+    size: tensor.data.byteLength,
+  }));
+  const { shards, index } = isWhole
+    ? shardTensors(tensors, shardBytes)
+    : { shards: [{ file: tuned.weightsFile, tensors }], index: undefined };
   return (folder) => {
-    texts ??= textFiles(job, source, tuned);
-    writeSafetensors(
-      join(folder, tuned.weightsFile),
-      tuned.weights.map(({ name, parameter: { tensor } }) => ({
-        name,
-        dtype: 'F32',
-        shape: tensor.shape,
-        bytes: new Uint8Array(tensor.data.buffer, tensor.data.byteOffset, tensor.data.byteLength),
-      })),
-      { format: 'pt' },
-    );
+    texts ??= textFiles(job, source, tuned, isWhole);
+    for (const shard of shards) writeSafetensors(join(folder, shard.file), shard.tensors);
     for (const [name, text] of Object.entries(texts)) writeFileAtomic(join(folder, name), text);
+    // Last: an index names files that are all there.
+    if (index !== undefined) writeFileAtomic(join(folder, indexName), index);
   };
 }
 
 function textFiles(
-  job: Pick<Job, 'data' | 'method' | 'tuning'>,
+  job: Parts,
   source: ModelSource,
   tuned: Tuned,
-): Record<string, string> {
+  isWhole: boolean,
+): Readonly<Record<string, string>> {
   const opened = openJobTemplate(job, source);
-  const tokenizer = opened?.tokenizer ?? source.tokenizer();
-  const json = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
-  const files: Record<string, string> = {
+  return {
     ...tuned.files,
+    ...tokenizerFilesOf(source, opened),
+    // A whole model is saved as it was trained.
+    ...(isWhole ? configFilesOf(source, opened, { dtype: 'float32' }) : {}),
   };
-  if (job.tuning.finetuning_type === 'full') {
-    const eos = tokenizer.eos?.id ?? source.config['eos_token_id'];
-    files['config.json'] = json({ ...source.config, dtype: 'float32', eos_token_id: eos });
-    files['generation_config.json'] = json({ ...source.generationConfig, eos_token_id: eos });
-  }
-  return files;
 }

@@ -1,0 +1,29 @@
+/** @file The plan of a job's Prepared set: which rows form each optimizer step. */
+import { join } from 'node:path';
+import { openPlan, type Plan, type PlanOptions, writePlan } from '../data/plan.ts';
+import type { Prepared } from '../data/prepared.ts';
+import { makeFolder } from '../files/atomic.ts';
+import { digestOf } from '../files/digest.ts';
+import { tuneryCache } from '../files/hub-cache.ts';
+import type { Job } from '../train/job.ts';
+
+/** The plan lies in the cache under the name of what decides it. */
+export function planOfJob({ train, data }: Pick<Job, 'train' | 'data'>, prepared: Prepared): Plan {
+  const options: PlanOptions = {
+    batch: train.per_device_train_batch_size,
+    accumulation: train.gradient_accumulation_steps,
+    epochs: train.num_train_epochs,
+    maxSteps: train.max_steps,
+    seed: data.data_seed,
+    shuffle: !data.disable_shuffling,
+    allowUnsupervised: data.allow_unsupervised,
+  };
+  const folder = join(tuneryCache(), 'plans');
+  makeFolder(folder);
+  const path = join(folder, `${digestOf(prepared.digest, JSON.stringify(options))}.safetensors`);
+  try {
+    return openPlan(path);
+  } catch {
+    return writePlan(path, prepared, options);
+  }
+}
