@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { trainSettings, tuningSettings } from '../../tests/parity/settings.ts';
 import { orderSteps } from '../data/order.ts';
 import { Memory } from '../engine/memory.ts';
-import { cutMicroBatches, layOut, type Row } from '../engine/micro-batches.ts';
+import { layOut, type Row } from '../engine/micro-batches.ts';
 import { methods } from '../methods/index.ts';
 import { loadModel } from '../models/load.ts';
 import { type ModelSource, openModel } from '../models/source.ts';
@@ -13,11 +13,10 @@ import { type MemoryHost, memoryHost } from './host.ts';
 import type { TrainSettings } from './settings.ts';
 import { type Plan, train } from './train.ts';
 
-let source: ModelSource;
+const name = 'random:llama?hidden_size=64&intermediate_size=96&num_hidden_layers=3&seed=5';
+let model: ModelSource;
 beforeAll(async () => {
-  source = await openModel(
-    'random:llama?hidden_size=64&intermediate_size=96&num_hidden_layers=3&seed=5',
-  );
+  model = await openModel(name);
 });
 
 /** Rows of unequal length, a prompt of a third masked; some hold two documents. */
@@ -56,6 +55,8 @@ function planOf(batch: number, accumulation: number, steps = 4): Plan {
 }
 
 type Options = {
+  source?: ModelSource;
+  of?: readonly Row[];
   settings?: Partial<TrainSettings>;
   tuning?: Parameters<typeof tuningSettings>[0];
   plan?: Plan;
@@ -64,6 +65,8 @@ type Options = {
 };
 
 async function run({
+  source = model,
+  of = rows,
   settings = {},
   tuning = {},
   plan = planOf(2, 2),
@@ -72,11 +75,11 @@ async function run({
 }: Options) {
   setThreads(threads);
   const memory = new Memory();
-  const { family, model } = await loadModel(source, {
+  const { family, model: loaded } = await loadModel(source, {
     memory,
     dtype: settings.bf16 ? 'bf16' : 'f32',
   });
-  const tuned = tunings[tuning.finetuning_type ?? 'lora'].apply(model, {
+  const tuned = tunings[tuning.finetuning_type ?? 'lora'].apply(loaded, {
     settings: tuningSettings(tuning),
     memory,
     seed: 3,
@@ -93,10 +96,10 @@ async function run({
       ...settings,
     }),
     method: methods['sft'],
-    model,
+    model: loaded,
     parameters: tuned.parameters,
     memory,
-    rows: { count: rows.length, row: (row) => rows[row], place: () => undefined },
+    rows: { count: of.length, row: (row) => of[row], place: (row) => ({ file: 'x.json', row }) },
     plan,
     evalSets: [],
     host,
@@ -142,34 +145,86 @@ test('it learns, and a rate of zero does not', async () => {
 });
 
 describe('what changes no result', () => {
-  test('accumulation: 8 rows as 1×8, 2×4, 8×1', async () => {
-    const [a, b, c] = await Promise.all(
-      [
-        [1, 8],
-        [2, 4],
-        [8, 1],
-      ].map(([batch, accumulation]) => planOf(batch, accumulation)),
-    );
-    const results = [await run({ plan: a }), await run({ plan: b }), await run({ plan: c })];
+  test('accumulation: 8 rows as 1×8, 2×4, 8×1, and the 4 that are left of an epoch', async () => {
+    const results: Result[] = [];
+    for (const [batch, accumulation] of [
+      [1, 8],
+      [2, 4],
+      [8, 1],
+    ]) {
+      const plan = planOf(batch, accumulation);
+      expect([0, 1, 2, 3].map((step) => plan.examples(step))).toEqual([8, 4, 8, 4]);
+      results.push(await run({ plan, tuning: dropped }));
+    }
     expectBitwise(results[0], results[1]);
     expectBitwise(results[0], results[2]);
   });
 
-  test('three cuts into micro-batches, with dropout', async () => {
-    const cuts = [1, 60, 10_000].map((limit) => cutMicroBatches(rows.slice(0, 8), limit).length);
-    expect(new Set(cuts).size).toBe(3);
+  test.each([
+    ['LoRA with dropout', dropped],
+    ['all weights', { finetuning_type: 'full' as const }],
+  ])('three cuts into micro-batches: %s', async (_, tuning) => {
     const plan = planOf(4, 2);
     const results: Result[] = [];
+    const counts: number[] = [];
+    // One row each, so each document that stands alone is a micro-batch; a few; all of a step end to end.
     for (const micro_batch_tokens of [1, 60, 10_000]) {
-      results.push(await run({ plan, settings: { micro_batch_tokens }, tuning: dropped }));
+      const host = memoryHost();
+      let count = 0;
+      const turn = (): Promise<void> => {
+        count++;
+        return host.turn();
+      };
+      results.push(
+        await run({ plan, settings: { micro_batch_tokens }, tuning, host: { ...host, turn } }),
+      );
+      counts.push(count);
     }
+    expect(counts[0]).toBe(8 + 4 + 8 + 4);
+    expect(counts[1]).toBeLessThan(counts[0]);
+    expect(counts[1]).toBeGreaterThan(counts[2]);
+    expect(counts[2]).toBe(4);
     expectSame(results[0], results[1]);
     expectSame(results[0], results[2]);
-    const without = await run({ plan, settings: { micro_batch_tokens: 60 } });
-    expect(
-      Math.abs(without.losses[1] - results[1].losses[1]),
-      'dropout did something',
-    ).toBeGreaterThan(1e-6);
+  });
+
+  test('dropout does something from the second step on', async () => {
+    const plan = planOf(4, 2);
+    const [on, off] = [await run({ plan, tuning: dropped }), await run({ plan })];
+    // The first step’s B is zero, so nothing can differ before the second.
+    expect(on.losses[0]).toBe(off.losses[0]);
+    expect(Math.abs(on.losses[1] - off.losses[1])).toBeGreaterThan(1e-6);
+  });
+
+  test('documents end to end in one row, or each a row of its own', async () => {
+    const planFor = (of: readonly Row[]): Plan => ({
+      steps: 3,
+      rows: () => of.map((_, i) => i),
+      targets: () => of.reduce((sum, row) => sum + targetsOf(row), 0),
+      examples: () => of.length,
+      epoch: (step) => step + 1,
+    });
+    const packed: Row[] = [];
+    const apart: Row[] = [];
+    for (let from = 0; from < 9; from += 3) {
+      const three = rows.slice(from, from + 3).map((row) => ({
+        ...row,
+        documents: Int32Array.of(row.ids.length),
+      }));
+      for (const row of three) apart.push({ ...row, row: apart.length });
+      packed.push({
+        row: packed.length,
+        ids: Int32Array.from(three.flatMap(({ ids }) => [...ids])),
+        labels: Int32Array.from(three.flatMap(({ labels }) => [...labels])),
+        documents: Int32Array.from(three.map(({ ids }) => ids.length)),
+      });
+    }
+    for (const tuning of [{}, { finetuning_type: 'full' as const }]) {
+      const settings = { micro_batch_tokens: 1 };
+      const one = await run({ of: packed, plan: planFor(packed), settings, tuning });
+      const each = await run({ of: apart, plan: planFor(apart), settings, tuning });
+      expectSame(one, each);
+    }
   });
 
   test('recomputing activations', async () => {
@@ -213,8 +268,26 @@ test('bf16 storage learns the same within its rounding', async () => {
   }
 });
 
-test('a loss that is no number stops the run with its step and rows', async () => {
-  await expect(run({ settings: { learning_rate: 1e30, max_grad_norm: 0 } })).rejects.toThrow(
-    /of step \d+ is not a number/,
-  );
+test('a loss that is no number stops the run with its step, its rows and the likely cause', async () => {
+  const settings = { learning_rate: 1e30, max_grad_norm: 0 };
+  await expect(run({ settings })).rejects.toMatchObject({
+    code: 'train/non-finite',
+    message: expect.stringMatching(/^the (loss|gradient norm) of step [2-4] is not a number$/),
+    place: { file: 'x.json', row: expect.any(Number) },
+    help: expect.stringMatching(
+      /^the likely cause is a learning rate that is too high \([\d.]+e\+(29|30) at this step\): .*; it came from x\.json \(row \d+\)/,
+    ),
+  });
+  const damaged = await openModel(name);
+  const weights: typeof damaged.weights = {
+    ...damaged.weights,
+    get: (weight) => ({
+      ...damaged.weights.get(weight),
+      read: (into) => void into.fill(Number.NaN),
+    }),
+  };
+  await expect(run({ source: { ...damaged, weights } })).rejects.toMatchObject({
+    message: 'the loss of step 1 is not a number',
+    help: expect.stringContaining('damaged weights are the likely cause'),
+  });
 });
