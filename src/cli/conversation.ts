@@ -45,7 +45,7 @@ export function openConversation(
     template.prompt({ messages: some, system, tools: '' });
 
   /** The latest exchanges that leave room for a reply. */
-  function fit(asked: readonly Message[], room: number): { kept: Message[]; ids: Int32Array } {
+  function latest(asked: readonly Message[], room: number): { kept: Message[]; ids: Int32Array } {
     for (let from = 0; ; from += 2) {
       const kept = asked.slice(from);
       const ids = promptOf(kept);
@@ -60,7 +60,7 @@ export function openConversation(
     async *say(text, settings, signal) {
       const asked: Message[] = [...messages, { role: 'user', content: text }];
       const room = Math.min(Math.max(1, settings.max_new_tokens), Math.floor(limit * replyShare));
-      const { kept, ids } = fit(asked, room);
+      const { kept, ids } = latest(asked, room);
       const request = {
         ids,
         seed,

@@ -274,7 +274,7 @@ describe('with a tiny random model', () => {
 
   test('Ctrl+C lets a reply finish; then it is gone', async () => {
     const own = await serve([tiny]);
-    const body = { model, messages: [...hello], max_tokens: 300, temperature: 1 };
+    const body = { model, messages: [...hello], max_tokens: 300, temperature: 1, seed: 2 };
     const stream = await own.client.chat.completions.create({ ...body, stream: true });
     let reason: string | null = null;
     let ended: Promise<number | null> | undefined;
@@ -289,7 +289,7 @@ describe('with a tiny random model', () => {
 
   test('a second Ctrl+C ends a reply where it stands', async () => {
     const own = await serve([tiny]);
-    const body = { model, messages: [...hello], max_tokens: 1900, temperature: 1 };
+    const body = { model, messages: [...hello], max_tokens: 1900, temperature: 1, seed: 2 };
     const stream = await own.client.chat.completions.create({ ...body, stream: true });
     let pieces = 0;
     let ended: Promise<number | null> | undefined;

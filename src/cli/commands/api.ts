@@ -1,18 +1,15 @@
 /** @file `tunery api`: serves a model to programs that speak OpenAI's API. */
 import { basename } from 'node:path';
-import { formatPlace } from '../../core/errors.ts';
-import { formatBytes } from '../../core/units.ts';
 import { dataSection } from '../../data/settings.ts';
 import { engineSection } from '../../engine/settings.ts';
 import { generateSection } from '../../generate/settings.ts';
 import { modelSection } from '../../models/settings.ts';
 import { environment } from '../../native/environment.ts';
-import { nativeEngine } from '../../runs/engines/native.ts';
-import { openTalk } from '../../runs/open-talk.ts';
 import { checkAccess } from '../../serve/access.ts';
 import { type Answered, type Server, startServer } from '../../serve/server.ts';
 import { serveSection } from '../../serve/settings.ts';
 import { type Context, defineCommand, exitCodes } from '../command.ts';
+import { openTalkHere } from '../open-talk.ts';
 
 export const apiCommand = defineCommand({
   name: 'api',
@@ -21,30 +18,17 @@ export const apiCommand = defineCommand({
   examples: [
     'tunery api examples/smollm2_lora_chat.yaml',
     'tunery api examples/smollm2_lora_sft.yaml api_port=0 --json',
-    'TUNERY_API_KEY=… tunery api examples/smollm2_lora_chat.yaml api_host=0.0.0.0',
+    'tunery api examples/smollm2_lora_chat.yaml api_host=0.0.0.0   # with TUNERY_API_KEY set',
   ],
   sections: [modelSection, generateSection, serveSection, dataSection, engineSection],
 
   async run(job, context) {
-    const { print, note, progress, emit, json, signal, loaded } = context;
+    const { print, emit, json, signal } = context;
     const { api_host, api_port, api_key, api_model_name } = job.serve;
     const key = api_key ?? environment('TUNERY_API_KEY');
     // Before a large model is loaded for nothing.
     checkAccess(api_host, key);
-    const talk = await openTalk(job, nativeEngine(), {
-      given: (name) =>
-        !['default', 'derived'].includes(loaded?.origins.get(name)?.kind ?? 'default'),
-      templateOptional: true,
-      signal,
-      progress: (bytes, expected) =>
-        progress(`fetching the model · ${formatBytes(bytes)} of ${formatBytes(expected)}`),
-      loading: () => progress('loading the model …'),
-    });
-    progress(null);
-    for (const line of talk.notes) note(`note: ${line}`);
-    for (const { message, place, help } of talk.warnings) {
-      note(`warning: ${place ? `${formatPlace(place)}: ` : ''}${message}\n  help: ${help}`);
-    }
+    const talk = await openTalkHere(job, context, { templateOptional: true });
     if (signal.aborted) {
       await talk.session.close();
       return undefined;
@@ -68,7 +52,6 @@ export const apiCommand = defineCommand({
       const { model, adapters, dtype } = talk.session.about;
       if (json) emit({ type: 'listening', url: server.url, model, adapters, dtype });
       else {
-        print(`model   ${[model, ...adapters].join(' + ')} (${dtype})`);
         print(`api     ${server.url}/v1${key === undefined ? '' : ' (with the key)'}`);
         print('Ctrl+C ends it.');
       }

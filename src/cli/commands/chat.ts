@@ -2,21 +2,16 @@
 import { randomInt } from 'node:crypto';
 import { canonicalKey } from '../../config/answer.ts';
 import { loadConfig } from '../../config/load.ts';
-import { defineError, formatPlace, TuneryError } from '../../core/errors.ts';
+import { defineError, invariant, TuneryError } from '../../core/errors.ts';
 import { didYouMean } from '../../core/suggest.ts';
-import { formatBytes } from '../../core/units.ts';
-import { noTemplate } from '../../data/errors.ts';
 import { dataSection } from '../../data/settings.ts';
-import { templates } from '../../data/templates/index.ts';
 import { engineSection } from '../../engine/settings.ts';
 import { type GenerateSettings, generateSection } from '../../generate/settings.ts';
 import { modelSection } from '../../models/settings.ts';
-import { nativeEngine } from '../../runs/engines/native.ts';
-import { type OpenedTalk, openTalk } from '../../runs/open-talk.ts';
-import type { Job } from '../../train/job.ts';
 import { type Context, defineCommand, exitCodes } from '../command.ts';
 import { type Conversation, openConversation, type Turn } from '../conversation.ts';
 import { readLines } from '../lines.ts';
+import { openTalkHere } from '../open-talk.ts';
 
 const notSettable = defineError('cli/not-settable', (key: string, near: string) => ({
   message: `\`${key}\` is no setting of how replies are drawn${near}`,
@@ -31,16 +26,16 @@ export const chatCommand = defineCommand({
     'tunery chat examples/smollm2_lora_chat.yaml',
     'tunery chat examples/smollm2_lora_sft.yaml temperature=0.2',
     'tunery chat model_name_or_path=HuggingFaceTB/SmolLM2-135M-Instruct',
-    'echo "Who are you?" | tunery chat examples/smollm2_lora_chat.yaml --json',
+    'tunery chat examples/smollm2_lora_chat.yaml --json < questions.txt',
   ],
   sections: [modelSection, generateSection, dataSection, engineSection],
 
   async run(job, context) {
     const { loaded, isTTY, json } = context;
     const interactive = isTTY && !json && process.stdin.isTTY === true;
-    const talk = await open(job, context);
+    const talk = await openTalkHere(job, context, { templateOptional: false });
     const { template, session } = talk;
-    if (!template) throw noTemplate(Object.keys(templates));
+    invariant(template, 'a chat was opened without a template');
     try {
       if (context.signal.aborted) return undefined;
       const seeded = loaded?.origins.get('seed')?.kind !== 'default';
@@ -54,26 +49,6 @@ export const chatCommand = defineCommand({
     }
   },
 });
-
-async function open(job: Job, context: Context): Promise<OpenedTalk> {
-  const { note, progress, signal, loaded } = context;
-  const talk = await openTalk(job, nativeEngine(), {
-    given: (key) => !['default', 'derived'].includes(loaded?.origins.get(key)?.kind ?? 'default'),
-    signal,
-    progress: (bytes, expected) =>
-      progress(`fetching the model · ${formatBytes(bytes)} of ${formatBytes(expected)}`),
-    loading: () => progress('loading the model …'),
-  });
-  progress(null);
-  const { about } = talk.session;
-  for (const line of talk.notes) note(`note: ${line}`);
-  for (const { message, place, help } of talk.warnings) {
-    note(`warning: ${place ? `${formatPlace(place)}: ` : ''}${message}\n  help: ${help}`);
-  }
-  const adapters = about.adapters.length === 0 ? '' : ` + ${about.adapters.join(' + ')}`;
-  note(`model   ${about.model}${adapters} (${about.dtype})`);
-  return talk;
-}
 
 /** Each line is a turn; Ctrl+C ends it. */
 async function answerLines(

@@ -1,0 +1,34 @@
+/** @file Opens what chat and the API talk to, with its progress, its notes and its warnings on stderr. */
+import { formatPlace } from '../core/errors.ts';
+import { formatBytes } from '../core/units.ts';
+import { nativeEngine } from '../runs/engines/native.ts';
+import { type OpenedTalk, openTalk } from '../runs/open-talk.ts';
+import type { Job } from '../train/job.ts';
+import type { Context } from './command.ts';
+
+type Words = Pick<Context, 'note' | 'progress' | 'signal' | 'loaded'>;
+
+export async function openTalkHere(
+  job: Job,
+  { note, progress, signal, loaded }: Words,
+  { templateOptional }: { readonly templateOptional: boolean },
+): Promise<OpenedTalk> {
+  const given = (key: string): boolean =>
+    ['file', 'argument'].includes(loaded?.origins.get(key)?.kind ?? 'default');
+  const talk = await openTalk(job, nativeEngine(), {
+    given,
+    templateOptional,
+    signal,
+    progress: (bytes, expected) =>
+      progress(`fetching the model · ${formatBytes(bytes)} of ${formatBytes(expected)}`),
+    loading: () => progress('loading the model …'),
+  });
+  progress(null);
+  for (const line of talk.notes) note(`note: ${line}`);
+  for (const { message, place, help } of talk.warnings) {
+    note(`warning: ${place ? `${formatPlace(place)}: ` : ''}${message}\n  help: ${help}`);
+  }
+  const { model, adapters, dtype } = talk.session.about;
+  note(`model   ${[model, ...adapters].join(' + ')} (${dtype})`);
+  return talk;
+}
