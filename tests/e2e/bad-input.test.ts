@@ -291,7 +291,7 @@ describe('beside an earlier run, which stays as it was', () => {
   beforeAll(async () => {
     write(place, settings({ max_steps: '4', save_steps: '2' }));
     expect(await place.run('train', 'run.yaml')).toMatchObject({ code: 0 });
-  });
+  }, 60_000);
   afterAll(place.remove);
 
   const more: readonly [what: string, more: readonly string[], code: number, error: string][] = [
