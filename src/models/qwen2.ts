@@ -28,6 +28,7 @@ const Config = z.preprocess(
       rms_norm_eps: z.number().positive().default(1e-6),
       use_sliding_window: z.literal(false).default(false),
       tie_word_embeddings: z.boolean().default(false),
+      pad_token_id: z.int().nullish(),
       ...ropeFields,
     })
     .transform((c) => ({
@@ -86,7 +87,7 @@ function decoder(c: Config) {
   const frequencies = nn.inverseFrequencies(c.head_dim, c.rope_theta, c.rope_scaling);
   return nn.layer(
     {
-      embed_tokens: nn.embedding(c.vocab_size, c.hidden_size),
+      embed_tokens: nn.embedding(c.vocab_size, c.hidden_size, { padding: c.pad_token_id }),
       layers: Array.from({ length: c.num_hidden_layers }, (_, i) => block(c, i)),
       norm: nn.rmsNorm(c.hidden_size, c.rms_norm_eps),
     },

@@ -7,11 +7,22 @@ import { type Linear, linear } from './linear.ts';
 
 export type Embedding = Layer<{ readonly weight: Parameter }, [ids: Int32Array], Tensor>;
 
-/** ids: [T] → [T, D] */
-export const embedding = (vocabulary: number, width: number): Embedding =>
-  layer({ weight: new Parameter([vocabulary, width]) }, ({ weight }, ids: Int32Array) =>
-    embeddingOp([weight.tensor], { indices: ids }),
+/**
+ * ids: [T] → [T, D]. `padding` is the config's `pad_token_id` where the family gives it to its table, as Hugging Face does:
+ * that token's row learns nothing from being read, though it may be the end of every turn.
+ */
+export function embedding(
+  vocabulary: number,
+  width: number,
+  { padding }: { readonly padding?: number | null | undefined } = {},
+): Embedding {
+  // torch counts a negative one from the end.
+  const row = typeof padding === 'number' && padding < 0 ? vocabulary + padding : padding;
+  const options = { padding: typeof row === 'number' && row < vocabulary ? row : null };
+  return layer({ weight: new Parameter([vocabulary, width]) }, ({ weight }, ids: Int32Array) =>
+    embeddingOp([weight.tensor], { indices: ids, ...options }),
   );
+}
 
 /** What turns hidden states into logits: its weight is [V, D]. */
 export type Head = AnyLayer & { readonly weight: Parameter; readonly bias: Parameter | null };

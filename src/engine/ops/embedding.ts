@@ -10,17 +10,19 @@ type Options = {
   readonly indices: Int32Array;
   /** Storage of the result; the table's where unset. */
   readonly dtype?: Dtype;
+  /** A row that gets no gradient from here, as torch's `padding_idx`. */
+  readonly padding?: number | null;
 };
 
 /** table: [V, D] → [n, D] */
 export const embedding = defineOp('embedding', {
-  forward([table]: readonly [table: Tensor], { indices, dtype }: Options, memory) {
+  forward([table]: readonly [table: Tensor], { indices, dtype, padding = null }: Options, memory) {
     const y = memory.activations.tensor([indices.length, table.width], dtype ?? table.dtype);
     gatherRows.run(table.data, indices, y.data);
-    return { y, saved: { indices, table } };
+    return { y, saved: { indices, table, padding } };
   },
 
-  backward(dy, { indices, table }, _needs, memory) {
+  backward(dy, { indices, table, padding }, _needs, memory) {
     // Rows that stand twice are added up, which bf16 is too coarse for.
     const sums =
       table.dtype === 'bf16'
@@ -28,6 +30,9 @@ export const embedding = defineOp('embedding', {
         : memory.gradients.like(table);
     fill.run(sums.data, 0);
     scatterAddRows.run(dy.data, indices, sums.data);
+    if (padding !== null) {
+      fill.run(sums.data.subarray(padding * table.width, (padding + 1) * table.width), 0);
+    }
     if (table.dtype !== 'bf16') return [sums];
     const dTable = memory.gradients.like(table);
     toBf16.run(sums.data, dTable.data);

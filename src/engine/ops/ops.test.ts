@@ -77,6 +77,17 @@ describe('gradients', () => {
     checkGradients((x) => columns([x], { from: 1, width: 2 }), [[3, 4]]);
   });
 
+  test('a padding row gets no gradient by being read', () => {
+    const memory = new Memory();
+    const tape = new Tape(memory);
+    const table = tensorOf(memory, [4, 3], wave(12)).detach(true);
+    const [grad] = within({ memory, tape }, () => {
+      const y = embedding([table], { indices: Int32Array.of(2, 0, 2), padding: 2 });
+      return tape.backward([[y, ones(memory, y)]], [table]);
+    });
+    expect([...(grad?.read() ?? [])]).toEqual([1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+  });
+
   test('one value used twice', () => {
     checkGradients((x) => add([x, x], null), [[2, 3]]);
     checkGradients((x, w) => add([add([x, rmsNorm([x, w], 1e-6)], null), x], null), [[2, 3], [3]]);
