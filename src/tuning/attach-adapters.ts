@@ -14,6 +14,7 @@ import {
   placeAdapter,
   readAdapter,
 } from './peft-adapter.ts';
+import { untie } from './tied-head.ts';
 
 export type AttachOptions = {
   readonly memory: Memory;
@@ -83,16 +84,6 @@ function replaceWeights(
   for (const { parameter, unties, tensor } of weights) {
     readInto(tensor, (unties ? model.head.weight : parameter).tensor);
   }
-}
-
-/** A head that shared the embedding's weight gets a copy of its own. */
-export function untie({ head }: CausalLM, memory: Memory): void {
-  const shared = head.weight.tensor;
-  const own = new Parameter(head.weight.shape);
-  const values = memory.weights.keep(shared.shape, shared.dtype);
-  values.data.set(shared.data);
-  own.set(values, head.weight.trainable);
-  Object.assign(head, { weight: own });
 }
 
 /** Fills a tensor of the engine with stored numbers. */

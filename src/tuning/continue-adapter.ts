@@ -3,11 +3,12 @@ import { join } from 'node:path';
 import type { CausalLM } from '../engine/nn/index.ts';
 import { Parameter } from '../engine/parameter.ts';
 import type { RawTensor } from '../files/safetensors.ts';
-import { mergeAdapter, readInto, untie } from './attach-adapters.ts';
+import { mergeAdapter, readInto } from './attach-adapters.ts';
 import { unsupportedAdapter } from './errors.ts';
 import { type PlacedAdapter, peftName, placeAdapter, type StoredAdapter } from './peft-adapter.ts';
-import { weightsName } from './peft-config.ts';
+import { configName, weightsName } from './peft-config.ts';
 import { thaw } from './thaw.ts';
+import { headCopy, untie } from './tied-head.ts';
 import type { SavedWeight, Tuned, TuningContext, TuningNote } from './tuning.ts';
 
 /** The trained weights have PEFT's names, so a checkpoint of the run loads as an adapter does. */
@@ -62,8 +63,8 @@ export function goOnWith(
   return {
     parameters: new Map(weights.map(({ name, parameter }) => [name, parameter])),
     weightsFile: weightsName,
-    weights,
-    files: { 'adapter_config.json': `${JSON.stringify(config, null, 2)}\n` },
+    weights: [...weights, ...headCopy(model, weights)],
+    files: { [configName]: `${JSON.stringify(config, null, 2)}\n` },
     notes: [...mergedNote(placed), ...fewerTargetsNote(last, context)],
   };
 }

@@ -8,7 +8,9 @@ import { adapterConfig } from './adapter-files.ts';
 import { goOnWith } from './continue-adapter.ts';
 import { unknownTarget } from './errors.ts';
 import { peftName } from './peft-adapter.ts';
+import { configName, weightsName } from './peft-config.ts';
 import { thaw } from './thaw.ts';
+import { headCopy, headWeight, isTied, untie } from './tied-head.ts';
 import { defineTuning, type SavedWeight } from './tuning.ts';
 
 const shortName = (name: string): string => name.slice(name.lastIndexOf('.') + 1);
@@ -61,6 +63,12 @@ export const lora = defineTuning({
       learn(peftName(`${name}.lora_A.weight`), a);
       learn(peftName(`${name}.lora_B.weight`), b);
     }
+    // As PEFT does: a head that is trained by name is no longer the embedding.
+    if (additional_target.includes('lm_head') && isTied(model)) {
+      untie(model, memory);
+      thaw(model.head.weight, memory);
+      learn(peftName(headWeight), model.head.weight);
+    }
     for (const target of additional_target) {
       const found = layers.filter(([name]) => matches(name, target));
       if (found.length === 0) {
@@ -75,21 +83,20 @@ export const lora = defineTuning({
         }
       }
     }
+    const copy = headCopy(model, weights);
     return {
       parameters,
-      weightsFile: 'adapter_model.safetensors',
-      weights,
+      weightsFile: weightsName,
+      weights: [...weights, ...copy],
       files: {
-        'adapter_config.json': adapterConfig({
+        [configName]: adapterConfig({
           baseModel,
           rank: R,
           alpha: lora_alpha,
           dropout: lora_dropout,
           targets,
           modulesToSave: additional_target,
-          tiesHead:
-            parameters.get(peftName('lm_head.weight')) === undefined &&
-            [...parameters.values()].includes(model.head.weight),
+          tiesHead: copy.length > 0,
         }),
       },
     };

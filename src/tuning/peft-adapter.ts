@@ -117,6 +117,8 @@ export function placeAdapter(
   const isHead = (linear: Linear): boolean => linear === (model.head as unknown);
   const isTied = ![...linears.values()].some(isHead);
 
+  const tiesBoth = config.ensure_weight_tying && !config.modules_to_save?.includes('lm_head');
+
   const halves = new Map<string, { A?: RawTensor; B?: RawTensor }>();
   const weights: PlacedWeight[] = [];
   for (const [key, tensor] of stored.tensors) {
@@ -159,7 +161,10 @@ export function placeAdapter(
         `its shape is ${shapeText(tensor.shape)}, and the model’s \`${name}\` is ${shapeText(parameter.shape)}`,
       );
     }
-    weights.push({ name, parameter, unties: !parameters.has(name), tensor });
+    const unties = !parameters.has(name);
+    // PEFT writes a tied embedding under both names.
+    if (unties && tiesBoth) continue;
+    weights.push({ name, parameter, unties, tensor });
   }
 
   const updates = [...halves].map(([module, { A: a, B: b }]): PlacedUpdate => {

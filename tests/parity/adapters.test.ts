@@ -151,6 +151,7 @@ describe('whole weights', () => {
         ],
       );
     const keeps = await withAdapters(tied, [write('keeps', {})]);
+    const both = write('both', { ensure_weight_tying: true }, 1.5);
     const ties = await withAdapters(tied, [write('ties', { ensure_weight_tying: true })]);
     expect(
       farthest(
@@ -158,6 +159,7 @@ describe('whole weights', () => {
         keeps.map((v) => v * 1.5),
       ),
     ).toBeLessThan(1e-3);
+    expect(farthest(await withAdapters(tied, [both]), ties)).toBe(0);
     const own = await withAdapters(tied, [
       write('own', { modules_to_save: ['embed_tokens', 'lm_head'] }, 2),
     ]);
