@@ -23,13 +23,14 @@ export function tokenizerFilesOf(
 ): Readonly<Record<string, string>> {
   const own = source.tokenizerFiles;
   const copies = Object.fromEntries([...own].map(([name, path]) => [name, readText(path)]));
-  const sameText = opened === undefined || opened.jinja === source.chatTemplate;
+  const templateText = opened ? opened.jinja : source.chatTemplate;
+  const sameText = templateText === source.chatTemplate;
   const before = own.size === 0 ? undefined : source.tokenizer();
   const after = opened?.tokenizer ?? before ?? source.tokenizer();
   if (before && sameText && before.digest === after.digest) return copies;
   const length = source.config['max_position_embeddings'];
   const texts = tokenizerTexts(after, {
-    chatTemplate: before && sameText ? undefined : (opened?.jinja ?? null),
+    chatTemplate: before && sameText ? undefined : (templateText ?? null),
     maxLength: typeof length === 'number' ? length : undefined,
   });
   if (!before) return texts;

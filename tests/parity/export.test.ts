@@ -20,6 +20,7 @@ import { loadModel } from '../../src/models/load.ts';
 import { openModel } from '../../src/models/source.ts';
 import { byteTokenizer } from '../../src/tokenizer/byte-tokenizer.ts';
 import { attachAdapters } from '../../src/tuning/attach-adapters.ts';
+import { refused, smallDisk } from '../e2e/small-disk.ts';
 import {
   farthest,
   goldenCases,
@@ -213,6 +214,13 @@ describe('files', () => {
     expect(again.eos).toEqual(opened.tokenizer.eos);
   });
 
+  test('keep the model’s own template where none was opened, as for plain text', async () => {
+    await exportTo(random, 'out');
+    const { chatTemplate } = await openModel(random);
+    expect(chatTemplate).toBeDefined();
+    expect((await openModel(at('out'))).chatTemplate).toBe(chatTemplate);
+  });
+
   test('of a folder’s tokenizer are copied byte for byte where nothing asks for a change', async () => {
     await exportTo(random, 'one');
     const odd = JSON.stringify({
@@ -276,6 +284,38 @@ describe('the folder', () => {
     ).toEqual(before);
     expect(json('out', 'config.json').torch_dtype).toBe('float32');
   });
+});
+
+test('a full disk is a clear error, and the earlier export stays', async (context) => {
+  const disk = smallDisk(at('disk'), 400);
+  if (!disk) return context.skip(refused);
+  try {
+    await exportTo(random, 'disk/out');
+    const larger = random.replaceAll('=32', '=128');
+    await expect(exportTo(larger, 'disk/out')).rejects.toMatchObject({
+      code: 'export/disk-full',
+      message: expect.stringMatching(/no space left to export to .*: .* needed, .* free/),
+    });
+    expect(json('disk/out', 'config.json').hidden_size).toBe(32);
+    // Full on the way, after the look at what is free.
+    const fill = (written: number): Promise<void> => {
+      if (written > 20_000 && !existsSync(at('disk/filler'))) {
+        try {
+          writeFileSync(at('disk/filler'), Buffer.alloc(1e6));
+        } catch {
+          // It took what there was.
+        }
+      }
+      return Promise.resolve();
+    };
+    await expect(exportTo(random, 'disk/out', { turn: fill })).rejects.toMatchObject({
+      code: 'export/disk-full',
+    });
+    expect(json('disk/out', 'config.json').hidden_size).toBe(32);
+    expect(readdirSync(at('disk')).sort()).toEqual(['filler', 'out']);
+  } finally {
+    disk.unmount();
+  }
 });
 
 describe('the program', () => {
