@@ -135,18 +135,21 @@ export type Results = Readonly<Record<string, number>>;
 /** The figures of a whole training, over all its attempts. */
 export function trainResults(progress: Progress): Results {
   const { step, seconds, rows, tokens } = progress;
-  const perSecond = (count: number): number => (seconds > 0 ? count / seconds : 0);
+  // Rounded as transformers rounds them.
+  const perSecond = (count: number): number => rounded(seconds > 0 ? count / seconds : 0, 3);
   return {
     epoch: progress.epoch,
     num_input_tokens_seen: tokens.read,
     num_supervised_tokens_seen: tokens.supervised,
     train_loss: step === 0 ? 0 : progress.loss_sum / step,
-    train_runtime: seconds,
+    train_runtime: rounded(seconds, 4),
     train_samples_per_second: perSecond(rows),
     train_steps_per_second: perSecond(step),
     effective_tokens_per_sec: perSecond(tokens.read),
   };
 }
+
+const rounded = (value: number, digits: number): number => Number(value.toFixed(digits));
 
 /** The last evaluation, if there was one. */
 export function evalResults({ log_history: history }: Progress): Results | undefined {

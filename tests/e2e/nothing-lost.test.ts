@@ -11,7 +11,16 @@ import { tuneryCache } from '../../src/files/hub-cache.ts';
 import { environment } from '../../src/native/environment.ts';
 import { eventsName, readEvents } from '../../src/runs/events-file.ts';
 import { lockHolder } from '../../src/runs/lock.ts';
-import { type Ended, isAlive, makePlace, type Place, type Running, sha256, until } from './cli.ts';
+import {
+  type Ended,
+  isAlive,
+  listing,
+  makePlace,
+  type Place,
+  type Running,
+  sha256,
+  until,
+} from './cli.ts';
 import { refused, smallDisk } from './small-disk.ts';
 
 const deep = environment('TUNERY_DEEP') !== undefined;
@@ -94,6 +103,10 @@ type Victim = 'engine' | 'parent' | 'both';
 /** Amid the work of a step; amid a save; or at any moment, also while the model is loaded. */
 type Moment = 'learning' | 'saving' | 'any';
 
+/** How far an attempt comes before it is killed: so many steps at least, and at most; or so many milliseconds. */
+type Pace = { readonly least: number; readonly most: number; readonly ms: number };
+const pace: Pace = { least: 3, most: 8, ms: 1500 };
+
 /** Waits for the engine to take the folder; undefined where the command ended before. */
 async function engineOf(running: Running, folder: string): Promise<number | undefined> {
   let over = false;
@@ -121,18 +134,18 @@ async function killOnce(
   victim: Victim,
   moment: Moment,
   random: () => number,
-  longest: number,
+  { least, most, ms }: Pace = pace,
   running: Running = place.start('train', 'run.yaml', resume),
 ): Promise<boolean> {
   const folder = place.at('out');
   const engine = await engineOf(running, folder);
   if (engine === undefined) throw new Error((await running.ended).err);
   const over = (): boolean => !isAlive(engine);
-  if (moment === 'any') await pause(random() * longest);
+  if (moment === 'any') await pause(random() * ms);
   else {
     // Some steps on from where it began, so that the next attempt has something to go on from.
     const from = stepOf(folder) ?? 0;
-    const goal = from + 3 + Math.floor(random() * 6);
+    const goal = from + least + Math.floor(random() * (most - least + 1));
     await until('it goes on', () => over() || (stepOf(folder) ?? 0) >= goal);
     if (moment === 'saving') await until('it saves', () => over() || isSaving(folder));
     await pause(random() * 60);
@@ -186,11 +199,11 @@ async function killOften(
   place: Place,
   plan: readonly (readonly [Victim, Moment])[],
   random: () => number,
-  longest: number,
+  towards: Pace = pace,
 ): Promise<number> {
   let kills = 0;
   for (const [victim, moment] of plan) {
-    if (await killOnce(place, victim, moment, random, longest)) kills++;
+    if (await killOnce(place, victim, moment, random, towards)) kills++;
   }
   await finishes(place, resume);
   return kills;
@@ -224,7 +237,7 @@ describe('LoRA with dropout', () => {
   test('killed: the engine, its parent, both, at any moment and amid a save', async () => {
     const place = makeRun();
     try {
-      const kills = await killOften(place, someWays, seeded('every way'), 500);
+      const kills = await killOften(place, someWays, seeded('every way'));
       expect(kills).toBeGreaterThan(2);
       expect(new Set(begins(place.at('out'))).size, 'attempts that went on').toBeGreaterThan(2);
       expectWhole(place);
@@ -301,7 +314,7 @@ test.runIf(deep)('killed twenty times', { timeout: 900_000 }, async () => {
       const moment: Moment = pick(['any', 'learning', 'saving']);
       return [victim, moment] as const;
     });
-    const kills = await killOften(place, ways, random, 1500);
+    const kills = await killOften(place, ways, random);
     console.info(
       `${kills} kills; attempts began after steps ${begins(place.at('out')).join(', ')}`,
     );
@@ -342,7 +355,7 @@ test('full fine-tuning that ends with its best weights: killed amid a save after
     const running = place.start('train', 'run.yaml');
     await engineOf(running, place.at('out'));
     await untilStep(place.at('out'), best + 1);
-    expect(await killOnce(place, 'engine', 'saving', () => 0, 0, running)).toBe(true);
+    expect(await killOnce(place, 'engine', 'saving', () => 0, pace, running)).toBe(true);
     await finishes(place, resume);
     expect(results(place.at('out'))).toEqual(expected);
   } finally {
@@ -373,6 +386,44 @@ test('more epochs go on to the end of a run that was as long from the start', as
   }
 });
 
+test('starts, goes on, moves aside: what lies in the folder is told, and kept', async () => {
+  const place = makeRun({ max_steps: 12, save_steps: 500 });
+  const out = place.at('out');
+  try {
+    const running = place.start('train', 'run.yaml', resume);
+    await engineOf(running, out);
+    await untilStep(out, 2);
+    process.kill(running.pid, 'SIGINT');
+    const first = await running.ended;
+    expect(first.code).toBe(130);
+    expect(first.err).toContain(
+      'note: `out` has no complete checkpoint yet: the run starts at its first step\n',
+    );
+    const [step] = checkpoints(out);
+
+    const second = await finishes(place);
+    expect(second.err).toContain(
+      `note: going on after step ${step}, from \`out/checkpoint-${step}\`\n`,
+    );
+    const finished = listing(out);
+    const weights = results(out);
+
+    const third = await finishes(place, 'overwrite_output_dir=true');
+    expect(third.err).toMatch(/^note: the earlier run was moved to `.*\/here\/out\.bak-1`$/m);
+    expect(listing(place.at('out.bak-1'))).toEqual(finished);
+    expect(results(out)).toEqual(weights);
+
+    const fourth = await finishes(place, 'overwrite_output_dir=true', resume);
+    expect(fourth.err).toContain('note: going on after step 12');
+    expect(readdirSync(place.folder).filter((name) => name.includes('.bak-'))).toEqual([
+      'out.bak-1',
+    ]);
+    expect(results(out)).toEqual(weights);
+  } finally {
+    place.remove();
+  }
+});
+
 test('a detached run outlives its command, is refused to others, and stops when told', async () => {
   const place = makeRun({ max_steps: 5000, save_steps: 5000 });
   try {
@@ -399,21 +450,25 @@ test('a detached run outlives its command, is refused to others, and stops when 
 test.runIf(deep)('a real model, killed in every way', { timeout: 1_200_000 }, async () => {
   const settings: Settings = {
     model_name_or_path: 'HuggingFaceTB/SmolLM2-135M-Instruct',
-    cutoff_len: 128,
-    per_device_train_batch_size: 2,
-    max_steps: 8,
-    save_steps: 2,
+    cutoff_len: 64,
+    per_device_train_batch_size: 1,
+    max_steps: 16,
+    save_steps: 1,
     lora_target: 'all',
   };
   const cache = tuneryCache();
   const [whole, place] = [makeRun(settings, cache), makeRun(settings, cache)];
   try {
     await finishes(whole);
-    const kills = await killOften(place, allWays, seeded('real'), 6000);
+    const kills = await killOften(place, allWays, seeded('real'), {
+      least: 1,
+      most: 2,
+      ms: 10_000,
+    });
     console.info(
       `${kills} kills; attempts began after steps ${begins(place.at('out')).join(', ')}`,
     );
-    expect(kills).toBeGreaterThan(2);
+    expect(kills).toBeGreaterThan(4);
     expect(results(place.at('out'))).toEqual(results(whole.at('out')));
   } finally {
     whole.remove();
