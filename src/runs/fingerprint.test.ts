@@ -84,3 +84,13 @@ test('when the evaluation counts only where it decides the weights', () => {
     '`eval_steps` was 5 and is now 6',
   ]);
 });
+
+test('the rows of the evaluation count only where it decides the weights', () => {
+  const rows = ['eval_dataset=e', 'eval_strategy=steps'];
+  const [one, other] = [{ evaluationDigest: 'one' }, { evaluationDigest: 'other' }];
+  expect(difference(fingerprint(rows, one), fingerprint(rows, other))).toEqual([]);
+  const best = [...rows, 'early_stopping_steps=3'];
+  expect(difference(fingerprint(best, one), fingerprint(best, other))).toMatchObject([
+    { kind: 'identity', words: expect.stringMatching(/^the data of `d, e` changed/) },
+  ]);
+});

@@ -86,6 +86,8 @@ export type FingerprintParts = Pick<Fingerprint, 'plan' | 'adapter' | 'code' | '
   readonly job: Pick<Job, 'train' | 'tuning' | 'method' | 'data' | 'model'>;
   readonly modelDigest: string;
   readonly dataDigest: string;
+  /** Of the evaluation's rows, where there are some. */
+  readonly evaluationDigest?: string | undefined;
 };
 
 export function fingerprintOf(parts: FingerprintParts): Fingerprint {
@@ -100,7 +102,13 @@ export function fingerprintOf(parts: FingerprintParts): Fingerprint {
   return {
     schema: 1,
     model: { name: model.model_name_or_path, digest: parts.modelDigest },
-    data: { names: [...data.dataset], digest: parts.dataDigest },
+    data: {
+      names: [...data.dataset, ...(evaluationDecides ? data.eval_dataset : [])],
+      digest:
+        evaluationDecides && parts.evaluationDigest !== undefined
+          ? digestOf(parts.dataDigest, parts.evaluationDigest)
+          : parts.dataDigest,
+    },
     plan: parts.plan,
     adapter: parts.adapter,
     // By way of JSON, so that it equals what is read back from a file.

@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import { copyFileSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { tuneryCache } from '../../src/files/hub-cache.ts';
 import { environment } from '../../src/native/environment.ts';
 import { eventsName, readEvents } from '../../src/runs/events-file.ts';
@@ -22,6 +22,9 @@ import {
   until,
 } from './cli.ts';
 import { refused, smallDisk } from './small-disk.ts';
+
+// A dozen processes each, on whatever else the machine has to do.
+vi.setConfig({ testTimeout: 180_000 });
 
 const deep = environment('TUNERY_DEEP') !== undefined;
 const identity = fileURLToPath(new URL('../../data/identity.json', import.meta.url));

@@ -36,6 +36,7 @@ export async function trainNative(request: TrainRequest, context: TrainContext):
     job,
     modelDigest: source.digest,
     dataDigest: rows.digest,
+    evaluationDigest: evaluation?.digest,
     plan: plan.digest,
     adapter: adapters.length === 0 ? null : digestOf(...adapters.map(({ digest }) => digest)),
     code: version,
