@@ -7,6 +7,7 @@ const checks: readonly (readonly [name: string, command: string, ...args: string
   ['types', 'tsc', '-p', '.'],
   ['biome', 'biome', 'check', '.'],
   ['layers', process.execPath, 'scripts/check-layers.ts'],
+  ['lock file', process.execPath, 'scripts/check-lock.ts'],
   ['generated', process.execPath, 'scripts/generate.ts', '--check'],
   ['rustfmt', 'cargo', 'fmt', '--check', ...crate],
   ['clippy', 'cargo', 'clippy', '--release', '--quiet', ...crate, '--', '-D', 'warnings'],

@@ -1,14 +1,17 @@
-/** @file `npm run generate`: writes what is made from the settings; with --check it fails when a file is stale. */
+/** @file `npm run generate`: writes what is made from the settings and the commands; with --check it fails when a file is stale. */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { commands } from '../src/cli/commands/index.ts';
+import { commandDocs } from '../src/cli/to-docs.ts';
 import { toDocs } from '../src/config/to-docs.ts';
 import { toJsonSchema } from '../src/config/to-json-schema.ts';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
-const files: Readonly<Record<string, () => string>> = {
+const files: Readonly<Record<string, () => string | Promise<string>>> = {
   'tunery.schema.json': () => `${JSON.stringify(toJsonSchema(), null, 2)}\n`,
   'docs/reference/settings.md': toDocs,
+  'docs/reference/commands.md': () => commandDocs(commands),
 };
 
 const read = (path: string): string | undefined => {
@@ -23,7 +26,7 @@ const check = process.argv.includes('--check');
 let stale = 0;
 for (const [name, make] of Object.entries(files)) {
   const path = join(root, name);
-  const text = make();
+  const text = await make();
   if (read(path) === text) continue;
   stale++;
   if (check) console.error(`${name} is stale: run \`npm run generate\``);

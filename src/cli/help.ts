@@ -29,15 +29,21 @@ export async function programHelp(commands: CommandTable, prefix?: string): Prom
   ].join('\n');
 }
 
-export function commandHelp(command: Command, all: boolean): string {
-  const { name, summary, examples, sections, positionals, options, takesSettings } = command;
+/** `tunery train [FILE.yaml] [OPTIONS] [key=value …]` */
+export function usageLine(command: Command): string {
+  const { name, sections, positionals, options, takesSettings } = command;
   const places = [
     ...(sections.length > 0 ? ['[FILE.yaml]'] : []),
     ...positionals.map((place) => (place.optional ? `[${place.name}]` : place.name)),
     ...(Object.keys(options).length > 0 ? ['[OPTIONS]'] : []),
     ...(takesSettings ? ['[key=value …]'] : []),
   ];
-  const lines = [`Usage: tunery ${[name, ...places].join(' ')}`, '', summary, '', 'Examples:'];
+  return `tunery ${[name, ...places].join(' ')}`;
+}
+
+export function commandHelp(command: Command, all: boolean): string {
+  const { name, summary, examples, sections, positionals, options } = command;
+  const lines = [`Usage: ${usageLine(command)}`, '', summary, '', 'Examples:'];
   lines.push(...examples.map((example) => `  ${example}`));
   if (positionals.length > 0) {
     lines.push('', 'Arguments:', ...positionals.map(({ name, help }) => optionLine(name, help)));
