@@ -10,7 +10,7 @@ import { dataSection } from '../../data/settings.ts';
 import { engineSection } from '../../engine/settings.ts';
 import { methodSection } from '../../methods/settings.ts';
 import { modelSection } from '../../models/settings.ts';
-import { openModel } from '../../models/source.ts';
+import { type ModelSource, openModel } from '../../models/source.ts';
 import type { RunHandle } from '../../runs/engines/engine.ts';
 import { nativeEngine } from '../../runs/engines/native.ts';
 import { prepareJob } from '../../runs/prepare-job.ts';
@@ -42,8 +42,13 @@ export const trainCommand = defineCommand({
   async run({ engine, model, data, tuning, method, train, generate }, context) {
     const job: Job = { engine, model, data, tuning, method, train, generate };
     const { detach } = context.options;
-    const sets = await readyData(job, context);
-    const handle = nativeEngine().train({
+    const source = await readyModel(job, context);
+    const begun = nativeEngine().begin(job, { detached: detach });
+    const sets = await readyData(job, source, context).catch((error: unknown) => {
+      begun.cancel();
+      throw error;
+    });
+    const handle = begun.train({
       job,
       prepared: { train: sets.train?.folder ?? null, evaluation: sets.eval?.folder ?? null },
       version: packageVersion(),
@@ -53,11 +58,9 @@ export const trainCommand = defineCommand({
   },
 });
 
-/** Data, tokens and warnings are shown before anything starts. */
-async function readyData(
-  job: Job,
-  { print, note, progress, signal }: Pick<Context, 'print' | 'note' | 'progress' | 'signal'>,
-) {
+type Words = Pick<Context, 'print' | 'note' | 'progress' | 'signal'>;
+
+async function readyModel(job: Job, { print, note, progress, signal }: Words) {
   const source = await openModel(job.model.model_name_or_path, {
     revision: job.model.model_revision,
     hubCache: job.model.cache_dir,
@@ -68,6 +71,11 @@ async function readyData(
   progress(null);
   print(`model   ${source.name} (${basename(source.path)})`);
   if (source.note) note(`note: ${source.note}`);
+  return source;
+}
+
+/** Data, tokens and warnings are shown before anything is learned. */
+async function readyData(job: Job, source: ModelSource, { print, note, progress, signal }: Words) {
   const { sets, opened } = await prepareJob(job, source, {
     signal,
     progress: (examples) => progress(`${examples.toLocaleString('en')} rows tokenized`),

@@ -3,6 +3,7 @@
  * SIGHUP and SIGTERM, and ends itself when its parent is gone, unless it was started detached.
  */
 
+import type { Job } from '../../train/job.ts';
 import type { Surroundings } from '../process-host.ts';
 import type { Outcome } from '../run-folder.ts';
 import type { SessionMethods } from './engine.ts';
@@ -21,6 +22,8 @@ export type TrainContext = Surroundings & {
 };
 
 export type ChildWork = {
+  /** Loads what a training will need; a failure is for the training to tell. */
+  begin?(job: Job): Promise<void>;
   train(request: TrainRequest, context: TrainContext): Promise<Outcome>;
   session(request: SessionRequest): Promise<{ about: unknown; methods: SessionMethods }>;
 };
@@ -73,7 +76,8 @@ export function serveParent(work: ChildWork): void {
   };
 
   process.on('message', (message: ToChild) => {
-    if (message.type === 'train') void train(message.request);
+    if (message.type === 'begin') work.begin?.(message.job).catch(() => {});
+    else if (message.type === 'train') void train(message.request);
     else if (message.type === 'session') void serveSession(message.request, work, say, finish);
     else if (message.type === 'stop') stopNicely();
   });

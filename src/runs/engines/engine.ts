@@ -1,12 +1,21 @@
 /** @file An engine's two faces: it trains, and it opens sessions that generate and score. */
 import type { RunEvent } from '../../core/events.ts';
+import type { Job } from '../../train/job.ts';
 import type { Outcome } from '../run-folder.ts';
 import type { Opened, SessionRequest, TrainRequest } from './protocol.ts';
 
 export type Engine = {
   readonly name: 'native' | 'torch';
   train(request: TrainRequest): RunHandle;
+  /** Starts the process, which loads the model while its parent still makes the data ready. */
+  begin(job: Job, options: { readonly detached: boolean }): BegunEngine;
   open(request: SessionRequest): Promise<SessionClient>;
+};
+
+export type BegunEngine = {
+  train(request: TrainRequest): RunHandle;
+  /** Ends the process: there is nothing to train. */
+  cancel(): void;
 };
 
 export type RunResult = {

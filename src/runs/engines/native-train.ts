@@ -4,10 +4,11 @@ import { openPrepared, type Prepared } from '../../data/prepared.ts';
 import { Memory } from '../../engine/memory.ts';
 import { digestOf } from '../../files/digest.ts';
 import { methods } from '../../methods/index.ts';
-import { buildModel, loadModel } from '../../models/load.ts';
+import { buildModel, type LoadedModel, loadModel } from '../../models/load.ts';
 import { type ModelSource, openModel } from '../../models/source.ts';
 import { instructionSet, setThreads } from '../../native/machine.ts';
 import type { Rows } from '../../train/evaluate.ts';
+import type { Job } from '../../train/job.ts';
 import { train } from '../../train/train.ts';
 import { tunings } from '../../tuning/index.ts';
 import { placeAdapter, readAdapter, type StoredAdapter } from '../../tuning/peft-adapter.ts';
@@ -19,13 +20,34 @@ import type { TrainRequest } from './protocol.ts';
 import { runInFolder } from './run-in-folder.ts';
 import { modelSaver } from './save-model.ts';
 
+/** The model in memory, once: for the process's one training. */
+type Loaded = LoadedModel & { readonly source: ModelSource; readonly memory: Memory };
+let begun: Promise<Loaded> | undefined;
+
+/** Loads the model of a training that will follow: neither its rows nor its folder have a say in that. */
+export async function beginNative(job: Job): Promise<void> {
+  begun = openSource(job).then((source) => load(job, source));
+  await begun;
+}
+
+const openSource = ({ model }: Job): Promise<ModelSource> =>
+  openModel(model.model_name_or_path, {
+    revision: model.model_revision,
+    hubCache: model.cache_dir,
+  });
+
+async function load(job: Job, source: ModelSource): Promise<Loaded> {
+  setThreads(job.engine.threads ?? 0);
+  const memory = new Memory();
+  const dtype = job.train.bf16 ? 'bf16' : 'f32';
+  return { ...(await loadModel(source, { memory, dtype })), source, memory };
+}
+
 export async function trainNative(request: TrainRequest, context: TrainContext): Promise<Outcome> {
   const { job, prepared, version } = request;
-  setThreads(job.engine.threads ?? 0);
-  const source = await openModel(job.model.model_name_or_path, {
-    revision: job.model.model_revision,
-    hubCache: job.model.cache_dir,
-  });
+  // What went wrong there goes wrong here too, and is told then.
+  const early = await begun?.catch(() => undefined);
+  const source = early?.source ?? (await openSource(job));
   const evaluation = prepared.evaluation === null ? undefined : openPrepared(prepared.evaluation);
   // An evaluation alone has no rows to learn: what it reads decides its identity.
   const rows = prepared.train === null ? evaluation : openPrepared(prepared.train);
@@ -43,9 +65,7 @@ export async function trainNative(request: TrainRequest, context: TrainContext):
     isa: instructionSet(),
   });
   return runInFolder(request, fingerprint, plan.steps, context, async () => {
-    const memory = new Memory();
-    const dtype = job.train.bf16 ? 'bf16' : 'f32';
-    const { family, model } = await loadModel(source, { memory, dtype });
+    const { family, model, memory } = early ?? (await load(job, source));
     const tuned = tunings[job.tuning.finetuning_type].apply(model, {
       settings: job.tuning,
       memory,

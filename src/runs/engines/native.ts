@@ -26,7 +26,15 @@ const ownEntry = fileURLToPath(
 export function nativeEngine(entry: string = ownEntry): Engine {
   return {
     name: 'native',
-    train: (request) => startTraining(entry, request),
+    train: (request) => startTraining(startChild(entry, request), request),
+    begin(job, options) {
+      const child = startChild(entry, options);
+      child.send({ type: 'begin', job } satisfies ToChild, () => {});
+      return {
+        train: (request) => startTraining(child, request),
+        cancel: () => void child.kill('SIGKILL'),
+      };
+    },
     open: (request) => openSession(startChild(entry, { detached: false }), request),
   };
 }
@@ -41,9 +49,8 @@ function startChild(entry: string, { detached }: { readonly detached: boolean })
   });
 }
 
-function startTraining(entry: string, request: TrainRequest): RunHandle {
+function startTraining(child: ChildProcess, request: TrainRequest): RunHandle {
   const killsBefore = outOfMemoryKills();
-  const child = startChild(entry, request);
   const ended = new AbortController();
   const { promise: opened, resolve: open, reject: refuse } = Promise.withResolvers<Opened>();
   // Who awaits only the result must not be told of an unhandled rejection.

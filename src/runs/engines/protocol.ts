@@ -20,6 +20,8 @@ export type SessionRequest = {
 };
 
 export type ToChild =
+  /** A training will follow: what it needs beside its data can be loaded already. */
+  | { readonly type: 'begin'; readonly job: Job }
   | { readonly type: 'train'; readonly request: TrainRequest }
   | { readonly type: 'session'; readonly request: SessionRequest }
   | {
