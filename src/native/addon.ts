@@ -18,6 +18,7 @@ const places = [
   new URL(`../../prebuilt/${process.platform}-${process.arch}.node`, import.meta.url),
   new URL(`../../crates/kernels/target/release/${library}`, import.meta.url),
 ].map((url) => fileURLToPath(url));
+const inClone = existsSync(new URL('../../crates/kernels/Cargo.toml', import.meta.url));
 
 let loaded: Addon | undefined;
 
@@ -25,12 +26,12 @@ let loaded: Addon | undefined;
 export function addon(): Addon {
   if (loaded) return loaded;
   const path = places.find((place) => existsSync(place));
-  if (path === undefined) throw addonMissing(places.at(-1)!, 'no such file');
+  if (path === undefined) throw addonMissing(places.at(inClone ? -1 : 0)!, 'no such file', inClone);
   const module = { exports: {} };
   try {
     process.dlopen(module, path);
   } catch (error) {
-    throw addonMissing(path, error instanceof Error ? error.message : String(error));
+    throw addonMissing(path, error instanceof Error ? error.message : String(error), inClone);
   }
   loaded = module.exports as Addon;
   return loaded;

@@ -2,11 +2,16 @@
 import { defineError } from '../core/errors.ts';
 import { formatBytes } from '../core/units.ts';
 
-export const addonMissing = defineError('native/addon-missing', (tried: string, why: string) => ({
-  message: `the native kernels are not built (${why})`,
-  place: { file: tried },
-  help: 'run `./tunery --setup` in the clone; it needs cargo 1.89 or later (https://rustup.rs) and a C linker (`cc`)',
-}));
+export const addonMissing = defineError(
+  'native/addon-missing',
+  (tried: string, why: string, inClone: boolean) => ({
+    message: `the native kernels cannot be loaded (${why})`,
+    place: { file: tried },
+    help: inClone
+      ? 'run `./tunery --setup` in the clone; it needs cargo 1.89 or later (https://rustup.rs) and a C linker (`cc`)'
+      : 'build them in a clone of the same version with `./tunery --setup`, and copy its crates/kernels/target/release library to this path',
+  }),
+);
 
 export const fileNotMapped = defineError('native/file-not-mapped', (path: string, why: string) => ({
   message: `the file cannot be read: ${why}`,

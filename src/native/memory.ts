@@ -10,9 +10,10 @@ const reason = (error: unknown): string => (error instanceof Error ? error.messa
  * this process. Throws `native/file-not-mapped`.
  */
 export function mapFile(path: string): Uint8Array<ArrayBuffer> {
+  const { mapFile: map } = addon();
   let buffer: ArrayBuffer | null;
   try {
-    buffer = addon()['mapFile'](path);
+    buffer = map(path);
   } catch (error) {
     throw fileNotMapped(path, reason(error));
   }
@@ -31,8 +32,9 @@ export function dropPages(bytes: ArrayBufferView): boolean {
 /** Zeroed memory at a multiple of 64 bytes, in huge pages from 4 MB on, freed when collected. */
 export function allocate(bytes: number): ArrayBuffer {
   if (bytes === 0) return new ArrayBuffer(0);
+  const { allocate: take } = addon();
   try {
-    return addon()['allocate'](bytes);
+    return take(bytes);
   } catch (error) {
     throw outOfMemory(bytes, reason(error));
   }
