@@ -96,8 +96,8 @@ export const dataSection = section(
       level: 'advanced',
     }),
     preprocessing_num_workers: field(z.int().min(1).nullable().default(null), {
-      help: 'Workers that tokenize, at most one for each core. No result depends on it.',
-      accepted: { '*': 'tokenizing takes at most one worker for each core' },
+      help: 'Taken for compatibility: one thread tokenizes.',
+      accepted: { '*': 'one thread tokenizes, which is fast enough for most sets' },
       level: 'advanced',
     }),
     preprocessing_batch_size: field(z.int().min(1).default(1000), {
