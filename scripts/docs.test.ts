@@ -59,6 +59,17 @@ describe.each(documents)('%s', (path) => {
   });
 });
 
+test('every script of package.json has its file', () => {
+  const { scripts } = z
+    .object({ scripts: z.record(z.string(), z.string()) })
+    .parse(JSON.parse(read('package.json')));
+  for (const [name, line] of Object.entries(scripts)) {
+    for (const [file] of line.matchAll(/\b(?:scripts|bench)\/[\w-]+\.\w+/g)) {
+      expect(existsSync(join(root, file)), `${name}: ${file}`).toBe(true);
+    }
+  }
+});
+
 test('every event and each of its fields stand in events.md', () => {
   const text = read('docs/reference/events.md');
   const shapes = RunEvent.options.map(({ shape }) => shape);
