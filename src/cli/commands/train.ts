@@ -11,6 +11,7 @@ import { engineSection } from '../../engine/settings.ts';
 import { methodSection } from '../../methods/settings.ts';
 import { modelSection } from '../../models/settings.ts';
 import { type ModelSource, openModel } from '../../models/source.ts';
+import { environment } from '../../native/environment.ts';
 import type { RunHandle } from '../../runs/engines/engine.ts';
 import { nativeEngine } from '../../runs/engines/native.ts';
 import { prepareJob } from '../../runs/prepare-job.ts';
@@ -103,7 +104,7 @@ async function leave(handle: RunHandle, { print, json, emit }: Context): Promise
   if (json) emit({ ...opened, pid: handle.pid });
   print(`run     ${opened.folder} (process ${handle.pid}, goes on by itself)`);
   print(
-    `\n  tunery runs watch ${quoted(opened.folder)}\n  tunery runs stop ${quoted(opened.folder)}`,
+    `\n  ${program()} runs watch ${quoted(opened.folder)}\n  ${program()} runs stop ${quoted(opened.folder)}`,
   );
   return exitCodes.ok;
 }
@@ -131,7 +132,7 @@ async function follow(handle: RunHandle, job: Job, context: Context): Promise<nu
       print(
         `\nStopped${step === undefined ? '' : ` after step ${step}`}. To go on from the last checkpoint:`,
       );
-      print(`\n  tunery train ${again(context)} resume_from_checkpoint=true`);
+      print(`\n  ${program()} train ${again(context)} resume_from_checkpoint=true`);
       return exitCodes.stopped;
     }
     const took = formatDuration((performance.now() - began) / 1000);
@@ -139,7 +140,7 @@ async function follow(handle: RunHandle, job: Job, context: Context): Promise<nu
       print(
         `\nFinished in ${took}. ${job.tuning.finetuning_type === 'lora' ? 'The adapter' : 'The model'} is in ${folder}. To talk to it:`,
       );
-      print(`\n  ${chat(job, folder, context)}`);
+      print(`\n  ${program()} chat ${again(context)}`);
     } else {
       const figures = Object.entries(evaluations.at(-1)?.metrics ?? {});
       print(
@@ -175,20 +176,15 @@ function interrupts(
   };
 }
 
-/** The arguments of this command, to type again. */
+/** The arguments of this command, to type again: chat finds by them what was trained. */
 const again = ({ file, settings }: Pick<Context, 'file' | 'settings'>): string =>
   [...(file === undefined ? [] : [file]), ...settings]
     .filter((each) => !each.startsWith('resume_from_checkpoint='))
     .map(quoted)
     .join(' ');
 
-function chat(job: Job, folder: string, { file }: Pick<Context, 'file'>): string {
-  if (job.tuning.finetuning_type !== 'lora') {
-    return `tunery chat model_name_or_path=${quoted(folder)}`;
-  }
-  const base = file ?? `model_name_or_path=${job.model.model_name_or_path}`;
-  return `tunery chat ${quoted(base)} adapter_name_or_path=${quoted(folder)}`;
-}
+/** As it was called: `./tunery` in a clone. */
+const program = (): string => environment('TUNERY_PROGRAM') ?? 'tunery';
 
 const quoted = (text: string): string =>
   /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
