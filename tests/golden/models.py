@@ -94,6 +94,8 @@ LLAMA3_SCALING = {
 CASES = {
     "llama": LLAMA,
     "llama-tied": {**LLAMA, "tie_word_embeddings": True, "num_key_value_heads": 4},
+    # A token of both documents: as padding, its embedding learns nothing by being read, only by the tied head.
+    "llama-padding": {**LLAMA, "tie_word_embeddings": True, "num_key_value_heads": 4, "pad_token_id": 52},
     "llama3": {**LLAMA, "rope_theta": 50.0, "rope_scaling": LLAMA3_SCALING},
     "llama-linear-rope": {**LLAMA, "rope_scaling": {"type": "linear", "factor": 4.0}},
     "llama-bias": {**LLAMA, "attention_bias": True, "mlp_bias": True},
