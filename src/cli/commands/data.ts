@@ -9,9 +9,9 @@ import { findSources } from '../../data/sources.ts';
 import { type Token, type TokenInput, type TokenRow, tokensOfRow } from '../../data/tokens.ts';
 import { methodSection } from '../../methods/settings.ts';
 import { modelSection } from '../../models/settings.ts';
-import { openModel } from '../../models/source.ts';
 import { prepareJob } from '../../runs/prepare-job.ts';
 import { defineCommand } from '../command.ts';
+import { openSource } from '../open-source.ts';
 
 export const dataTokensCommand = defineCommand({
   name: 'data tokens',
@@ -32,12 +32,7 @@ export const dataTokensCommand = defineCommand({
 
   async run(job, { options, json, print, note, emit, color, signal, progress }) {
     const { data, method, model } = job;
-    const source = await openModel(model.model_name_or_path, {
-      revision: model.model_revision,
-      hubCache: model.cache_dir,
-      signal,
-    });
-    if (source.note) note(source.note);
+    const source = await openSource(model, { note, progress, signal });
     const { sets, tokenizer, opened } = await prepareJob(job, source, {
       signal,
       progress: (examples) => progress(`${examples} rows tokenized`),

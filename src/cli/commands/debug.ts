@@ -21,6 +21,7 @@ import { trainSection } from '../../train/settings.ts';
 import { attachAdapters } from '../../tuning/attach-adapters.ts';
 import { defineCommand } from '../command.ts';
 import { badIds, oneOf } from '../errors.ts';
+import { openSource } from '../open-source.ts';
 
 export const debugLogitsCommand = defineCommand({
   name: 'debug logits',
@@ -122,12 +123,7 @@ export const debugBatchesCommand = defineCommand({
 
   async run(job, { options, signal, progress, print, note, json, emit }) {
     const { model } = job;
-    const source = await openModel(model.model_name_or_path, {
-      revision: model.model_revision,
-      hubCache: model.cache_dir,
-      signal,
-    });
-    if (source.note) note(`note: ${source.note}`);
+    const source = await openSource(model, { note, progress, signal });
     const { sets, opened } = await prepareJob(job, source, {
       signal,
       progress: (examples) => progress(`${examples} rows tokenized`),

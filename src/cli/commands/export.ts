@@ -6,11 +6,12 @@ import { dataSection } from '../../data/settings.ts';
 import { type Exported, exportModel } from '../../export/export-model.ts';
 import { exportSection } from '../../export/settings.ts';
 import { modelSection } from '../../models/settings.ts';
-import { type ModelSource, openModel } from '../../models/source.ts';
+import type { ModelSource } from '../../models/source.ts';
 import { openJobTemplate } from '../../runs/prepare-job.ts';
 import { trainedModel } from '../../runs/trained-model.ts';
 import { type Context, defineCommand } from '../command.ts';
 import { nothingToExport } from '../errors.ts';
+import { openSource } from '../open-source.ts';
 import { packageVersion } from '../version.ts';
 
 export const exportCommand = defineCommand({
@@ -33,16 +34,8 @@ export const exportCommand = defineCommand({
       if (trained.model === job.model) throw nothingToExport(trained.note, job.train.output_dir);
       note(`note: ${trained.note}`);
     }
-    const { model_name_or_path: name, adapter_name_or_path: adapters } = trained.model;
-    const source = await openModel(name, {
-      revision: job.model.model_revision,
-      hubCache: job.model.cache_dir,
-      signal,
-      progress: (bytes, expected) =>
-        progress(`fetching the model · ${formatBytes(bytes)} of ${formatBytes(expected)}`),
-    });
-    progress(null);
-    if (source.note) note(`note: ${source.note}`);
+    const { adapter_name_or_path: adapters } = trained.model;
+    const source = await openSource(trained.model, { note, progress, signal });
     const opened = templateOf({ data, method }, source);
     for (const { message, place, help } of opened?.warnings ?? []) {
       note(`warning: ${place ? `${formatPlace(place)}: ` : ''}${message}\n  help: ${help}`);

@@ -3,14 +3,14 @@ import { basename } from 'node:path';
 import { z } from 'zod';
 import { formatPlace } from '../../core/errors.ts';
 import { field } from '../../core/field.ts';
-import { formatBytes, formatDuration } from '../../core/units.ts';
+import { formatDuration } from '../../core/units.ts';
 import { noSuchSet } from '../../data/errors.ts';
 import type { Prepared } from '../../data/prepared.ts';
 import { dataSection } from '../../data/settings.ts';
 import { engineSection } from '../../engine/settings.ts';
 import { methodSection } from '../../methods/settings.ts';
 import { modelSection } from '../../models/settings.ts';
-import { type ModelSource, openModel } from '../../models/source.ts';
+import type { ModelSource } from '../../models/source.ts';
 import { environment } from '../../native/environment.ts';
 import type { RunHandle } from '../../runs/engines/engine.ts';
 import { nativeEngine } from '../../runs/engines/native.ts';
@@ -20,6 +20,7 @@ import { trainSection } from '../../train/settings.ts';
 import { tuningSection } from '../../tuning/settings.ts';
 import { type Context, defineCommand, exitCodes } from '../command.ts';
 import { followRun } from '../follow-run.ts';
+import { openSource } from '../open-source.ts';
 import { type RunProgress, runProgress } from '../progress.ts';
 import { packageVersion } from '../version.ts';
 
@@ -43,7 +44,8 @@ export const trainCommand = defineCommand({
   async run({ engine, model, data, tuning, method, train, generate }, context) {
     const job: Job = { engine, model, data, tuning, method, train, generate };
     const { detach } = context.options;
-    const source = await readyModel(job, context);
+    const source = await openSource(model, context);
+    context.print(`model   ${source.name} (${basename(source.path)})`);
     const begun = nativeEngine().begin(job, { detached: detach });
     const sets = await readyData(job, source, context).catch((error: unknown) => {
       begun.cancel();
@@ -60,20 +62,6 @@ export const trainCommand = defineCommand({
 });
 
 type Words = Pick<Context, 'print' | 'note' | 'progress' | 'signal'>;
-
-async function readyModel(job: Job, { print, note, progress, signal }: Words) {
-  const source = await openModel(job.model.model_name_or_path, {
-    revision: job.model.model_revision,
-    hubCache: job.model.cache_dir,
-    signal,
-    progress: (bytes, expected) =>
-      progress(`fetching the model · ${formatBytes(bytes)} of ${formatBytes(expected)}`),
-  });
-  progress(null);
-  print(`model   ${source.name} (${basename(source.path)})`);
-  if (source.note) note(`note: ${source.note}`);
-  return source;
-}
 
 /** Data, tokens and warnings are shown before anything is learned. */
 async function readyData(job: Job, source: ModelSource, { print, note, progress, signal }: Words) {

@@ -171,6 +171,14 @@ describe('a run from start to end', () => {
     expect(await handle.result).toMatchObject({ outcome: 'finished' });
   });
 
+  test('a process that died before its training is replaced', async () => {
+    const request = fakeRequest({ output_dir: out });
+    const begun = engine.begin(request.job, request);
+    begun.cancel();
+    await pause(300);
+    expect(await begun.train(request).result).toMatchObject({ outcome: 'finished' });
+  });
+
   test('a wish to save is granted once', async () => {
     const handle = engine.train(
       fakeRequest({ output_dir: out, save_steps: 500 }, { microBatchMs: 5 }),

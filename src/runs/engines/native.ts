@@ -29,9 +29,17 @@ export function nativeEngine(entry: string = ownEntry): Engine {
     train: (request) => startTraining(startChild(entry, request), request),
     begin(job, options) {
       const child = startChild(entry, options);
+      let ended = false;
+      child.on('exit', () => {
+        ended = true;
+      });
+      child.on('error', () => {
+        ended = true;
+      });
       child.send({ type: 'begin', job } satisfies ToChild, () => {});
       return {
-        train: (request) => startTraining(child, request),
+        // What killed it before anyone listened is for another one to meet, and to tell.
+        train: (request) => startTraining(ended ? startChild(entry, request) : child, request),
         cancel: () => void child.kill('SIGKILL'),
       };
     },

@@ -1,0 +1,26 @@
+/** @file Opens the model that a command's settings name, with a status line while it is fetched. */
+import { formatBytes } from '../core/units.ts';
+import type { ModelSettings } from '../models/settings.ts';
+import { type ModelSource, openModel } from '../models/source.ts';
+import type { Context } from './command.ts';
+
+export type SourceSettings = Pick<
+  ModelSettings,
+  'model_name_or_path' | 'model_revision' | 'cache_dir'
+>;
+
+export async function openSource(
+  settings: SourceSettings,
+  { note, progress, signal }: Pick<Context, 'note' | 'progress' | 'signal'>,
+): Promise<ModelSource> {
+  const source = await openModel(settings.model_name_or_path, {
+    revision: settings.model_revision,
+    hubCache: settings.cache_dir,
+    signal,
+    progress: (bytes, expected) =>
+      progress(`fetching the model · ${formatBytes(bytes)} of ${formatBytes(expected)}`),
+  });
+  progress(null);
+  if (source.note) note(`note: ${source.note}`);
+  return source;
+}
