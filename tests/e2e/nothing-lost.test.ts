@@ -264,7 +264,7 @@ describe('LoRA with dropout', () => {
       expect(step).toBeGreaterThanOrEqual(4);
       expect(step).toBeLessThan(40);
       expect(out).toContain(
-        `Stopped after step ${step}. To go on from the last checkpoint:\n\n  tunery train run.yaml ${resume}\n`,
+        `Stopped after step ${step}. To go on from checkpoint-${step}:\n\n  tunery train run.yaml ${resume}\n`,
       );
       if (signal === 'SIGINT') expect(err).toMatch(/^stopping after this step/m);
       expect(isAlive(engine)).toBe(false);

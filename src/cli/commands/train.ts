@@ -15,6 +15,7 @@ import { environment } from '../../native/environment.ts';
 import type { RunHandle } from '../../runs/engines/engine.ts';
 import { nativeEngine } from '../../runs/engines/native.ts';
 import { prepareJob } from '../../runs/prepare-job.ts';
+import { checkpointSteps } from '../../train/checkpoint.ts';
 import type { Job } from '../../train/job.ts';
 import { trainSection } from '../../train/settings.ts';
 import { tuningSection } from '../../tuning/settings.ts';
@@ -117,9 +118,12 @@ async function follow(handle: RunHandle, job: Job, context: Context): Promise<nu
     if (error) throw error;
     const step = progress.last()?.step;
     if (outcome === 'stopped') {
-      print(
-        `\nStopped${step === undefined ? '' : ` after step ${step}`}. To go on from the last checkpoint:`,
-      );
+      const [saved] = checkpointSteps(folder);
+      const from =
+        saved === undefined
+          ? 'No checkpoint had been written; to start again'
+          : `To go on from checkpoint-${saved}`;
+      print(`\nStopped${step === undefined ? '' : ` after step ${step}`}. ${from}:`);
       print(`\n  ${program()} train ${again(context)} resume_from_checkpoint=true`);
       return exitCodes.stopped;
     }
