@@ -31,6 +31,8 @@ export type Tokenizer = {
   readonly idOf: (token: string) => number | undefined;
   /** As the vocabulary spells it, in byte characters; added tokens as they are. */
   readonly tokenOf: (id: number) => string | undefined;
+  /** The bytes that the token writes, which need not be whole characters; undefined where the id means nothing. */
+  readonly bytesOf: (id: number) => Uint8Array | undefined;
   readonly isSpecial: (id: number) => boolean;
   readonly addedTokens: readonly AddedToken[];
   readonly bos: TokenRole | undefined;
@@ -60,6 +62,7 @@ export function createTokenizer(definition: Definition): Tokenizer {
     vocabSize: size,
     idOf,
     tokenOf,
+    bytesOf,
     isSpecial,
     addedTokens: definition.added,
   } satisfies Partial<Tokenizer>;
