@@ -65,8 +65,8 @@ export async function prepare(input: PrepareInput): Promise<PreparedSets> {
   const tally = new Tally();
   const warn = (warning: Warning): void => tally.add(warning);
   if (stage === 'sft' && !input.template) throw noTemplate(Object.keys(templates));
-  const trainSources = findSources(data.dataset, data.dataset_dir, stage, warn);
-  const evalSources = findSources(data.eval_dataset, data.dataset_dir, stage, warn);
+  const trainSources = await findSources(data.dataset, data.dataset_dir, stage, warn);
+  const evalSources = await findSources(data.eval_dataset, data.dataset_dir, stage, warn);
   const sets: Partial<Record<Split, Prepared>> = {};
   const rebuilt: string[] = [];
 
@@ -108,7 +108,7 @@ function partsOf(
   const rows = sources.map(({ files, format, reading, numSamples }) =>
     JSON.stringify([
       files.map((file) => [file, digestFile(file)]),
-      format.name,
+      format,
       reading,
       numSamples ?? null,
     ]),

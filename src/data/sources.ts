@@ -20,25 +20,30 @@ import { formats } from './formats/index.ts';
 import { sampleRows } from './permutation.ts';
 import type { Warning } from './warning.ts';
 
+/** A description, no more: it may be sent to another thread. */
 export type Source = {
   readonly name: string;
   readonly files: readonly string[];
-  readonly format: Format;
+  /** A name in `formats`. */
+  readonly format: string;
   readonly reading: Reading;
   /** Columns that dataset_info.json names, so that one which no row has is a mistake. */
   readonly described: boolean;
   readonly numSamples: number | undefined;
 };
 
+/** How its rows are read. */
+export const formatOf = ({ format }: Pick<Source, 'format'>): Format => formats[format]!;
+
 export type Stage = 'pt' | 'sft';
 
 /** Finds each data set. A name that is asked for twice is read once, as LLaMA-Factory does. */
-export function findSources(
+export async function findSources(
   names: readonly string[],
   folder: string,
   stage: Stage,
   warn: (warning: Warning) => void,
-): Source[] {
+): Promise<Source[]> {
   let info: DatasetInfo | undefined;
   let read = false;
   const sources: Source[] = [];
@@ -54,13 +59,17 @@ export function findSources(
     }
     if (!read) info = readDatasetInfo(folder, warn);
     read = true;
-    sources.push(findSource(name, folder, info));
+    sources.push(await findSource(name, folder, info));
   }
   for (const source of sources) checkStage(source, stage);
   return sources;
 }
 
-function findSource(name: string, folder: string, info: DatasetInfo | undefined): Source {
+async function findSource(
+  name: string,
+  folder: string,
+  info: DatasetInfo | undefined,
+): Promise<Source> {
   const infoPath = info?.path ?? join(folder, 'dataset_info.json');
   if (folder === 'ONLINE' || folder.startsWith('REMOTE:')) {
     throw hubLater({ file: 'dataset_dir' }, name);
@@ -83,7 +92,7 @@ function findSource(name: string, folder: string, info: DatasetInfo | undefined)
     return {
       name,
       files,
-      format,
+      format: entry.formatting,
       reading,
       described: description.columns !== undefined,
       numSamples,
@@ -135,7 +144,7 @@ function guess(files: readonly string[]): Omit<Source, 'name'> {
         if (!columns) continue;
         const format = spelling(found, value);
         const reading = readingOf(format, { columns });
-        return { files, format, reading, described: false, numSamples: undefined };
+        return { files, format: format.name, reading, described: false, numSamples: undefined };
       }
       throw unknownFormat(place, Object.keys(value));
     }
@@ -165,14 +174,14 @@ function checkStage({ name, files, format, reading }: Source, stage: Stage): voi
       'choose a data set of single replies; `stage: dpo` is not supported yet',
     );
   }
-  if (stage === 'sft' && format.name === 'text') {
+  if (stage === 'sft' && format === 'text') {
     throw wrongData(
       place,
       `data set \`${name}\` is plain text, and \`stage: sft\` learns replies`,
       'set `stage: pt`, or choose a data set of conversations',
     );
   }
-  if (stage === 'pt' && format.name !== 'text' && format.name !== 'alpaca') {
+  if (stage === 'pt' && format !== 'text' && format !== 'alpaca') {
     throw wrongData(
       place,
       `data set \`${name}\` holds conversations, and \`stage: pt\` learns plain text`,
@@ -208,7 +217,8 @@ function* readAll(
   limit: number,
   wants: (index: number) => boolean = () => true,
 ): Generator<Example> {
-  const { format, reading } = source;
+  const { reading } = source;
+  const format = formatOf(source);
   const unseen = new Set(
     source.described ? Object.values(reading.columns).filter((column) => column !== null) : [],
   );

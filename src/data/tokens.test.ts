@@ -43,7 +43,7 @@ async function view(
     cache: join(folder, 'cache'),
   });
   const prepared = sets.train!;
-  const sources = findSources(data.dataset, data.dataset_dir, 'sft', () => {});
+  const sources = await findSources(data.dataset, data.dataset_dir, 'sft', () => {});
   const conversations = { sources, options: encodeOptions({ data, template }) };
   return {
     view: tokensOfRow(row, { prepared, tokenizer, conversations }),

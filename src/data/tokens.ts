@@ -10,7 +10,7 @@ import { type EncodeOptions, encodeTurns } from './encode-example.ts';
 import type { Example } from './example.ts';
 import { ignored } from './labels.ts';
 import type { Prepared } from './prepared.ts';
-import type { Source } from './sources.ts';
+import { formatOf, type Source } from './sources.ts';
 
 export type TokenState = 'trained' | 'masked' | 'truncated';
 
@@ -113,10 +113,12 @@ function documentTokens({ ids, labels }: Fed, place: Place, input: TokenInput): 
 
 /** The example that a document was made of, read again. */
 function findExample(sources: readonly Source[], place: Place): Example {
-  for (const { files, format, reading } of sources) {
+  for (const source of sources) {
+    const { files, reading } = source;
     if (!files.includes(place.file)) continue;
     for (const found of readRows(place.file)) {
-      if (found.place.row === place.row) return format.read(found.value, reading, found.place);
+      if (found.place.row === place.row)
+        return formatOf(source).read(found.value, reading, found.place);
     }
   }
   throw new Error(`internal error: row ${place.row} of ${place.file} is gone`);

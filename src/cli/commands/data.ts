@@ -48,7 +48,7 @@ export const dataTokensCommand = defineCommand({
     const names = [...data.dataset, ...data.eval_dataset];
     const conversations = opened &&
       method.stage === 'sft' && {
-        sources: findSources(names, data.dataset_dir, 'sft', () => {}),
+        sources: await findSources(names, data.dataset_dir, 'sft', () => {}),
         options: encodeOptions({ data, template: opened.template }),
       };
     const input: TokenInput = { prepared, tokenizer, ...(conversations ? { conversations } : {}) };
