@@ -1,5 +1,6 @@
 /** @file The plan of a job's Prepared set: which rows form each optimizer step. */
 import { join } from 'node:path';
+import type { OrderOptions } from '../data/order.ts';
 import { openPlan, type Plan, type PlanOptions, writePlan } from '../data/plan.ts';
 import type { Prepared } from '../data/prepared.ts';
 import { makeFolder } from '../files/atomic.ts';
@@ -7,16 +8,24 @@ import { digestOf } from '../files/digest.ts';
 import { tuneryCache } from '../files/hub-cache.ts';
 import type { Job } from '../train/job.ts';
 
+/** What of a job decides which rows form each step. */
+export const orderOfJob = ({
+  train,
+  data,
+}: Pick<Job, 'train' | 'data'>): Omit<OrderOptions, 'rows'> => ({
+  batch: train.per_device_train_batch_size,
+  accumulation: train.gradient_accumulation_steps,
+  epochs: train.num_train_epochs,
+  maxSteps: train.max_steps,
+  seed: data.data_seed,
+  shuffle: !data.disable_shuffling,
+});
+
 /** The plan lies in the cache under the name of what decides it. */
-export function planOfJob({ train, data }: Pick<Job, 'train' | 'data'>, prepared: Prepared): Plan {
+export function planOfJob(job: Pick<Job, 'train' | 'data'>, prepared: Prepared): Plan {
   const options: PlanOptions = {
-    batch: train.per_device_train_batch_size,
-    accumulation: train.gradient_accumulation_steps,
-    epochs: train.num_train_epochs,
-    maxSteps: train.max_steps,
-    seed: data.data_seed,
-    shuffle: !data.disable_shuffling,
-    allowUnsupervised: data.allow_unsupervised,
+    ...orderOfJob(job),
+    allowUnsupervised: job.data.allow_unsupervised,
   };
   const folder = join(tuneryCache(), 'plans');
   makeFolder(folder);
