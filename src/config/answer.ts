@@ -30,11 +30,12 @@ export function allNames(): string[] {
   return [...settings.keys(), ...aliases.keys(), ...knownKeys.keys(), ...formerNames.keys()];
 }
 
-export function answer(entry: Entry): Answer {
+/** `command` is what is going to run: some values serve one and not another. */
+export function answer(entry: Entry, command = 'config'): Answer {
   const key = canonicalKey(entry.key);
   const notes = key === entry.key ? [] : [`it is called \`${key}\` here`];
   const setting = settings.get(key);
-  if (setting) return answerSetting(entry, key, setting.field, notes);
+  if (setting) return answerSetting(entry, key, setting.field, notes, command);
   const known = knownKeys.get(key);
   if (known) {
     if (isDefault(entry.value, known.default)) return { kind: 'unset', notes };
@@ -68,7 +69,13 @@ function isOff(value: unknown): boolean {
   return value === false || value === 0 || /^(|no|none|off|false)$/i.test(String(value));
 }
 
-function answerSetting(entry: Entry, key: string, field: Field, notes: readonly string[]): Answer {
+function answerSetting(
+  entry: Entry,
+  key: string,
+  field: Field,
+  notes: readonly string[],
+  command: string,
+): Answer {
   const { unset = [], later = {}, accepted = {}, healthy } = field.notes;
   const { value } = entry;
   if (value === null && !field.schema.safeParse(null).success) return { kind: 'unset', notes };
@@ -88,6 +95,8 @@ function answerSetting(entry: Entry, key: string, field: Field, notes: readonly 
     };
   }
   const name = String(read.value);
+  const here = own(field.notes.laterIn?.[command] ?? {}, name);
+  if (here !== undefined) return { kind: 'later', what: `${entry.key}: ${name}`, instead: here };
   const usual = plainDefault(field);
   const says = own(accepted, name) ?? (sameText(read.value, usual) ? undefined : accepted['*']);
   const all = [

@@ -133,7 +133,15 @@ test('no key of any example is unknown; the rest names its alternative', () => {
 });
 
 test.each(['dpo', 'kto', 'rm', 'ppo'])('stage %s is known', (stage) => {
-  expect(answer(entry('stage', stage))).toMatchObject({ kind: 'later', what: `stage: ${stage}` });
+  const written = entry('stage', stage);
+  expect(answer(written, 'train')).toMatchObject({ kind: 'later', what: `stage: ${stage}` });
+  expect(answer(written, 'data tokens')).toMatchObject({ kind: 'value', value: stage });
+  const values = { stage, model_name_or_path: 'm', dataset: 'd', template: 'qwen' };
+  expect(problemsOf(values, 'data tokens')).toEqual([]);
+  // A file with `dataset` is to be trained.
+  expect(problemsOf(values, 'config').map(({ message }) => message)).toEqual([
+    `\`stage: ${stage}\` is not supported yet`,
+  ]);
 });
 
 describe('every argument of LLaMA-Factory', () => {

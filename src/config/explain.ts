@@ -79,6 +79,11 @@ export function explainKey(name: string, loaded: Pick<Loaded, 'values' | 'origin
   for (const [value, says] of Object.entries(notes.later ?? {})) {
     lines.push(line('not yet', `${value === '*' ? 'any other value' : value}: ${says}`));
   }
+  for (const [command, values] of Object.entries(notes.laterIn ?? {})) {
+    for (const [value, says] of Object.entries(values)) {
+      lines.push(line('not yet', `${value}, in \`tunery ${command}\`: ${says}`));
+    }
+  }
   if (notes.aliases) lines.push(line('also', notes.aliases.join(', ')));
   lines.push(line('section', section.title));
   return lines.join('\n');

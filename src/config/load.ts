@@ -70,7 +70,7 @@ export function resolveConfig(entries: readonly Entry[], caller: string, file?: 
   const later = new Map<string, { what: string[]; place: Place }>();
   const set = new Map<string, Place>();
   for (const [key, entry] of written) {
-    const said = answer(entry);
+    const said = answer(entry, command);
     if (said.kind === 'problem') problems.push(said.problem);
     else if (said.kind === 'later') {
       const group = later.get(said.instead) ?? { what: [], place: entry.keyPlace };

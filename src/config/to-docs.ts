@@ -24,7 +24,7 @@ export function toDocs(): string {
       '| --- | --- | --- | --- |',
     );
     for (const [key, field] of Object.entries(fields)) {
-      const { help, why, unit, accepted = {}, later = {} } = field.notes;
+      const { help, why, unit, accepted = {}, later = {}, laterIn = {} } = field.notes;
       const usual = plainDefault(field);
       const basis = usual === undefined ? 'must be set' : `\`${display(usual)}\``;
       const source = derive[key]?.from.map((name) => `\`${name}\``).join(', ');
@@ -36,6 +36,11 @@ export function toDocs(): string {
         ),
         ...Object.entries(later).map(
           ([value, says]) => `Not yet ${value === '*' ? 'otherwise' : `\`${value}\``}: ${says}.`,
+        ),
+        ...Object.entries(laterIn).flatMap(([command, values]) =>
+          Object.entries(values).map(
+            ([value, says]) => `\`tunery ${command}\` not yet \`${value}\`: ${says}.`,
+          ),
         ),
       ].filter((part) => part !== undefined);
       lines.push(

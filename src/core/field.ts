@@ -19,6 +19,8 @@ export type Notes = {
   readonly accepted?: Readonly<Record<string, string>>;
   /** Values that LLaMA-Factory or Hugging Face define and nothing here implements yet, with the alternative; `*` is any. */
   readonly later?: Readonly<Record<string, string>>;
+  /** Values that some commands cannot serve yet, command by command, with the alternative. */
+  readonly laterIn?: Readonly<Record<string, Readonly<Record<string, string>>>>;
   /** Values that mean the same as leaving the key out, so that a derived default applies. Null always does. */
   readonly unset?: readonly (string | number | boolean)[];
   /** Commands that cannot run without it. Such a key has no default. */

@@ -1,10 +1,11 @@
-/** @file One example to ids and labels, or the reason why nothing of it is learned. */
+/** @file One conversation to ids and labels, or the reason why nothing of it is learned. */
+import type { Place } from '../core/errors.ts';
 import { didYouMean } from '../core/suggest.ts';
 import type { ChatTemplate } from './chat-template.ts';
 import { mediaLater, missingColumn, noReply, unsupervised } from './errors.ts';
 import { type Example, isReply } from './example.ts';
 import { countTargets, type Labeled, labelTurns, type Turn } from './labels.ts';
-import type { Document } from './prepared-writer.ts';
+import type { Document } from './row-batch.ts';
 import type { Warning } from './warning.ts';
 
 export type EncodeOptions = {
@@ -17,6 +18,13 @@ export type EncodeOptions = {
 
 export type Encoded = { readonly turns: readonly Turn[]; readonly labeled: Labeled };
 
+/** Undefined where the row is left out, which only `allow_unsupervised` lets happen. */
+export type Encoder = (
+  example: Example,
+  options: EncodeOptions,
+  warn: (warning: Warning) => void,
+) => Document | undefined;
+
 /** The turns of an example as the template writes them, whole, and what is fed of them. */
 export function encodeTurns(example: Example, options: EncodeOptions): Encoded {
   const { template, cutoff, maskHistory, trainOnPrompt } = options;
@@ -28,24 +36,39 @@ export function encodeTurns(example: Example, options: EncodeOptions): Encoded {
   };
 }
 
-/** Undefined where the row is left out, which only `allow_unsupervised` lets happen. */
-export function encodeExample(
-  example: Example,
-  options: EncodeOptions,
+export const encodeExample: Encoder = (example, options, warn) => {
+  const { place } = example;
+  if (!hasReply(example, options)) return undefined;
+  checkContent(example, options, warn);
+  const { turns, labeled } = encodeTurns(example, options);
+  const { ids, labels, truncated, kept } = labeled;
+  const cut = (sum: number, { target }: Turn, i: number) => sum + target.length - kept[i].target;
+  const targets = countTargets(labels);
+  checkLearned({ targets, truncated, place }, options, warn);
+  const columns = { input_ids: ids, labels };
+  return { columns, targets, truncated, truncatedReply: turns.reduce(cut, 0), place };
+};
+
+/** Whether the row ends with a reply; without one it is an error, or left out where that is allowed. */
+export function hasReply({ messages, absent, place }: Example, options: EncodeOptions): boolean {
+  const last = messages.at(-1);
+  if (last && isReply(last.role)) return true;
+  if (options.allowUnsupervised) return false;
+  if (!absent) throw noReply(place);
+  const { column, found } = absent;
+  throw missingColumn(place, column, found, didYouMean(column, found));
+}
+
+/** What no encoding can take, and what it takes with a loss. */
+export function checkContent(
+  { messages, media, place }: Example,
+  { template }: EncodeOptions,
   warn: (warning: Warning) => void,
-): Document | undefined {
-  const { messages, media, absent, place } = example;
+): void {
   for (const column of ['images', 'videos', 'audios'] as const) {
     if (media[column]) throw mediaLater(place, column);
   }
-  const last = messages.at(-1);
-  if (!last || !isReply(last.role)) {
-    if (options.allowUnsupervised) return undefined;
-    if (!absent) throw noReply(place);
-    const { column, found } = absent;
-    throw missingColumn(place, column, found, didYouMean(column, found));
-  }
-  if (options.template.name !== 'model' && messages.some(({ words }) => words !== undefined)) {
+  if (template.name !== 'model' && messages.some(({ words }) => words !== undefined)) {
     warn({
       code: 'data/words-beside-calls',
       message: 'the words beside a tool call are left out: a named template has no place for them',
@@ -53,19 +76,24 @@ export function encodeExample(
       place,
     });
   }
-  const { labeled } = encodeTurns(example, options);
-  const { ids, labels, truncated } = labeled;
-  if (countTargets(labels) === 0 && !options.allowUnsupervised) {
+}
+
+/** Refuses a row in which nothing is learned, and tells of one that was cut. */
+export function checkLearned(
+  row: { readonly targets: number; readonly truncated: number; readonly place: Place },
+  { cutoff, allowUnsupervised }: EncodeOptions,
+  warn: (warning: Warning) => void,
+): void {
+  const { targets, truncated, place } = row;
+  if (targets === 0 && !allowUnsupervised) {
     const why = truncated > 0 ? 'its replies lie beyond `cutoff_len`' : 'its replies are empty';
-    throw unsupervised(place, why, options.cutoff);
+    throw unsupervised(place, why, cutoff);
   }
-  if (truncated > 0) {
-    warn({
-      code: 'data/truncated',
-      message: 'the row is longer than `cutoff_len`, and what is over was cut off',
-      help: '`tunery data tokens` shows what was cut; raise `cutoff_len` to keep it',
-      place,
-    });
-  }
-  return { ids, labels, truncated, place };
+  if (truncated === 0) return;
+  warn({
+    code: 'data/truncated',
+    message: 'the row is longer than `cutoff_len`, and what is over was cut off',
+    help: '`tunery data tokens` shows what was cut; raise `cutoff_len` to keep it',
+    place,
+  });
 }

@@ -66,6 +66,18 @@ export const noReply = defineError('data/no-reply', (place: Place) => ({
   help: 'fill its reply or remove the row; `allow_unsupervised: true` leaves such rows out and counts them',
 }));
 
+export const noPair = defineError('data/no-pair', (place: Place) => ({
+  message: 'the row has no chosen and rejected reply to compare',
+  place,
+  help: 'fill both or remove the row; `allow_unsupervised: true` leaves such rows out and counts them',
+}));
+
+export const noTag = defineError('data/no-tag', (place: Place) => ({
+  message: 'the row does not say whether its reply is wanted',
+  place,
+  help: 'set its `kto_tag` column to true or false, or remove the row; `allow_unsupervised: true` leaves such rows out and counts them',
+}));
+
 export const wrongData = defineError(
   'data/wrong-kind',
   (place: Place, why: string, help: string) => ({

@@ -4,8 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { TuneryError } from '../core/errors.ts';
 import { type OrderOptions, orderSteps, stepsPerEpoch, totalSteps } from './order.ts';
-import { openPlan, type PlanOptions, writePlan } from './plan.ts';
-import type { Prepared } from './prepared.ts';
+import { openPlan, type PlannedRows, type PlanOptions, writePlan } from './plan.ts';
 
 const order = (more: Partial<OrderOptions>): OrderOptions => ({
   rows: 10,
@@ -68,20 +67,11 @@ describe('the plan', () => {
   afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
   /** Row r has 10 + r targets, and 1 + r % 2 documents. */
-  const prepared = (targets: (row: number) => number = (row) => 10 + row): Prepared => ({
-    folder: '',
-    manifest: {} as Prepared['manifest'],
+  const prepared = (targets: (row: number) => number = (row) => 10 + row): PlannedRows => ({
     digest: 'digest of the set',
     count: 10,
-    tokens: 0,
-    targets: 0,
-    warnings: [],
-    ids: () => new Int32Array(0),
-    labels: () => new Int32Array(0),
     documents: (row) => new Int32Array(1 + (row % 2)),
     targetsOf: targets,
-    places: () => [],
-    truncatedOf: () => 0,
   });
   const options: PlanOptions = {
     batch: 2,

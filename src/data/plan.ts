@@ -31,8 +31,11 @@ export type Plan = {
   epoch(step: number): number;
 };
 
+/** What a plan is made of. */
+export type PlannedRows = Pick<Prepared, 'digest' | 'count' | 'targetsOf' | 'documents'>;
+
 /** Writes the plan to a file of the run. */
-export function writePlan(path: string, prepared: Prepared, options: PlanOptions): Plan {
+export function writePlan(path: string, prepared: PlannedRows, options: PlanOptions): Plan {
   const { batch, accumulation, seed, shuffle } = options;
   const digest = digestOf(
     orderVersion,

@@ -9,7 +9,7 @@ import { openTemplate } from './open-template.ts';
 import { type PreparedSets, prepare } from './prepare.ts';
 import { openPrepared } from './prepared.ts';
 import { type DataSettings, dataSection } from './settings.ts';
-import type { Stage } from './sources.ts';
+import type { Stage } from './stage.ts';
 
 let folder: string;
 beforeEach(() => {

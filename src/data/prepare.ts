@@ -10,21 +10,24 @@ import { digestFile, digestOf } from '../files/digest.ts';
 import { readJson } from '../files/json.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import type { ChatTemplate } from './chat-template.ts';
-import { type EncodeOptions, encodeExample } from './encode-example.ts';
+import { encodeBatch } from './encode-batch.ts';
+import type { EncodeOptions } from './encode-example.ts';
 import { allMasked, badSplit, emptyDataset, noTemplate } from './errors.ts';
 import type { Example } from './example.ts';
 import { packRows } from './pack.ts';
 import { permutation } from './permutation.ts';
 import { openPrepared, type Prepared } from './prepared.ts';
-import { createPreparedWriter, type Document, type PreparedWriter } from './prepared-writer.ts';
+import { createPreparedWriter, type PreparedWriter } from './prepared-writer.ts';
+import { createBatch, type Document, lengthOf } from './row-batch.ts';
 import type { DataSettings } from './settings.ts';
-import { type Choice, findSources, readExamples, type Source, type Stage } from './sources.ts';
+import { type Choice, findSources, readExamples, type Source } from './sources.ts';
+import { kindOf, type Stage, shapeOf } from './stage.ts';
 import { templates } from './templates/index.ts';
 import { createTextJoiner } from './text-blocks.ts';
 import { Tally, type Warning } from './warning.ts';
 
 /** Raised whenever the same rows and settings would give other ids, labels or rows than before. */
-const codeVersion = '1';
+const codeVersion = '2';
 
 export type PrepareInput = {
   readonly stage: Stage;
@@ -64,7 +67,7 @@ export async function prepare(input: PrepareInput): Promise<PreparedSets> {
   const { data, stage } = input;
   const tally = new Tally();
   const warn = (warning: Warning): void => tally.add(warning);
-  if (stage === 'sft' && !input.template) throw noTemplate(Object.keys(templates));
+  if (stage !== 'pt' && !input.template) throw noTemplate(Object.keys(templates));
   const trainSources = await findSources(data.dataset, data.dataset_dir, stage, warn);
   const evalSources = await findSources(data.eval_dataset, data.dataset_dir, stage, warn);
   const sets: Partial<Record<Split, Prepared>> = {};
@@ -114,11 +117,11 @@ function partsOf(
     ]),
   );
   const drawn = data.val_size > 0 || sources.some(({ numSamples }) => numSamples !== undefined);
-  const isSft = stage === 'sft';
+  const isText = stage === 'pt';
   return {
     rows: digestOf(...rows),
     tokenizer: tokenizer.digest,
-    template: isSft ? digestOf(template?.identity ?? '') : (data.template ?? ''),
+    template: isText ? (data.template ?? '') : digestOf(template?.identity ?? ''),
     stage,
     split,
     cutoff_len: String(data.cutoff_len),
@@ -126,7 +129,10 @@ function partsOf(
     val_size: String(data.val_size),
     data_seed: drawn ? String(data.data_seed) : '',
     packing: String(data.packing),
-    preprocessing_batch_size: data.packing && isSft ? String(data.preprocessing_batch_size) : '',
+    preprocessing_batch_size:
+      (data.packing && stage === 'sft') || stage === 'kto'
+        ? String(data.preprocessing_batch_size)
+        : '',
     train_on_prompt: String(data.train_on_prompt),
     mask_history: String(data.mask_history),
     allow_unsupervised: String(data.allow_unsupervised),
@@ -192,7 +198,6 @@ type Making = {
   readonly job: Job;
   readonly writer: PreparedWriter;
   readonly tally: Tally;
-  targets: number;
   leftOut: number;
 };
 
@@ -208,8 +213,8 @@ async function writeAll(
   await writeFolderAtomic(
     job.folder,
     async (temporary) => {
-      const writer = createPreparedWriter(temporary);
-      const mine: Making = { job, writer, tally: new Tally(), targets: 0, leftOut: 0 };
+      const writer = createPreparedWriter(temporary, shapeOf(input.stage));
+      const mine: Making = { job, writer, tally: new Tally(), leftOut: 0 };
       try {
         await writeAll(input, sources, others, [...making, mine]);
         finish(input, mine);
@@ -250,9 +255,10 @@ async function fill(
   }
   for (const sink of sinks.values()) sink.end();
   const file = sources[0]?.files[0] ?? '';
-  for (const { job, writer, targets, leftOut } of making) {
-    if (writer.documents === 0) throw emptyDataset(file, whyEmpty(job.split, leftOut));
-    if (stage === 'sft' && targets === 0) throw allMasked(file, writer.documents);
+  for (const { job, writer, leftOut } of making) {
+    if (writer.rows === 0) throw emptyDataset(file, whyEmpty(job.split, leftOut));
+    const learns = stage !== 'pt' && stage !== 'ppo';
+    if (learns && writer.targets === 0) throw allMasked(file, writer.rows);
   }
 }
 
@@ -278,29 +284,45 @@ type Sink = { add(example: Example): void; end(): void };
 
 function sinkOf(input: PrepareInput, making: Making): Sink {
   const { writer, tally } = making;
-  const add = (document: Document): void => {
-    making.targets += writer.add(document);
-  };
+  const { stage, data } = input;
+  const batch = createBatch(shapeOf(stage));
   const warn = (warning: Warning): void => tally.add(warning);
-  if (input.stage === 'pt') {
-    const joiner = createTextJoiner(input.data, input.tokenizer, add);
+  const write = (least: number): void => {
+    if (batch.rows >= least) writer.append(batch.take());
+  };
+  const kind = kindOf[stage];
+  if (kind === 'text') {
+    const joiner = createTextJoiner(data, input.tokenizer, (document) => batch.add([document]));
     return {
       add(example) {
         warnOfPlaceholders(example, warn);
         joiner.add(example);
+        write(1000);
       },
-      end: joiner.end,
+      end() {
+        joiner.end();
+        write(1);
+      },
     };
   }
   const options = encodeOptions(input);
+  const packs = stage === 'sft' && data.packing && making.job.split === 'train';
+  let examples: Example[] = [];
+  const encode = (): void => {
+    const documents = encodeBatch[kind](examples, options, warn);
+    making.leftOut += examples.length - documents.length;
+    const rows = packs ? composePacks(input, documents) : documents.map((each) => [each]);
+    for (const row of rows) batch.add(row);
+    write(1);
+    examples = [];
+  };
   return {
     add(example) {
       warnOfPlaceholders(example, warn);
-      const document = encodeExample(example, options, warn);
-      if (document) add(document);
-      else making.leftOut++;
+      examples.push(example);
+      if (examples.length >= data.preprocessing_batch_size) encode();
     },
-    end: () => {},
+    end: encode,
   };
 }
 
@@ -321,46 +343,34 @@ export function encodeOptions({
 }
 
 function finish(input: PrepareInput, { job, writer, tally, leftOut }: Making): void {
-  const { data, stage, template, tokenizer } = input;
-  const packed = stage === 'sft' && data.packing && job.split === 'train';
-  writer.finish(
-    {
-      schema: 1,
-      stage,
-      split: job.split,
-      tokenizer: tokenizer.digest,
-      template: template?.name ?? '',
-      stop_ids: [...(template?.stopIds ?? [])],
-      left_out: leftOut,
-      warnings: tally
-        .all()
-        .map(({ place, ...warning }) => (place ? { ...warning, place } : warning)),
-      parts: job.parts,
-    },
-    packed ? composePacks(input, writer) : undefined,
-  );
+  const { stage, template, tokenizer } = input;
+  writer.finish({
+    schema: 1,
+    stage,
+    split: job.split,
+    tokenizer: tokenizer.digest,
+    template: template?.name ?? '',
+    stop_ids: [...(template?.stopIds ?? [])],
+    left_out: leftOut,
+    warnings: tally.all().map(({ place, ...warning }) => (place ? { ...warning, place } : warning)),
+    parts: job.parts,
+  });
 }
 
 /** Packs among each batch of rows, as LLaMA-Factory composes them. */
-function composePacks({ data }: PrepareInput, writer: PreparedWriter): number[][] {
-  const size = data.preprocessing_batch_size;
-  const packs: number[][] = [];
-  for (let from = 0; from < writer.documents; from += size) {
-    const length = Math.min(size, writer.documents - from);
-    const lengths = Array.from({ length }, (_, i) => writer.lengthOf(from + i));
-    for (const pack of packRows(lengths, data.cutoff_len - 1))
-      packs.push(pack.map((i) => from + i));
-  }
-  return packs;
+function composePacks({ data, stage }: PrepareInput, documents: readonly Document[]): Document[][] {
+  const lengths = documents.map((document) => lengthOf(document, shapeOf(stage)));
+  return packRows(lengths, data.cutoff_len - 1).map((pack) => pack.map((i) => documents[i]));
 }
 
 const placeholder = /\{\{ ?[a-z_]\w{0,30} ?\}\}/i;
 
 function warnOfPlaceholders(
-  { messages, system, place }: Example,
+  { messages, system, place, chosen, rejected }: Example,
   warn: (warning: Warning) => void,
 ): void {
-  const found = [system, ...messages.map(({ content }) => content)]
+  const replies = [chosen, rejected].filter((reply) => reply !== undefined);
+  const found = [system, ...[...messages, ...replies].map(({ content }) => content)]
     .map((text) => placeholder.exec(text)?.[0])
     .find((match) => match !== undefined);
   if (found === undefined) return;

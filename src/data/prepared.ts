@@ -1,13 +1,14 @@
 /**
- * @file A Prepared set: rows of ids and labels in one mapped file, with where each came from. It is named
- * by what decides its content, so that what lies in the cache is never stale.
+ * @file A Prepared set: named ragged columns over rows (ids, labels, …) in one mapped file, with where each
+ * row came from. It is named by what decides its content, so that what lies in the cache is never stale.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import type { Place } from '../core/errors.ts';
+import { invariant, type Place } from '../core/errors.ts';
 import { openSafetensors, type RawTensor, type SafetensorsFile } from '../files/safetensors.ts';
 import { badPrepared } from './errors.ts';
+import { shapeOf, stages } from './stage.ts';
 import type { Warning } from './warning.ts';
 
 const PlaceShape = z.object({
@@ -20,9 +21,9 @@ const PlaceShape = z.object({
 
 export const Manifest = z.object({
   schema: z.literal(1),
-  stage: z.enum(['pt', 'sft']),
+  stage: z.enum(stages),
   split: z.enum(['train', 'eval']),
-  /** Of ids, labels and bounds: equal sets have equal digests, wherever they were made. */
+  /** Of all columns and bounds: equal sets have equal digests, wherever they were made. */
   digest: z.string(),
   tokenizer: z.string(),
   template: z.string(),
@@ -52,23 +53,45 @@ export type Manifest = z.infer<typeof Manifest>;
 export const columnFile = 'rows.safetensors';
 export const manifestFile = 'manifest.json';
 
+/** Numbers of every document of the set, in the order of the rows. */
+export type PerDocument = {
+  /** Tokens that are fed, and what there was before `cutoff_len` cut. */
+  readonly length: Int32Array;
+  readonly whole: Int32Array;
+  readonly targets: Int32Array;
+  /** Tokens that were cut off, and how many of them were of replies. */
+  readonly truncated: Int32Array;
+  readonly truncated_reply: Int32Array;
+  /** Index in the manifest's `files`. */
+  readonly file: Int32Array;
+  /** From 1; 0 where a row has no line. */
+  readonly line: Int32Array;
+  /** From 0. */
+  readonly row: Int32Array;
+};
+
 export type Prepared = {
   readonly folder: string;
   readonly manifest: Manifest;
   readonly digest: string;
   /** Rows: each is one document, or the documents of one pack. */
   readonly count: number;
+  /** Names of the columns, as `shapeOf` the stage lists them. */
+  readonly columns: readonly string[];
   readonly tokens: number;
   readonly targets: number;
   readonly warnings: readonly Warning[];
-  /** Views of the mapped file; nobody writes to them. */
+  /** A row of a column: a view of the mapped file, to which nobody writes. Throws where the stage has no such column. */
+  column(name: string, row: number): Int32Array;
+  /** Column `input_ids`. */
   ids(row: number): Int32Array;
-  /** −100 where nothing is learned. The label at i is for the token at i, which position i − 1 predicts. */
+  /** Column `labels`: −100 where nothing is learned. The label at i is for the token at i, which position i − 1 predicts. */
   labels(row: number): Int32Array;
-  /** Lengths of the row's documents, which attention never crosses. */
+  /** Tokens of each of the row's documents, which attention never crosses; of a pair, of its three parts together. */
   documents(row: number): Int32Array;
   /** Labels of the row that count: other than −100, and not the first of a document. */
   targetsOf(row: number): number;
+  readonly perDocument: PerDocument;
   /** Where each document of the row came from. */
   places(row: number): readonly Place[];
   /** Tokens of the row that `cutoff_len` cut off. */
@@ -81,18 +104,36 @@ export function openPrepared(folder: string): Prepared {
   const column = (name: string, length: number): Int32Array => readColumn(file, name, length);
   const offsets = (name: string): Float64Array => readOffsets(file, name, manifest.rows + 1);
 
-  const rowOffsets = offsets('row_offsets');
+  const bounds = new Map<string, Float64Array>();
+  const columns = new Map<string, { values: Int32Array; bounds: Float64Array }>();
+  for (const [name, group] of Object.entries(shapeOf(manifest.stage).columns)) {
+    const own = bounds.get(group) ?? offsets(`${group}_offsets`);
+    bounds.set(group, own);
+    columns.set(name, { values: column(name, own.at(-1) ?? 0), bounds: own });
+  }
   const documentOffsets = offsets('document_offsets');
-  const ids = column('input_ids', manifest.tokens);
-  const labels = column('labels', manifest.tokens);
-  const lengths = column('document_lengths', manifest.documents);
-  const truncated = column('document_truncated', manifest.documents);
-  const files = column('source_file', manifest.documents);
-  const lines = column('source_line', manifest.documents);
-  const sourceRows = column('source_row', manifest.documents);
+  const ofDocuments = (name: string): Int32Array => column(name, manifest.documents);
+  const perDocument: PerDocument = {
+    length: ofDocuments('document_lengths'),
+    targets: ofDocuments('document_targets'),
+    truncated: ofDocuments('document_truncated'),
+    truncated_reply: ofDocuments('document_truncated_reply'),
+    file: ofDocuments('source_file'),
+    line: ofDocuments('source_line'),
+    row: ofDocuments('source_row'),
+    get whole() {
+      const { length, truncated } = this;
+      return length.map((fed, i) => fed + truncated[i]);
+    },
+  };
+  const { length: lengths, truncated, file: files, line: lines, row: sourceRows } = perDocument;
   const targets = column('targets', manifest.rows);
 
-  const within = (row: number): readonly [number, number] => [rowOffsets[row], rowOffsets[row + 1]];
+  const rowOf = (name: string, row: number): Int32Array => {
+    const found = columns.get(name);
+    invariant(found !== undefined, `a set of stage ${manifest.stage} has no column ${name}`);
+    return found.values.subarray(found.bounds[row], found.bounds[row + 1]);
+  };
   const placeOf = (document: number): Place => ({
     file: manifest.files[files[document]] ?? '',
     ...(lines[document] > 0 ? { line: lines[document] } : {}),
@@ -107,13 +148,16 @@ export function openPrepared(folder: string): Prepared {
     manifest,
     digest: manifest.digest,
     count: manifest.rows,
+    columns: [...columns.keys()],
     tokens: manifest.tokens,
     targets: manifest.targets,
     warnings: manifest.warnings,
-    ids: (row) => ids.subarray(...within(row)),
-    labels: (row) => labels.subarray(...within(row)),
+    column: rowOf,
+    ids: (row) => rowOf('input_ids', row),
+    labels: (row) => rowOf('labels', row),
     documents: (row) => lengths.subarray(...documentsOf(row)),
     targetsOf: (row) => targets[row],
+    perDocument,
     places(row) {
       const [from, to] = documentsOf(row);
       return Array.from({ length: to - from }, (_, i) => placeOf(from + i));

@@ -2,12 +2,12 @@
 import { z } from 'zod';
 import { type Conflict, field, type SectionOf, section, textList } from '../core/field.ts';
 
-const onlySft = (key: string, why: string) => {
+const onlySft = (key: string, ofTexts: string, ofOthers: string) => {
   return (values: Readonly<Record<string, unknown>>): Conflict | undefined =>
     values[key] === true && values.stage !== 'sft'
       ? {
           keys: [key, 'stage'],
-          message: `\`${key}\` works with \`stage: sft\` only: ${why}`,
+          message: `\`${key}\` works with \`stage: sft\` only: ${values.stage === 'pt' ? ofTexts : ofOthers}`,
           help: `take \`${key}\` out, or set \`stage: sft\``,
         }
       : undefined;
@@ -116,9 +116,17 @@ export const dataSection = section(
       data_seed: { from: ['seed'], value: (v) => v.seed },
     },
     rules: [
-      onlySft('neat_packing', 'texts of `pt` are joined into blocks'),
-      onlySft('train_on_prompt', '`pt` learns every token'),
-      onlySft('mask_history', '`pt` has no turns'),
+      onlySft(
+        'neat_packing',
+        'texts of `pt` are joined into blocks',
+        'rows of the other stages are never packed',
+      ),
+      onlySft(
+        'train_on_prompt',
+        '`pt` learns every token',
+        'the other stages compare or answer whole prompts',
+      ),
+      onlySft('mask_history', '`pt` has no turns', 'the other stages learn the last reply anyway'),
       (v) =>
         v.mask_history && v.train_on_prompt
           ? {

@@ -18,6 +18,7 @@ import type { Example } from './example.ts';
 import { type Format, type Reading, readingOf } from './formats/format.ts';
 import { formats } from './formats/index.ts';
 import { sampleRows } from './permutation.ts';
+import { kindOf, type Stage } from './stage.ts';
 import type { Warning } from './warning.ts';
 
 /** A description, no more: it may be sent to another thread. */
@@ -34,8 +35,6 @@ export type Source = {
 
 /** How its rows are read. */
 export const formatOf = ({ format }: Pick<Source, 'format'>): Format => formats[format]!;
-
-export type Stage = 'pt' | 'sft';
 
 /** Finds each data set. A name that is asked for twice is read once, as LLaMA-Factory does. */
 export async function findSources(
@@ -167,17 +166,32 @@ function spelling(format: Format, row: JsonObject): Format {
 
 function checkStage({ name, files, format, reading }: Source, stage: Stage): void {
   const place = { file: files[0] ?? name };
-  if (reading.ranking) {
+  const kind = kindOf[stage];
+  if (reading.ranking && kind !== 'pairs') {
     throw wrongData(
       place,
       `data set \`${name}\` holds chosen and rejected replies, which \`stage: ${stage}\` cannot learn from`,
-      'choose a data set of single replies; `stage: dpo` is not supported yet',
+      'set `stage: dpo` or `stage: rm`, or choose a data set of single replies',
     );
   }
-  if (stage === 'sft' && format === 'text') {
+  if (!reading.ranking && kind === 'pairs') {
     throw wrongData(
       place,
-      `data set \`${name}\` is plain text, and \`stage: sft\` learns replies`,
+      `\`stage: ${stage}\` learns from a chosen and a rejected reply, and data set \`${name}\` is not said to hold them`,
+      'give it `"ranking": true` and the columns `chosen` and `rejected` in dataset_info.json, or choose another data set',
+    );
+  }
+  if (kind === 'tagged' && reading.columns.kto_tag === null) {
+    throw wrongData(
+      place,
+      `\`stage: kto\` learns from replies that are tagged as wanted or not, and data set \`${name}\` has no such column`,
+      'name it as `kto_tag` under `columns` in dataset_info.json, or choose another data set',
+    );
+  }
+  if (stage !== 'pt' && format === 'text') {
+    throw wrongData(
+      place,
+      `data set \`${name}\` is plain text, and \`stage: ${stage}\` learns replies`,
       'set `stage: pt`, or choose a data set of conversations',
     );
   }

@@ -7,7 +7,8 @@ import type { Place } from '../core/errors.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import { concat } from './chat-template.ts';
 import type { Example } from './example.ts';
-import type { Document } from './prepared-writer.ts';
+import { countTargets } from './labels.ts';
+import type { Document } from './row-batch.ts';
 import type { DataSettings } from './settings.ts';
 
 export type TextJoiner = { add(example: Example): void; end(): void };
@@ -25,7 +26,8 @@ export function createTextJoiner(
 
   const emitBlock = (text: Int32Array, truncated: number, place: Place): void => {
     const ids = concat([begin, text]);
-    emit({ ids, labels: ids, truncated, place });
+    const columns = { input_ids: ids, labels: ids };
+    emit({ columns, targets: countTargets(ids), truncated, truncatedReply: 0, place });
   };
 
   const block = new Int32Array(room);
