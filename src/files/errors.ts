@@ -44,6 +44,12 @@ export const notReadable = defineError('files/not-readable', (path: string, why:
   help: 'check that it is a file and that you may read it',
 }));
 
+export const notRegular = defineError('files/not-a-file', (path: string, found: string) => ({
+  message: `\`${path}\` is ${found}, not a file`,
+  place: { file: path },
+  help: 'name a file; data are read more than once, so write what a pipe gives into a file first',
+}));
+
 export const badJson = defineError('files/json', (place: Place, found: string) => ({
   message: `not valid JSON: ${found}`,
   place,
@@ -65,14 +71,68 @@ export const rowNotObject = defineError('files/row-not-object', (place: Place, f
 export const rowTooLarge = defineError('files/row-too-large', (place: Place, limit: number) => ({
   message: `one row is larger than ${formatBytes(limit)}`,
   place,
-  help: 'a closing quote or bracket may be missing before this row',
+  help: 'a closing quote, a bracket or a line break may be missing; cut the row up if it is meant to be so long',
 }));
 
-export const unknownRowFormat = defineError('files/unknown-format', (path: string) => ({
-  message: `\`${path}\` has no ending that rows can be read from`,
+export const unknownRowFormat = defineError(
+  'files/unknown-format',
+  (path: string, endings: readonly string[]) => ({
+    message: `\`${path}\` has no ending that rows can be read from`,
+    place: { file: path },
+    help: `supported: ${endings.join(', ')}`,
+  }),
+);
+
+export const wrongEnding = defineError(
+  'files/wrong-ending',
+  (path: string, found: string, ending: string) => ({
+    message: `\`${path}\` is ${found} by its first bytes, but is not named so`,
+    place: { file: path },
+    help: `rename it to end in ${ending}`,
+  }),
+);
+
+export const badGzip = defineError('files/gzip', (path: string, what: string) => ({
+  message: `not a sound gzip file: ${what}`,
   place: { file: path },
-  help: 'supported now: .json, .jsonl, .txt',
+  help: 'the file is damaged or incomplete; download or copy it again',
 }));
+
+export const badTable = defineError('files/table', (place: Place, what: string) => ({
+  message: `not a sound table: ${what}`,
+  place,
+  help: 'mend the file there; a cell with a separator, a quote or a line break stands in double quotes, a quote in it is written twice',
+}));
+
+export const badParquet = defineError('files/parquet', (place: Place, what: string) => ({
+  message: `not a sound parquet file: ${what}`,
+  place,
+  help: 'the file is damaged, incomplete or hostile; download or copy it again',
+}));
+
+export const unsupportedParquet = defineError(
+  'files/parquet-unsupported',
+  (place: Place, what: string) => ({
+    message: `this parquet file cannot be read: ${what}`,
+    place,
+    help: 'write it anew, as `pyarrow.parquet.write_table` does without options, or as .jsonl',
+  }),
+);
+
+export const badArrow = defineError('files/arrow', (place: Place, what: string) => ({
+  message: `not a sound Arrow file: ${what}`,
+  place,
+  help: 'the file is damaged, incomplete or hostile; download or copy it again',
+}));
+
+export const unsupportedArrow = defineError(
+  'files/arrow-unsupported',
+  (place: Place, what: string) => ({
+    message: `this Arrow file cannot be read: ${what}`,
+    place,
+    help: 'write that column as text, numbers, lists or structs of them, or the file as .jsonl',
+  }),
+);
 
 export const badSafetensors = defineError(
   'files/safetensors',

@@ -2,6 +2,7 @@
  * @file JSON (RFC 8259) read so that it can be printed as Python prints it: number text and key order
  * are kept where JavaScript would lose them, and a syntax error has its line and column.
  */
+import { isUtf8 } from 'node:buffer';
 import { readFileSync } from 'node:fs';
 import type { Place } from '../core/errors.ts';
 import { badJson, notUtf8, readFault } from './errors.ts';
@@ -43,10 +44,10 @@ export type JsonValue =
 const keyOrder: unique symbol = Symbol('key order');
 
 /** Deeper nesting is refused: Python refuses it near 1000, and recursion is safe below it. */
-const maxDepth = 500;
+export const maxDepth = 500;
 
-/** Numbers with a fraction, exponent, minus zero or many digits; keys that look like an index; deep nesting. */
-const unusual = /[\d][.eE]|-0|\d{16}|"\d+"\s*:|(?:[[{]\s*){100}/;
+/** In one row: a hundred thousand times what a conversation has. Millions of empty ones would fill the memory. */
+const maxLists = 1_000_000;
 
 const isIndex = (key: string): boolean => /^(0|[1-9]\d{0,9})$/.test(key);
 
@@ -63,21 +64,115 @@ export function jsonKeys(object: JsonObject): readonly string[] {
 }
 
 export type ParseOptions = {
-  /** Refuses a key that stands twice in one object; otherwise the last one wins, as in Python. */
-  readonly uniqueKeys?: boolean;
+  /**
+   * Refuses what other readers drop or change in silence: a key that stands twice in one object (of which Python
+   * keeps the last) and half of a surrogate pair (which is no text, and no tokenizer can take).
+   */
+  readonly strict?: boolean;
 };
 
 /** Parses text. `place` is where the text begins: its file, and its line where that is not 1. */
 export function parseJson(text: string, place: Place, options: ParseOptions = {}): JsonValue {
   if (text.charCodeAt(0) === 0xfeff) text = text.slice(1);
-  if (!options.uniqueKeys && !unusual.test(text)) {
-    try {
-      return JSON.parse(text) as JsonValue;
-    } catch {
-      // The exact parser finds the fault again, and its place.
-    }
+  const strict = options.strict ?? false;
+  return parseFast(text, strict) ?? parseExactly(text, place, strict);
+}
+
+/** Texts that are longer are surveyed before `JSON.parse` builds what may be millions of lists. */
+const largeText = 1 << 20;
+
+/** A number outside of quotes whose text JavaScript may not keep (inside of them it is a false alarm). */
+const oddNumber = /(?:^|[[,:])\s*(-0|-?\d+(?:[.eE]|\d{15})[-+.eE\d]*)/g;
+const halfPair = /\\u[dD][89a-fA-F]/;
+
+/**
+ * What `JSON.parse` makes of the text, where that is exact; undefined where it is not, or where the text is no JSON,
+ * whose fault and place the exact parser then finds.
+ */
+function parseFast(text: string, strict: boolean): JsonValue | undefined {
+  if (text.length > largeText && isHuge(text, strict)) return undefined;
+  let value: JsonValue;
+  try {
+    value = JSON.parse(text) as JsonValue;
+  } catch {
+    return undefined;
   }
-  return parseExactly(text, place, options.uniqueKeys ?? false);
+  const survey: Survey = { keys: 0, numbers: false, reordered: false };
+  if (!look(value, 0, survey) || survey.reordered) return undefined;
+  if (survey.numbers && losesNumbers(text)) return undefined;
+  if (strict && survey.keys !== countKeys(text)) return undefined;
+  if (strict && text.includes('\\u') && halfPair.test(text)) return undefined;
+  return value;
+}
+
+type Survey = { keys: number; numbers: boolean; reordered: boolean };
+
+/** Goes through a parsed value; false where it is nested too deep. */
+function look(value: JsonValue, depth: number, survey: Survey): boolean {
+  if (typeof value === 'number') survey.numbers = true;
+  if (typeof value !== 'object' || value === null) return true;
+  if (depth > maxDepth) return false;
+  if (Array.isArray(value)) {
+    for (const item of value as readonly JsonValue[]) {
+      if (!look(item, depth + 1, survey)) return false;
+    }
+    return true;
+  }
+  let first = true;
+  for (const key in value) {
+    // JavaScript puts keys that look like an index in front, so the first one tells.
+    if (first && isIndex(key)) survey.reordered = true;
+    first = false;
+    survey.keys++;
+    if (!look((value as JsonObject)[key]!, depth + 1, survey)) return false;
+  }
+  return true;
+}
+
+function losesNumbers(text: string): boolean {
+  oddNumber.lastIndex = 0;
+  for (let found = oddNumber.exec(text); found; found = oddNumber.exec(text)) {
+    if (String(Number(found[1])) !== found[1]) return true;
+  }
+  return false;
+}
+
+/**
+ * How many keys a sound JSON text holds, those that stand twice counted twice. One with a space before its colon, or
+ * a backslash at its end, is missed: then the count does not fit, and the exact parser looks.
+ */
+function countKeys(text: string): number {
+  let count = 0;
+  for (let at = text.indexOf('":'); at >= 0; at = text.indexOf('":', at + 2)) {
+    // Inside of a text a quote has a backslash before it.
+    if (text.charCodeAt(at - 1) !== 92) count++;
+  }
+  return count;
+}
+
+/** Whether brackets are nested deeper, or more of them open, than we read; found without building anything. */
+function isHuge(text: string, strict: boolean): boolean {
+  let depth = 0;
+  let opened = 0;
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === 34) {
+      do {
+        at = text.indexOf('"', at + 1);
+        if (at < 0) return false;
+      } while (isEscaped(text, at));
+    } else if (code === 91 || code === 123) {
+      if (++depth > maxDepth || (++opened > maxLists && strict)) return true;
+    } else if (code === 93 || code === 125) depth--;
+  }
+  return false;
+}
+
+/** Whether an odd number of backslashes stands before the quote at `at`. */
+function isEscaped(text: string, at: number): boolean {
+  let from = at;
+  while (text.charCodeAt(from - 1) === 92) from--;
+  return (at - from) % 2 === 1;
 }
 
 /** Reads and parses a file of ordinary size (configs, indexes, manifests). */
@@ -91,17 +186,16 @@ export function readJson(path: string): JsonValue {
   return parseJson(decodeUtf8(bytes, { file: path }), { file: path });
 }
 
-const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-
 /** Text of UTF-8 bytes; anything else is an error that names the place. */
 export function decodeUtf8(bytes: Uint8Array, place: Place): string {
-  try {
-    return strict.decode(bytes);
-  } catch {
-    const utf16 =
-      (bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff);
-    throw notUtf8(place, utf16 ? ' (it begins as UTF-16 does)' : '');
+  if (isUtf8(bytes)) {
+    const { buffer, byteOffset, byteLength } = bytes;
+    const same = bytes instanceof Buffer ? bytes : Buffer.from(buffer, byteOffset, byteLength);
+    return same.toString('utf8');
   }
+  const utf16 =
+    (bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff);
+  throw notUtf8(place, utf16 ? ' (it begins as UTF-16 does)' : '');
 }
 
 const literals: readonly (readonly [string, null | boolean])[] = [
@@ -112,8 +206,9 @@ const literals: readonly (readonly [string, null | boolean])[] = [
 const numberPattern = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
 const spacePattern = /[ \t\n\r]*/y;
 
-function parseExactly(text: string, start: Place, uniqueKeys: boolean): JsonValue {
+function parseExactly(text: string, start: Place, strict: boolean): JsonValue {
   let at = 0;
+  let opened = 0;
 
   const fail = (offset: number, found: string): never => {
     throw badJson(placeAt(text, offset, start), found);
@@ -131,28 +226,45 @@ function parseExactly(text: string, start: Place, uniqueKeys: boolean): JsonValu
 
   const string = (): string => {
     const from = at;
-    let escaped = false;
-    for (at++; text[at] !== '"'; at++) {
-      const code = text.charCodeAt(at);
-      if (at >= text.length) fail(from, 'a text in quotes is never closed');
+    let end = text.indexOf('"', from + 1);
+    while (end >= 0 && isEscaped(text, end)) end = text.indexOf('"', end + 1);
+    try {
+      const result = JSON.parse(end < 0 ? '' : text.slice(from, end + 1)) as string;
+      at = end + 1;
+      if (strict && !result.isWellFormed()) {
+        const half = result.match(/[\ud800-\udbff](?![\udc00-\udfff])|[\udc00-\udfff]/u)![0];
+        const code = half.charCodeAt(0).toString(16);
+        fail(from, `in this text \`\\u${code}\` stands alone: it is half of a surrogate pair`);
+      }
+      return result;
+    } catch (error) {
+      if (!(error instanceof SyntaxError)) throw error;
+      return stringFault(from);
+    }
+  };
+
+  /** What is wrong with the text in quotes that begins at `from`. */
+  const stringFault = (from: number): never => {
+    for (let i = from + 1; i < text.length; i++) {
+      const code = text.charCodeAt(i);
       if (code === 10 || code === 13) fail(from, 'a text in quotes is not closed on its line');
-      if (code < 0x20) fail(at, `a control character (code ${code}) stands in a text`);
+      if (code < 0x20) fail(i, `a control character (code ${code}) stands in a text`);
       if (code !== 92) continue;
-      escaped = true;
-      const next = text[++at] ?? 'the end';
-      if (!'"\\/bfnrtu'.includes(next)) fail(at - 1, `\`\\${next}\` is no escape`);
-      if (next === 'u' && !/^[0-9a-fA-F]{4}$/.test(text.slice(at + 1, at + 5))) {
-        fail(at - 1, '`\\u` needs four hexadecimal digits');
+      const next = text[++i] ?? 'the end';
+      if (!'"\\/bfnrtu'.includes(next)) fail(i - 1, `\`\\${next}\` is no escape`);
+      if (next === 'u' && !/^[0-9a-fA-F]{4}$/.test(text.slice(i + 1, i + 5))) {
+        fail(i - 1, '`\\u` needs four hexadecimal digits');
       }
     }
-    at++;
-    const raw = text.slice(from, at);
-    return escaped ? (JSON.parse(raw) as string) : raw.slice(1, -1);
+    return fail(from, 'a text in quotes is never closed');
   };
 
   const value = (depth: number): JsonValue => {
     if (depth > maxDepth) return fail(at, `nested more than ${maxDepth} deep`);
     const character = text[at];
+    if (strict && (character === '{' || character === '[') && ++opened > maxLists) {
+      fail(at, `more than ${maxLists} lists and objects`);
+    }
     if (character === '{') return object(depth);
     if (character === '[') return array(depth);
     if (character === '"') return string();
@@ -203,7 +315,9 @@ function parseExactly(text: string, start: Place, uniqueKeys: boolean): JsonValu
       if (text[at] !== '"') fail(at, `expected a key in double quotes, found ${seen()}`);
       const keyAt = at;
       const key = string();
-      if (uniqueKeys && Object.hasOwn(result, key)) fail(keyAt, `the key "${key}" stands twice`);
+      if (strict && Object.hasOwn(result, key)) {
+        fail(keyAt, `the key "${key}" stands twice in one object`);
+      }
       space();
       if (text[at] !== ':') fail(at, `expected \`:\` after the key "${key}", found ${seen()}`);
       at++;

@@ -106,7 +106,7 @@ function parseHeader(path: string, bytes: Uint8Array): JsonObject {
   let header: JsonValue;
   try {
     const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-    header = parseJson(text, { file: path }, { uniqueKeys: true });
+    header = parseJson(text, { file: path }, { strict: true });
   } catch (error) {
     const why = error instanceof TuneryError ? error.message : 'not UTF-8';
     throw badSafetensors(path, undefined, `its header is broken: ${why}`);
