@@ -234,6 +234,11 @@ export const noSuchRow = defineError('data/no-such-row', (row: number, rows: num
   help: undefined,
 }));
 
+export const textNotFound = defineError('data/no-such-row', (text: string) => ({
+  message: `none of the rows that were looked at holds \`${text}\``,
+  help: 'it is looked for in the text as it is fed, special tokens and all, upper and lower case apart; `--rows 0..` looks at every row',
+}));
+
 export const noSuchSet = defineError('data/no-such-set', (key: string) => ({
   message: `there is no such set: \`${key}\` names no data`,
   help: `set \`${key}\``,

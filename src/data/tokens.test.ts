@@ -7,7 +7,7 @@ import { openTemplate } from './open-template.ts';
 import { encodeOptions, prepare } from './prepare.ts';
 import { type DataSettings, dataSection } from './settings.ts';
 import { findSources } from './sources.ts';
-import { type Token, type TokenRow, tokensOfRow } from './tokens.ts';
+import { type Token, type TokenRow, tokensOfRows } from './tokens.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -45,8 +45,9 @@ async function view(
   const prepared = sets.train!;
   const sources = await findSources(data.dataset, data.dataset_dir, 'sft', () => {});
   const conversations = { sources, options: encodeOptions({ data, template }) };
+  const [shown] = tokensOfRows([row], { prepared, tokenizer, conversations });
   return {
-    view: tokensOfRow(row, { prepared, tokenizer, conversations }),
+    view: shown!,
     ids: [...prepared.ids(row)],
     labels: [...prepared.labels(row)],
   };

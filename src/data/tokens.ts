@@ -1,33 +1,38 @@
 /**
  * @file A row token by token: what is fed, what of it is learned, and what was cut off. It is read from the
- * Prepared set itself; the example is encoded again only to know prompts from replies, and must agree.
+ * Prepared set itself; the example is encoded again only to know prompts from replies and what was cut, and must agree.
  */
-import { invariant, type Place } from '../core/errors.ts';
-import { readRows } from '../files/rows.ts';
-import { tokenBytes } from '../tokenizer/byte-level.ts';
+import type { Place } from '../core/errors.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
-import { type EncodeOptions, encodeTurns } from './encode-example.ts';
-import type { Example } from './example.ts';
-import { ignored } from './labels.ts';
+import type { EncodeOptions } from './encode-example.ts';
+import { type FoundExamples, findExamples } from './find-examples.ts';
 import type { Prepared } from './prepared.ts';
-import { formatOf, type Source } from './sources.ts';
+import type { Source } from './sources.ts';
+import { kindOf } from './stage.ts';
+import { bareDocuments } from './token-documents.ts';
+import { type TokenText, textsOf } from './token-text.ts';
 
-export type TokenState = 'trained' | 'masked' | 'truncated';
+/**
+ * `measured` is fed for its probability and not learned from (the KL pair of `kto`); `truncated` is what
+ * `cutoff_len` cut off; `unfed` stands in the data and no model gets it (the reply of a prompt of `ppo`).
+ */
+export type TokenState = 'trained' | 'masked' | 'measured' | 'truncated' | 'unfed';
 
-export type Token = {
+export type Token = TokenText & {
   readonly id: number;
-  /** What it writes; bytes that are no character by themselves are written `\xe6`. */
-  readonly text: string;
   readonly state: TokenState;
   readonly special: boolean;
   /** Of which part of the conversation; undefined in plain text. */
   readonly part?: 'prompt' | 'reply';
-  /** Where another token than this one is learned here. */
+  /** Where another token than this one is learned here: its id, and what it writes. */
   readonly label?: number;
+  readonly learns?: string;
 };
 
 export type TokenDocument = {
   readonly place: Place;
+  /** Which of the row's texts it is, where a row is more than documents of a pack: `prompt`, `chosen`, … */
+  readonly name?: string;
   /** In their order; what was cut off stands where it was cut. */
   readonly tokens: readonly Token[];
 };
@@ -37,105 +42,67 @@ export type TokenRow = {
   readonly fed: number;
   readonly trained: number;
   readonly truncated: number;
+  /** Of `kto`: whether the reply is wanted. */
+  readonly wanted?: boolean;
   readonly documents: readonly TokenDocument[];
 };
 
 export type TokenInput = {
   readonly prepared: Prepared;
   readonly tokenizer: Tokenizer;
-  /** For conversations: where they came from, and how they were encoded. */
+  /** For what a template renders: where it came from, and how it was encoded. */
   readonly conversations?: { readonly sources: readonly Source[]; readonly options: EncodeOptions };
 };
 
-/** A row of the set, as it is fed. */
-export function tokensOfRow(row: number, input: TokenInput): TokenRow {
-  const { prepared } = input;
-  const [ids, labels] = [prepared.ids(row), prepared.labels(row)];
-  const places = prepared.places(row);
-  let from = 0;
-  const documents = Array.from(prepared.documents(row), (length, i): TokenDocument => {
-    const place = places[i];
-    const fed = {
-      ids: ids.subarray(from, from + length),
-      labels: labels.subarray(from, from + length),
-    };
-    from += length;
-    return { place, tokens: documentTokens(fed, place, input) };
-  });
+/** Rows whose examples are looked up in one reading of their files. */
+const rowsAtOnce = 256;
+
+/** Rows of the set, as they are fed. */
+export function* tokensOfRows(rows: Iterable<number>, input: TokenInput): Generator<TokenRow> {
+  const waiting = Iterator.from(rows);
+  for (;;) {
+    const some = [...waiting.take(rowsAtOnce)];
+    if (some.length === 0) return;
+    const places = some.flatMap((row) => input.prepared.places(row));
+    const found = findExamples(places, input.conversations?.sources ?? []);
+    for (const row of some) yield tokenRow(row, input, found);
+  }
+}
+
+function tokenRow(row: number, input: TokenInput, found: FoundExamples): TokenRow {
+  const { prepared, tokenizer } = input;
+  const kind = kindOf[prepared.manifest.stage];
+  const documents = bareDocuments[kind](row, input, found).map(
+    ({ tokens, ...document }): TokenDocument => ({
+      ...document,
+      tokens: written(tokens, tokenizer),
+    }),
+  );
   const all = documents.flatMap(({ tokens }) => tokens);
-  const count = (state: TokenState): number => all.filter((token) => token.state === state).length;
+  const count = (...states: readonly TokenState[]): number =>
+    all.filter(({ state }) => states.includes(state)).length;
   return {
     row,
-    fed: ids.length,
+    fed: count('trained', 'masked', 'measured'),
     trained: count('trained'),
     truncated: count('truncated'),
+    ...(kind === 'tagged' ? { wanted: prepared.column('kto_tag', row)[0] === 1 } : {}),
     documents,
   };
 }
 
-type Fed = { readonly ids: Int32Array; readonly labels: Int32Array };
+/** A token before its text is known. */
+export type Bare = Pick<Token, 'id' | 'state' | 'part' | 'label'>;
+export type BareDocument = Omit<TokenDocument, 'tokens'> & { readonly tokens: readonly Bare[] };
 
-function documentTokens({ ids, labels }: Fed, place: Place, input: TokenInput): Token[] {
-  const { tokenizer, conversations } = input;
-  const show = (id: number) => ({
-    id,
-    text: textOf(id, tokenizer),
-    special: tokenizer.isSpecial(id),
+function written(tokens: readonly Bare[], tokenizer: Tokenizer): Token[] {
+  const texts = textsOf(
+    tokens.map(({ id }) => id),
+    tokenizer,
+  );
+  return tokens.map((token, i): Token => {
+    const [learns] = token.label === undefined ? [] : textsOf([token.label], tokenizer);
+    const special = tokenizer.isSpecial(token.id);
+    return { ...token, ...texts[i], special, ...(learns ? { learns: learns.text } : {}) };
   });
-  const fed = Array.from(ids, (id, i): Token => {
-    const label = labels[i];
-    // Nothing stands before a document's first token that could predict it.
-    const state = label === ignored || i === 0 ? 'masked' : 'trained';
-    return { ...show(id), state, ...(label !== ignored && label !== id ? { label } : {}) };
-  });
-  if (!conversations) return fed;
-
-  const example = findExample(conversations.sources, place);
-  const { turns, labeled } = encodeTurns(example, conversations.options);
-  const same = labeled.ids.length === ids.length && labeled.ids.every((id, i) => id === ids[i]);
-  invariant(same, `row ${place.row} of ${place.file} is not what was prepared`);
-
-  const tokens: Token[] = [];
-  let at = 0;
-  for (const [i, { source, target }] of turns.entries()) {
-    for (const [part, whole, kept] of [
-      ['prompt', source, labeled.kept[i].source],
-      ['reply', target, labeled.kept[i].target],
-    ] as const) {
-      for (let j = 0; j < kept; j++) tokens.push({ ...fed[at++], part });
-      for (const id of whole.subarray(kept)) tokens.push({ ...show(id), state: 'truncated', part });
-    }
-  }
-  // The stop token that an `efficient_eos` template puts after all turns.
-  while (at < fed.length) tokens.push({ ...fed[at++], part: 'reply' });
-  return tokens;
-}
-
-/** The example that a document was made of, read again. */
-function findExample(sources: readonly Source[], place: Place): Example {
-  for (const source of sources) {
-    const { files, reading } = source;
-    if (!files.includes(place.file)) continue;
-    for (const found of readRows(place.file)) {
-      if (found.place.row === place.row)
-        return formatOf(source).read(found.value, reading, found.place);
-    }
-  }
-  throw new Error(`internal error: row ${place.row} of ${place.file} is gone`);
-}
-
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-
-function textOf(id: number, tokenizer: Tokenizer): string {
-  const token = tokenizer.tokenOf(id);
-  if (token === undefined) return '';
-  if (tokenizer.addedTokens.some((added) => added.id === id)) return token;
-  const bytes = tokenBytes(token);
-  try {
-    return utf8.decode(bytes);
-  } catch {
-    return Array.from(bytes, (byte) =>
-      byte < 0x80 ? String.fromCharCode(byte) : `\\x${byte.toString(16).padStart(2, '0')}`,
-    ).join('');
-  }
 }

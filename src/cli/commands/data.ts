@@ -1,17 +1,22 @@
-/** @file `tunery data …`: what the model learns from, before it does. */
+/** @file `tunery data tokens`: what the model learns from, before it does. */
 import { z } from 'zod';
-import { formatPlace } from '../../core/errors.ts';
 import { field } from '../../core/field.ts';
-import { noSuchRow, noSuchSet } from '../../data/errors.ts';
+import { noSuchRow, noSuchSet, textNotFound } from '../../data/errors.ts';
 import { encodeOptions } from '../../data/prepare.ts';
+import type { Prepared } from '../../data/prepared.ts';
 import { dataSection } from '../../data/settings.ts';
 import { findSources } from '../../data/sources.ts';
-import { type Token, type TokenInput, type TokenRow, tokensOfRow } from '../../data/tokens.ts';
+import { type TokenInput, tokensOfRows } from '../../data/tokens.ts';
+import { tokenPage } from '../../data/tokens-html.ts';
+import { writeFileAtomic } from '../../files/atomic.ts';
 import { methodSection } from '../../methods/settings.ts';
 import { modelSection } from '../../models/settings.ts';
-import { prepareJob } from '../../runs/prepare-job.ts';
+import type { JobData } from '../../runs/prepare-job.ts';
+import type { Job } from '../../train/job.ts';
 import { defineCommand } from '../command.ts';
-import { openSource } from '../open-source.ts';
+import { badOption, oneOf } from '../errors.ts';
+import { openData } from '../open-data.ts';
+import { painted, table } from '../token-view.ts';
 
 export const dataTokensCommand = defineCommand({
   name: 'data tokens',
@@ -20,93 +25,128 @@ export const dataTokensCommand = defineCommand({
   examples: [
     'tunery data tokens examples/smollm2_lora_sft.yaml',
     'tunery data tokens examples/smollm2_lora_sft.yaml --row 17 cutoff_len=64',
+    'tunery data tokens examples/smollm2_lora_sft.yaml --find "Tunery" --rows 0..50',
+    'tunery data tokens examples/smollm2_lora_sft.yaml --html tokens.html',
     'tunery data tokens examples/smollm2_lora_sft.yaml --eval --json',
   ],
   sections: [modelSection, methodSection, dataSection],
   options: {
-    row: field(z.int().min(0).default(0), {
-      help: 'Which row of the set, from 0.',
+    row: field(z.int().min(0).nullable().default(null), {
+      help: 'Which row of the set, from 0; the first if nothing is said.',
     }),
-    eval: field(z.boolean().default(false), { help: 'A row of the evaluation set.' }),
+    rows: field(z.string().nullable().default(null), {
+      help: 'Rows from one to another, both with, as `0..9`; `100..` goes on to the end.',
+    }),
+    find: field(z.string().nullable().default(null), {
+      help: 'Rows that hold this text, as it is fed: the first one; with `--rows` or `--html` all of them.',
+    }),
+    html: field(z.string().nullable().default(null), {
+      help: 'Write a page to this file that opens in a browser and needs nothing else. Without `--row`, `--rows` or `--find` it has the first hundred rows.',
+    }),
+    eval: field(z.boolean().default(false), { help: 'Rows of the evaluation set.' }),
   },
 
-  async run(job, { options, json, print, note, emit, color, signal, progress }) {
-    const { data, method, model } = job;
-    const source = await openSource(model, { note, progress, signal });
-    const { sets, tokenizer, opened } = await prepareJob(job, source, {
-      signal,
-      progress: (examples) => progress(`${examples} rows tokenized`),
-    });
-    progress(null);
-    for (const { message, place, help } of [...(opened?.warnings ?? []), ...sets.warnings]) {
-      note(`warning: ${place ? `${formatPlace(place)}: ` : ''}${message}\n  help: ${help}`);
-    }
-    const prepared = options.eval ? sets.eval : sets.train;
+  async run(job, context) {
+    const { options, json, print, emit, progress, color, columns } = context;
+    if (options.row !== null && options.rows !== null)
+      throw oneOf('data tokens', '--row', '--rows');
+    const range = options.rows === null ? undefined : parseRange(options.rows);
+    const ready = await openData(job, context);
+    const prepared = options.eval ? ready.sets.eval : ready.sets.train;
     if (!prepared) throw noSuchSet(options.eval ? 'eval_dataset' : 'dataset');
-    if (options.row >= prepared.count) throw noSuchRow(options.row, prepared.count);
+    const input = await tokenInput(job, ready, prepared);
 
-    const names = [...data.dataset, ...data.eval_dataset];
-    const conversations = opened &&
-      method.stage === 'sft' && {
-        sources: await findSources(names, data.dataset_dir, 'sft', () => {}),
-        options: encodeOptions({ data, template: opened.template }),
-      };
-    const input: TokenInput = { prepared, tokenizer, ...(conversations ? { conversations } : {}) };
-    const row = tokensOfRow(options.row, input);
-    if (json) emit({ ...row, rows: prepared.count, digest: prepared.digest });
-    else print(color ? painted(row, prepared.count) : table(row, prepared.count));
+    const chosen = chooseRows(prepared, { ...options, range });
+    const rows = tokensOfRows(
+      options.find === null ? chosen : rowsWith(options.find, chosen, input, context),
+      input,
+    );
+    const { count, digest } = prepared;
+    if (options.html !== null) {
+      const title = (options.eval ? job.data.eval_dataset : job.data.dataset).join(', ');
+      const page = tokenPage({ title, count, digest, rows });
+      progress(null);
+      if (page.rows === 0) throw textNotFound(options.find ?? '');
+      writeFileAtomic(options.html, page.html);
+      const full = page.full ? ', which is all that a page holds' : '';
+      if (json) emit({ file: options.html, rows: page.rows, full: page.full });
+      print(`${page.rows} of ${count} rows in ${options.html}${full}`);
+      return undefined;
+    }
+    let shown = 0;
+    for (const row of rows) {
+      progress(null);
+      if (json) emit({ ...row, rows: count, digest });
+      else
+        print(
+          `${shown > 0 ? '\n' : ''}${color ? painted(row, count, columns) : table(row, count)}`,
+        );
+      shown++;
+      if (options.find !== null && !range) break;
+    }
+    if (shown === 0) throw textNotFound(options.find ?? '');
     return undefined;
   },
 });
 
-const heading = (row: TokenRow, count: number): string =>
-  `row ${row.row} of ${count}: ${row.fed} tokens are fed, ${row.trained} learned` +
-  (row.truncated > 0 ? `, ${row.truncated} cut off` : '');
-
-const ansi = (...codes: readonly number[]): string => `\u001b[${codes.join(';')}m`;
-const reset = ansi(0);
-const styles = {
-  trained: ansi(32),
-  'trained special': ansi(1, 32),
-  masked: ansi(2),
-  'masked special': ansi(36),
-  truncated: ansi(9, 31),
-} as const;
-
-function styleOf({ state, special }: Token): string {
-  if (state === 'truncated' || !special) return styles[state];
-  return styles[`${state} special` as const];
+async function tokenInput(
+  { data, method }: Pick<Job, 'data' | 'method'>,
+  { tokenizer, opened }: JobData,
+  prepared: Prepared,
+): Promise<TokenInput> {
+  if (!opened || method.stage === 'pt') return { prepared, tokenizer };
+  const names = [...data.dataset, ...data.eval_dataset];
+  const sources = await findSources(names, data.dataset_dir, method.stage, () => {});
+  const options = encodeOptions({ data, template: opened.template });
+  return { prepared, tokenizer, conversations: { sources, options } };
 }
 
-/** Running text in colors, with a faint bar between tokens. */
-function painted(row: TokenRow, count: number): string {
-  const bar = `${ansi(2)}│${reset}`;
-  const visible = (text: string): string =>
-    text.replaceAll('\r', '␍').replaceAll('\t', '␉').replaceAll('\n', '↵');
-  const documents = row.documents.map(({ place, tokens }) => {
-    const text = tokens
-      .map((token) => {
-        const breaks = token.text.includes('\n') ? '\n' : '';
-        return `${styleOf(token)}${visible(token.text)}${reset}${breaks === '' ? bar : breaks}`;
-      })
-      .join('');
-    return `${ansi(4)}${formatPlace(place)}${reset}\n${text}`;
-  });
-  const legend = Object.entries(styles)
-    .map(([name, style]) => `${style}${name}${reset}`)
-    .join('  ');
-  return [heading(row, count), legend, '', ...documents].join('\n');
+type Range = { readonly from: number; readonly to: number };
+
+function parseRange(text: string): Range {
+  const found = /^(\d{1,12})\.\.(\d{0,12})$/.exec(text);
+  const [, from = '', to = ''] = found ?? [];
+  const range = { from: Number(from), to: to === '' ? Number.POSITIVE_INFINITY : Number(to) };
+  if (found && range.to >= range.from) return range;
+  throw badOption('--rows', 'rows from one to another, as `0..9`', `\`${text}\``);
 }
 
-/** One token a line, for files and pipes. */
-function table(row: TokenRow, count: number): string {
-  const documents = row.documents.flatMap(({ place, tokens }) => [
-    formatPlace(place),
-    ...tokens.map((token, i) => {
-      const kind = token.special ? `${token.state} special` : token.state;
-      const label = token.label === undefined ? '' : `  learns ${token.label}`;
-      return `${String(i).padStart(6)}  ${String(token.id).padStart(7)}  ${kind.padEnd(17)}  ${(token.part ?? '').padEnd(6)}  ${JSON.stringify(token.text)}${label}`;
-    }),
-  ]);
-  return [heading(row, count), ...documents].join('\n');
+/** Rows of a page for which no rows were named. */
+const rowsOfPage = 100;
+
+type Choice = {
+  readonly row: number | null;
+  readonly range: Range | undefined;
+  readonly find: string | null;
+  readonly html: string | null;
+};
+
+function chooseRows({ count }: Prepared, { row, range, find, html }: Choice): Iterable<number> {
+  const from = row ?? range?.from ?? 0;
+  if (from >= count) throw noSuchRow(from, count);
+  const alone = row !== null || (find === null && html === null);
+  const last = alone ? from : find === null ? rowsOfPage - 1 : count - 1;
+  return between(from, Math.min(range?.to ?? last, count - 1));
+}
+
+function* between(from: number, to: number): Generator<number> {
+  for (let row = from; row <= to; row++) yield row;
+}
+
+/** Rows whose text, as it is fed, holds what is looked for. */
+function* rowsWith(
+  text: string,
+  rows: Iterable<number>,
+  { prepared, tokenizer }: TokenInput,
+  { progress, signal }: { progress: (text: string | null) => void; signal: AbortSignal },
+): Generator<number> {
+  const columns = prepared.columns.filter((name) => name.endsWith('ids'));
+  for (const row of rows) {
+    if (row % 1000 === 0) {
+      signal.throwIfAborted();
+      progress(`looked at ${row.toLocaleString('en')} rows`);
+    }
+    if (columns.some((name) => tokenizer.decode(prepared.column(name, row)).includes(text)))
+      yield row;
+  }
 }

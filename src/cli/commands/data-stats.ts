@@ -1,0 +1,70 @@
+/** @file `tunery data stats`: a Prepared set in figures, before anything is learned from it. */
+import { z } from 'zod';
+import { field } from '../../core/field.ts';
+import { noSuchSet } from '../../data/errors.ts';
+import { histogram } from '../../data/histogram.ts';
+import { dataSection } from '../../data/settings.ts';
+import { findSources } from '../../data/sources.ts';
+import { measure } from '../../data/stats.ts';
+import { advise, cutoffChoices } from '../../data/stats-advice.ts';
+import { workOf } from '../../data/stats-work.ts';
+import { methodSection } from '../../methods/settings.ts';
+import { modelSection } from '../../models/settings.ts';
+import { orderOfJob } from '../../runs/plan-of-job.ts';
+import { trainSection } from '../../train/settings.ts';
+import { defineCommand } from '../command.ts';
+import { openData } from '../open-data.ts';
+import { statsView } from '../stats-view.ts';
+
+export const dataStatsCommand = defineCommand({
+  name: 'data stats',
+  summary:
+    'Count what a data set comes to: rows, tokens, lengths, what `cutoff_len` cuts and where, sources, scripts, duplicates, steps, padding.',
+  examples: [
+    'tunery data stats examples/smollm2_lora_sft.yaml',
+    'tunery data stats examples/smollm2_lora_sft.yaml cutoff_len=128 --json',
+  ],
+  sections: [modelSection, methodSection, dataSection, trainSection],
+  options: {
+    eval: field(z.boolean().default(false), { help: 'The evaluation set.' }),
+  },
+
+  async run(job, context) {
+    const { options, json, emit, print, columns, color } = context;
+    const { data, method } = job;
+    const { sets, tokenizer } = await openData(job, context);
+    const prepared = options.eval ? sets.eval : sets.train;
+    if (!prepared) throw noSuchSet(options.eval ? 'eval_dataset' : 'dataset');
+
+    const packed = data.packing && method.stage === 'sft' && !options.eval;
+    // LLaMA-Factory takes one off where it packs.
+    const cutoff = packed ? data.cutoff_len - 1 : data.cutoff_len;
+    const measured = measure(prepared, tokenizer);
+    const work = workOf(prepared, orderOfJob(job), packed ? cutoff : undefined);
+    const bounds = method.stage !== 'pt' || !data.packing;
+    const figures = { ...measured, work, cutoff, bounds };
+    if (json) {
+      const { stats, lengths } = measured;
+      const more = {
+        cutoff_len: cutoff,
+        choices: bounds ? cutoffChoices({ lengths, cutoff }) : [],
+      };
+      const advice = advise(figures);
+      emit({
+        ...stats,
+        ...more,
+        histogram: histogram(lengths),
+        work,
+        advice,
+        digest: prepared.digest,
+      });
+      return undefined;
+    }
+    const names = options.eval ? data.eval_dataset : data.dataset;
+    const sources = await findSources(names, data.dataset_dir, method.stage, () => {});
+    const nameOf = (file: string): string =>
+      sources.find(({ files }) => files.includes(file))?.name ?? file;
+    print(statsView({ ...figures, nameOf, columns, color }));
+    return undefined;
+  },
+});
