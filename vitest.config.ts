@@ -6,6 +6,8 @@ export default defineConfig({
     // A suite that trains holds both cores; more workers than that only fight for them.
     maxWorkers: 2,
     testTimeout: 60_000,
+    // No test asks a real hub; those of the hub's client speak to a server of their own.
+    env: { HF_HUB_OFFLINE: '1' },
     pool: 'forks',
     reporters: ['default', './scripts/closing-line.ts'],
   },

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, expect, test, vi } from 'vitest';
-import { findSnapshot, hubCacheFolder, isHubId, listHubModels, tuneryCache } from './hub-cache.ts';
+import { findSnapshot, hubCacheFolder, isHubId, listCached, tuneryCache } from './hub-cache.ts';
 
 const cache = mkdtempSync(join(tmpdir(), 'tunery-hub-'));
 afterAll(() => rmSync(cache, { recursive: true }));
@@ -39,15 +39,16 @@ test('snapshots are found by branch, nested ref and commit', () => {
   writeFileSync(join(root, 'refs/main'), main);
   writeFileSync(join(root, 'refs/refs/pr/1'), `${pull}\n`);
   writeFileSync(join(root, 'refs/gone'), '3'.repeat(40));
-  const find = (revision?: string) => findSnapshot('org/a-model.v1', revision, cache)?.commit;
+  const find = (revision?: string) =>
+    findSnapshot({ kind: 'model', id: 'org/a-model.v1' }, revision, cache)?.commit;
   expect(find()).toBe(main);
   expect(find('refs/pr/1')).toBe(pull);
   expect(find(pull)).toBe(pull);
   expect(find('gone')).toBeUndefined();
   expect(find('../main')).toBeUndefined();
-  expect(findSnapshot('org/none', 'main', cache)).toBeUndefined();
-  expect(listHubModels(cache)).toEqual(['org/a-model.v1']);
-  expect(listHubModels(join(cache, 'none'))).toEqual([]);
+  expect(findSnapshot({ kind: 'dataset', id: 'org/a-model.v1' }, 'main', cache)).toBeUndefined();
+  expect(listCached('model', cache)).toEqual(['org/a-model.v1']);
+  expect(listCached('model', join(cache, 'none'))).toEqual([]);
 });
 
 test('names that are hub ids', () => {

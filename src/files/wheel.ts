@@ -5,9 +5,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { childEnvironment } from '../native/environment.ts';
-import { lockFile } from '../native/lock.ts';
+import { waitForLock } from '../native/lock.ts';
 import { freeDisk, makeFolder, writeFileAtomic, writeFolderAtomic } from './atomic.ts';
 import { digestFile } from './digest.ts';
 import { diskFull, type Packaged, packageNotHad, wrongDigest } from './errors.ts';
@@ -111,14 +110,6 @@ function checkOnce(path: string, sha256: string): void {
   const found = digestFile(path);
   if (found !== sha256) throw wrongDigest(path, sha256, found);
   writeFileAtomic(note, text);
-}
-
-async function waitForLock(path: string, signal: AbortSignal | undefined) {
-  for (;;) {
-    const lock = lockFile(path);
-    if (lock) return lock;
-    await sleep(pollMs, undefined, signal ? { signal } : {});
-  }
 }
 
 async function unpack(

@@ -3,9 +3,9 @@ import { defineError } from '../core/errors.ts';
 
 export const modelNotFound = defineError(
   'models/not-found',
-  (name: string, tried: readonly string[], near: string) => ({
-    message: `no model \`${name}\`${near}; tried ${tried.join(' and ')}`,
-    help: 'give a folder with config.json, *.safetensors and tokenizer.json, a .gguf file, or a hub id that the local cache holds: `hf download ID` puts one there, for none is downloaded by itself',
+  (name: string, tried: readonly string[], near: string, help?: string) => ({
+    message: `no model \`${name}\`${near}; tried ${tried.join(', ')}`,
+    help: `give a folder with config.json, *.safetensors and tokenizer.json, a .gguf file, or a hub id${help === undefined ? '' : `; for the hub: ${help}`}`,
   }),
 );
 

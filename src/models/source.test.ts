@@ -186,12 +186,14 @@ test('a model of the hub’s cache, by branch and commit', async () => {
     kind: 'hub',
   });
   const error = await caught('org/tiny', { revision: 'dev' });
-  expect(error.message).toMatch(/tried the path .* and the hub cache .* at `dev`/);
+  expect(error.message).toMatch(
+    /tried the path .*, the hub cache .* at `dev`, the hub: .*`HF_HUB_OFFLINE` forbids/,
+  );
   expect((await caught('org/tinny')).message).toMatch(
     /no model `org\/tinny` \(did you mean `org\/tiny`\?\)/,
   );
   expect(await caught('org/tiny', { revision: '../../..' })).toMatchObject({
-    code: 'models/not-found',
+    code: 'files/hub-revision',
   });
 });
 

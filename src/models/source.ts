@@ -4,11 +4,15 @@
  */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
+import { TuneryError } from '../core/errors.ts';
 import { didYouMean } from '../core/suggest.ts';
 import { digestOf } from '../files/digest.ts';
 import { readFault } from '../files/errors.ts';
 import { type GgufFile, openGguf } from '../files/gguf.ts';
-import { findSnapshot, hubCacheFolder, isHubId, listHubModels } from '../files/hub-cache.ts';
+import { openHub } from '../files/hub.ts';
+import { findSnapshot, hubCacheFolder, isHubId, listCached } from '../files/hub-cache.ts';
+import { hubNotFound, hubOffline, hubUnreachable } from '../files/hub-errors.ts';
+import type { FetchPlan } from '../files/hub-fetch.ts';
 import { isJsonObject, type JsonObject, readJson } from '../files/json.ts';
 import { openWeights } from '../files/safetensors.ts';
 import {
@@ -25,6 +29,7 @@ import { tokenizerFromJson } from '../tokenizer/from-json.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import { modelNotFound, notAModelFolder } from './errors.ts';
 import { modelOfGguf } from './gguf-model.ts';
+import { tokenizerNames } from './tokenizer-files.ts';
 import { type ModelWeights, weightsOfFolder } from './weights.ts';
 
 export type ModelSource = {
@@ -54,6 +59,10 @@ export type OpenOptions = Pick<PackageOptions, 'progress' | 'signal'> & {
   readonly revision?: string;
   /** Folder of the hub cache, where it is not at its usual place. */
   readonly hubCache?: string | null;
+  /** Of Hugging Face's hub, where it is not in its usual place. */
+  readonly token?: string | null;
+  /** Told before anything is fetched from a hub. */
+  readonly announce?: (plan: FetchPlan) => void;
 };
 
 /** Hub ids whose model a package carries, and that package. */
@@ -80,33 +89,89 @@ export async function openModel(name: string, options: OpenOptions = {}): Promis
   if (entry) return openGgufFile(name, path, 'gguf', undefined);
 
   const cache = options.hubCache ?? hubCacheFolder();
-  if (isHubId(name)) {
-    const snapshot = findSnapshot(name, options.revision, cache);
-    if (snapshot) return openFolder(name, snapshot.folder, 'hub');
+  const inHub = hubModelOf(name);
+  if (inHub && !looksLikePath(name)) {
     const carried = Object.hasOwn(packaged, name) ? packaged[name] : undefined;
-    if (carried) {
+    if (carried && !findSnapshot({ kind: 'model', id: name }, options.revision, cache)) {
       const note = `${name} is not in the hub cache: its ${carried.model.name} from the package ${carried.package} ${carried.version} is used`;
       return openPackage(name, carried, options, note);
     }
+    const known = [...listCached('model', cache), ...Object.keys(packaged)].filter(
+      (id) => id !== inHub.id,
+    );
+    return openFromHub(name, inHub, options, didYouMean(inHub.id, known));
   }
-  throw notFound(name, path, cache, options.revision);
+  throw notFound(name, path);
 }
 
-function notFound(name: string, path: string, cache: string, revision = 'main'): Error {
-  const tried = [`the path ${path}`];
-  if (isHubId(name)) {
-    tried.push(`the hub cache ${cache}${revision === 'main' ? '' : ` at \`${revision}\``}`);
-  }
-  const known = [...listHubModels(cache), ...Object.keys(packaged)];
-  const hub = didYouMean(name, known);
-  if (hub !== '') return modelNotFound(name, tried, hub);
+/** `./x`, `../x`, `/x`, `x\y` and names of local things are never asked of a hub. */
+const looksLikePath = (name: string): boolean =>
+  /^[./~]|\\/.test(name) || (!name.includes('/') && /\.(gguf|safetensors|bin)$/.test(name));
+
+type HubModel = { readonly id: string; readonly file: string | undefined };
+
+/** `org/name`, or `org/name/path/to/file.gguf`; undefined for what could be neither. */
+function hubModelOf(name: string): HubModel | undefined {
+  if (isHubId(name)) return { id: name, file: undefined };
+  const [, id, file] = /^([^/]+\/[^/]+)\/(.+\.gguf)$/.exec(name) ?? [];
+  return id !== undefined && isHubId(id) ? { id, file } : undefined;
+}
+
+async function openFromHub(
+  name: string,
+  { id, file }: HubModel,
+  { revision, hubCache, token = null, announce, progress, signal }: OpenOptions,
+  hint: string,
+): Promise<ModelSource> {
+  const { fetchModel } = await import('./hub-model.ts');
+  let note: string | undefined;
+  const { folder, files } = await fetchModel(
+    openHub({ token, cache: hubCache ?? null }),
+    id,
+    file,
+    {
+      revision: revision === 'main' ? undefined : revision,
+      signal,
+      note: (text) => {
+        note = text;
+      },
+      ...(announce ? { announce } : {}),
+      ...(progress ? { progress } : {}),
+    },
+  ).catch((error: unknown) => {
+    if (!(error instanceof TuneryError) || !notThere.has(error.code)) throw error;
+    const cache = hubCache ?? hubCacheFolder();
+    const at = revision === undefined || revision === 'main' ? '' : ` at \`${revision}\``;
+    const tried = [
+      `the path ${resolve(name)}`,
+      `the hub cache ${cache}${at}`,
+      `the hub: ${error.message}`,
+    ];
+    throw modelNotFound(name, tried, hint, error.help);
+  });
+  const [only] = files.filter((path) => path.endsWith('.gguf'));
+  const source =
+    only === undefined
+      ? openFolder(name, folder, 'hub')
+      : openGgufFile(name, join(folder, only), 'hub', undefined);
+  return { ...source, note };
+}
+
+/** What a mistyped name may end in, as well as a hub that cannot be asked. */
+const notThere: ReadonlySet<string> = new Set([
+  hubNotFound.code,
+  hubOffline.code,
+  hubUnreachable.code,
+]);
+
+function notFound(name: string, path: string): Error {
   let siblings: string[] = [];
   try {
     siblings = readdirSync(dirname(path));
   } catch {
     // The folder is missing too.
   }
-  return modelNotFound(name, tried, didYouMean(basename(path), siblings));
+  return modelNotFound(name, [`the path ${path}`], didYouMean(basename(path), siblings));
 }
 
 async function openPackage(
@@ -127,7 +192,9 @@ export function needsFetch(name: string, options: OpenOptions = {}): boolean {
       : undefined;
   if (!wanted || existsSync(resolve(name))) return false;
   const cache = options.hubCache ?? hubCacheFolder();
-  const inHub = isHubId(name) && findSnapshot(name, options.revision, cache) !== undefined;
+  const inHub =
+    isHubId(name) &&
+    findSnapshot({ kind: 'model', id: name }, options.revision, cache) !== undefined;
   return !inHub && cachedPackagedModel(wanted) === undefined;
 }
 
@@ -166,19 +233,6 @@ async function openRandom(name: string): Promise<ModelSource> {
 const chatMl =
   "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>\\n' }}{% endfor %}" +
   "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
-
-/** All that belongs to a tokenizer in a model folder. */
-const tokenizerNames: readonly string[] = [
-  'tokenizer.json',
-  'tokenizer_config.json',
-  'special_tokens_map.json',
-  'added_tokens.json',
-  'vocab.json',
-  'merges.txt',
-  'tokenizer.model',
-  'chat_template.jinja',
-  'chat_template.json',
-];
 
 function openFolder(name: string, folder: string, kind: 'folder' | 'hub'): ModelSource {
   const at = (file: string): string => join(folder, file);

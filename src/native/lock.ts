@@ -1,4 +1,5 @@
 /** @file A lock on a file that the system drops with its process, however that ends. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { addon } from './addon.ts';
 
 export type FileLock = { release(): void };
@@ -14,4 +15,18 @@ export function lockFile(path: string): FileLock | undefined {
       held = false;
     },
   };
+}
+
+const pollMs = 200;
+
+/** The lock, as soon as its holder lets go. */
+export async function waitForLock(
+  path: string,
+  signal: AbortSignal | undefined,
+): Promise<FileLock> {
+  for (;;) {
+    const lock = lockFile(path);
+    if (lock) return lock;
+    await sleep(pollMs, undefined, signal ? { signal } : {});
+  }
 }
