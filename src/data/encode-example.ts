@@ -46,7 +46,9 @@ export const encodeExample: Encoder = (example, options, warn) => {
   const targets = countTargets(labels);
   checkLearned({ targets, truncated, place }, options, warn);
   const columns = { input_ids: ids, labels };
-  return { columns, targets, truncated, truncatedReply: turns.reduce(cut, 0), place };
+  const truncatedReply = turns.reduce(cut, 0);
+  const whole = ids.length + truncated;
+  return { columns, targets, whole, truncated, truncatedReply, place };
 };
 
 /** Whether the row ends with a reply; without one it is an error, or left out where that is allowed. */

@@ -14,13 +14,10 @@ export const encodePair: Encoder = (example, options, warn) => {
   checkContent(example, options, warn);
   const { template, cutoff } = options;
   const a = oneTurn(template, example, chosen);
-  const whole = oneTurn(template, example, rejected);
+  const b = oneTurn(template, example, rejected);
   // As LLaMA-Factory, a named template has the prompt of the chosen reply before both.
-  const shared = template.name === 'model' ? commonLength(a.prompt, whole.prompt) : a.prompt.length;
-  const [better, worse] = [
-    moved(a, shared),
-    template.name === 'model' ? moved(whole, shared) : whole,
-  ];
+  const shared = template.name === 'model' ? commonLength(a.prompt, b.prompt) : a.prompt.length;
+  const [better, worse] = [moved(a, shared), template.name === 'model' ? moved(b, shared) : b];
   const prompt = better.prompt;
   const longest = Math.max(better.reply.length, worse.reply.length);
   const kept = inferLengths(prompt.length, longest, cutoff);
@@ -37,7 +34,8 @@ export const encodePair: Encoder = (example, options, warn) => {
   const targets = countLearned(columns.chosen_labels) + countLearned(columns.rejected_labels);
   checkLearned({ targets, truncated, place }, options, warn);
   const truncatedReply = truncated - (prompt.length - prompt_ids.length);
-  return { columns, targets, truncated, truncatedReply, place };
+  const whole = prompt.length + longest;
+  return { columns, targets, whole, truncated, truncatedReply, place };
 };
 
 function commonLength(a: Int32Array, b: Int32Array): number {

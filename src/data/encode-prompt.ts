@@ -21,5 +21,6 @@ export const encodePrompt: Encoder = (example, options, warn) => {
     prompt_ids: prompt.slice(0, kept.source),
     reply_ids: reply.slice(0, kept.target),
   };
-  return { columns, targets: 0, truncated, truncatedReply, place };
+  const whole = prompt.length + reply.length;
+  return { columns, targets: 0, whole, truncated, truncatedReply, place };
 };

@@ -38,6 +38,7 @@ export function encodeTagged(
       kto_tag: Int32Array.of(isWanted(example, reply, options, warn) ? 1 : 0),
     },
     targets,
+    whole: own.ids.length + own.truncated,
     truncated: own.truncated,
     truncatedReply: own.truncatedReply,
     place,

@@ -27,7 +27,7 @@ import { createTextJoiner } from './text-blocks.ts';
 import { Tally, type Warning } from './warning.ts';
 
 /** Raised whenever the same rows and settings would give other ids, labels or rows than before. */
-const codeVersion = '2';
+const codeVersion = '3';
 
 export type PrepareInput = {
   readonly stage: Stage;

@@ -52,6 +52,7 @@ export function createPreparedWriter(folder: string, shape: Shape): PreparedWrit
   const content = [...spills.values()];
   // Where rows came from is told with them, and is no part of what they are.
   const documentTargets = column('document_targets');
+  const whole = column('document_whole');
   const truncated = column('document_truncated');
   const truncatedReply = column('document_truncated_reply');
   const files = column('source_file');
@@ -82,6 +83,7 @@ export function createPreparedWriter(folder: string, shape: Shape): PreparedWrit
       documents(numbers.row_documents);
       lengths.append(numbers.length);
       documentTargets.append(numbers.targets);
+      whole.append(numbers.whole);
       truncated.append(numbers.truncated);
       truncatedReply.append(numbers.truncated_reply);
       files.append(numbers.file.map((file) => known[file]));

@@ -55,8 +55,9 @@ export const manifestFile = 'manifest.json';
 
 /** Numbers of every document of the set, in the order of the rows. */
 export type PerDocument = {
-  /** Tokens that are fed, and what there was before `cutoff_len` cut. */
+  /** Tokens that are fed. */
   readonly length: Int32Array;
+  /** Tokens that `cutoff_len` was held against, before it cut: of a pair, the prompt and its longer reply. */
   readonly whole: Int32Array;
   readonly targets: Int32Array;
   /** Tokens that were cut off, and how many of them were of replies. */
@@ -115,16 +116,13 @@ export function openPrepared(folder: string): Prepared {
   const ofDocuments = (name: string): Int32Array => column(name, manifest.documents);
   const perDocument: PerDocument = {
     length: ofDocuments('document_lengths'),
+    whole: ofDocuments('document_whole'),
     targets: ofDocuments('document_targets'),
     truncated: ofDocuments('document_truncated'),
     truncated_reply: ofDocuments('document_truncated_reply'),
     file: ofDocuments('source_file'),
     line: ofDocuments('source_line'),
     row: ofDocuments('source_row'),
-    get whole() {
-      const { length, truncated } = this;
-      return length.map((fed, i) => fed + truncated[i]);
-    },
   };
   const { length: lengths, truncated, file: files, line: lines, row: sourceRows } = perDocument;
   const targets = column('targets', manifest.rows);

@@ -8,6 +8,8 @@ export type Document = {
   readonly columns: Readonly<Record<string, Int32Array>>;
   /** Labels that count. */
   readonly targets: number;
+  /** Tokens that `cutoff_len` was held against: of a pair, the prompt and its longer reply. */
+  readonly whole: number;
   /** Tokens that were cut off, and how many of them were of replies. */
   readonly truncated: number;
   readonly truncatedReply: number;
@@ -24,6 +26,7 @@ export const numberColumns = [
   'row_targets',
   'length',
   'targets',
+  'whole',
   'truncated',
   'truncated_reply',
   'file',
@@ -78,6 +81,7 @@ export function createBatch(shape: Shape): BatchBuilder {
         files.set(place.file, file);
         put('length', lengthOf(document, shape));
         put('targets', document.targets);
+        put('whole', document.whole);
         put('truncated', document.truncated);
         put('truncated_reply', document.truncatedReply);
         put('file', file);

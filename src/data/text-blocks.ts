@@ -27,7 +27,9 @@ export function createTextJoiner(
   const emitBlock = (text: Int32Array, truncated: number, place: Place): void => {
     const ids = concat([begin, text]);
     const columns = { input_ids: ids, labels: ids };
-    emit({ columns, targets: countTargets(ids), truncated, truncatedReply: 0, place });
+    const whole = ids.length + truncated;
+    const targets = countTargets(ids);
+    emit({ columns, targets, whole, truncated, truncatedReply: 0, place });
   };
 
   const block = new Int32Array(room);
