@@ -85,10 +85,12 @@ export const unknownRowFormat = defineError(
 
 export const wrongEnding = defineError(
   'files/wrong-ending',
-  (path: string, found: string, ending: string) => ({
-    message: `\`${path}\` is ${found} by its first bytes, but is not named so`,
+  (path: string, found: string, ending: string, known: readonly string[]) => ({
+    message: `by its first bytes \`${path}\` is ${found}, but it is not named so`,
     place: { file: path },
-    help: `rename it to end in ${ending}`,
+    help: known.some((each) => each.endsWith(ending))
+      ? `let its name end in ${ending}`
+      : `unpack it first; rows are read from ${known.join(', ')}`,
   }),
 );
 

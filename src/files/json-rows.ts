@@ -18,9 +18,31 @@ const isSpace = (byte: number): boolean =>
 const isOpening = (byte: number): boolean => byte === 123 || byte === OPEN_ARRAY;
 const isClosing = (byte: number): boolean => byte === 125 || byte === CLOSE_ARRAY;
 
-/** Whether the first thing in a text is the bracket of an array. */
-export const beginsArray = (bytes: Uint8Array): boolean =>
-  bytes.find((byte) => !isSpace(byte)) === OPEN_ARRAY;
+/**
+ * The rows of an array where the file begins with its bracket, else those of another reader: as Hugging Face's reader,
+ * this one looks at what is in a file, not at whether it is named .json or .jsonl.
+ */
+export const jsonRows = (otherwise: (path: string, chunks: Chunks) => Rows) =>
+  function* (path: string, chunks: Chunks): Rows {
+    const seen: Buffer[] = [];
+    let size = 0;
+    let first: number | undefined;
+    while (first === undefined) {
+      const next = chunks.next();
+      if (next.done) return;
+      first = next.value.find((byte) => !isSpace(byte));
+      seen.push(next.value);
+      size += next.value.length;
+      if (size > largestRow) throw rowTooLarge({ file: path, line: 1 }, largestRow);
+    }
+    const all = prepend(seen, chunks);
+    yield* first === OPEN_ARRAY ? jsonValues(path, all, true) : otherwise(path, all);
+  };
+
+function* prepend(first: readonly Buffer[], rest: Chunks): Chunks {
+  yield* first;
+  yield* rest;
+}
 
 /**
  * The elements of an array, or values that follow each other (objects in a `.json`, one a line). Where each value

@@ -116,7 +116,7 @@ test.each([
   ['{"a": 1, }', 1, 10, 'a comma stands before `}`'],
   ['[1, 2', 1, 6, 'expected `,` or `]`, found the end'],
   ["{'a': 1}", 1, 2, "expected a key in double quotes, found `'a': 1}`"],
-  ['{"a": NaN}', 1, 7, '`NaN}` is not a JSON number'],
+  ['{"a": NaN}', 1, 7, '`NaN}` is no number in JSON (Python writes it so); null can stand there'],
   ['{"a": None}', 1, 7, '`None}` is Python, not JSON'],
   ['{"a": "one\ntwo"}', 1, 7, 'a text in quotes is not closed on its line'],
   ['{"a": "\\x"}', 1, 8, '`\\x` is no escape'],

@@ -354,7 +354,7 @@ function parseExactly(text: string, start: Place, strict: boolean): JsonValue {
 
 function valueFault(text: string, at: number, seen: string): string {
   if (text[at] === "'") return 'a text stands in single quotes: JSON takes double quotes only';
-  if (/^-?(NaN|Infinity)/.test(text.slice(at, at + 9))) return `${seen} is not a JSON number`;
+  if (/^-?(NaN|Infinity)/.test(text.slice(at, at + 9))) return `${seen} is no number in JSON (Python writes it so); null can stand there`;
   if (/^(True|False|None)/.test(text.slice(at, at + 5))) return `${seen} is Python, not JSON`;
   return `expected a value, found ${seen}`;
 }

@@ -8,10 +8,10 @@ import { asRow, largestRow, type Rows } from './row.ts';
 
 const NEWLINE = 10;
 
-type Line = { readonly text: string; readonly line: number };
+export type Line = { readonly text: string; readonly line: number };
 
 /** Lines without their line feed; the last one counts also where none follows it. */
-function* lines(path: string, chunks: Chunks): Generator<Line> {
+export function* lines(path: string, chunks: Chunks): Generator<Line> {
   let rest: Buffer[] = [];
   let held = 0;
   let line = 1;

@@ -2,11 +2,12 @@
  * @file Rows of data files, one at a time, each with its place. Memory is bounded by the largest row (of columnar
  * files: by a group of rows), never by the file.
  */
-
 import { basename } from 'node:path';
-import { type Chunks, readChunks, skipMark } from './chunks.ts';
-import { unknownRowFormat } from './errors.ts';
-import { beginsArray, jsonValues } from './json-rows.ts';
+import { type Chunks, openFile, readChunks, skipMark } from './chunks.ts';
+import { tableRows } from './csv-rows.ts';
+import { unknownRowFormat, wrongEnding } from './errors.ts';
+import { gunzip } from './inflate.ts';
+import { jsonRows, jsonValues } from './json-rows.ts';
 import { jsonLines, textRows } from './line-rows.ts';
 import type { Rows } from './row.ts';
 
@@ -14,30 +15,23 @@ export type { Row, Rows } from './row.ts';
 
 type TextReader = (path: string, chunks: Chunks) => Rows;
 
-/** Hugging Face's reader looks at what is in a file, not at whether it is named .json or .jsonl; so does this. */
-const json = (otherwise: TextReader): TextReader =>
-  function* (path, chunks) {
-    const first = chunks.next();
-    if (first.done) return;
-    const all = prepend(first.value, chunks);
-    yield* beginsArray(first.value) ? jsonValues(path, all, true) : otherwise(path, all);
-  };
-
-function* prepend(first: Buffer, rest: Chunks): Chunks {
-  yield first;
-  yield* rest;
-}
-
 const textFormats: Readonly<Record<string, TextReader>> = {
-  '.json': json((path, chunks) => jsonValues(path, chunks, false)),
-  '.jsonl': json(jsonLines),
+  '.json': jsonRows((path, chunks) => jsonValues(path, chunks, false)),
+  '.jsonl': jsonRows(jsonLines),
+  '.csv': tableRows(','),
+  '.tsv': tableRows('\t'),
   '.txt': textRows,
 };
 
-/** Endings that `readRows` takes. */
-export const rowFormats: readonly string[] = Object.keys(textFormats);
+const binaryFormats: Readonly<Record<string, (path: string) => Rows>> = {};
 
-/** The ending by which a file is read, in lower case (`.json`); empty where it has none that is known. */
+/** Endings that `readRows` takes. */
+export const rowFormats: readonly string[] = [
+  ...Object.keys(textFormats).flatMap((ending) => [ending, `${ending}.gz`]),
+  ...Object.keys(binaryFormats),
+];
+
+/** The ending by which a file is read, in lower case (`.json.gz`); empty where it has none that is known. */
 export function rowEnding(path: string): string {
   const name = basename(path).toLowerCase();
   return rowFormats.find((ending) => name.endsWith(ending)) ?? '';
@@ -48,14 +42,47 @@ export type ReadOptions = {
   readonly chunkBytes?: number;
 };
 
-/** The rows of a file, by its ending. Reads as it is iterated. */
-export function* readRows(path: string, options: ReadOptions = {}): Rows {
-  const reader = textFormats[rowEnding(path)];
-  if (!reader) throw unknownRowFormat(path, rowFormats);
-  const chunks = skipMark(readChunks(path, options.chunkBytes));
+/** The rows of a file, by its ending, which its first bytes must not belie. Reads as it is iterated. */
+export function* readRows(path: string, { chunkBytes }: ReadOptions = {}): Rows {
+  const ending = rowEnding(path);
+  if (ending === '') throw unknownRowFormat(path, rowFormats);
+  checkEnding(path, ending);
+  const binary = binaryFormats[ending];
+  if (binary) {
+    yield* binary(path);
+    return;
+  }
+  const isPacked = ending.endsWith('.gz');
+  const bytes = readChunks(path, chunkBytes);
+  const chunks = skipMark(isPacked ? gunzip(path, bytes, chunkBytes) : bytes);
   try {
-    yield* reader(path, chunks);
+    yield* textFormats[isPacked ? ending.slice(0, -'.gz'.length) : ending]!(path, chunks);
   } finally {
     chunks.return();
+  }
+}
+
+/** What files of other kinds begin with. */
+const signatures: readonly (readonly [bytes: Buffer, what: string, endings: readonly string[]])[] =
+  [
+    [Buffer.from('PAR1'), 'a parquet file', ['.parquet']],
+    [Buffer.from('ARROW1'), 'an Arrow file', ['.arrow', '.feather']],
+    [Buffer.from([0x1f, 0x8b]), 'compressed by gzip', ['.gz']],
+    [Buffer.from([0x28, 0xb5, 0x2f, 0xfd]), 'compressed by zstd', ['.zst']],
+    [Buffer.from('PK\x03\x04'), 'a zip archive', ['.zip']],
+  ];
+
+function checkEnding(path: string, ending: string): void {
+  const file = openFile(path);
+  const start = Buffer.alloc(8);
+  try {
+    file.read(start, 0);
+  } finally {
+    file.close();
+  }
+  for (const [bytes, what, endings] of signatures) {
+    if (!start.subarray(0, bytes.length).equals(bytes)) continue;
+    if (endings.some((known) => ending.endsWith(known))) return;
+    throw wrongEnding(path, what, endings[0]!, rowFormats);
   }
 }
