@@ -1,13 +1,18 @@
 /** @file Opens the model that a command's settings name, with a status line while it is fetched. */
 import { formatBytes } from '../core/units.ts';
+import type { FetchPlan } from '../files/hub-fetch.ts';
 import type { ModelSettings } from '../models/settings.ts';
 import { type ModelSource, openModel } from '../models/source.ts';
 import type { Context } from './command.ts';
 
 export type SourceSettings = Pick<
   ModelSettings,
-  'model_name_or_path' | 'model_revision' | 'cache_dir'
+  'model_name_or_path' | 'model_revision' | 'cache_dir' | 'hf_hub_token'
 >;
+
+/** `fetching model org/name: 6 files, 269 MB, from huggingface.co` */
+export const planLine = ({ repository, files, bytes, host }: FetchPlan): string =>
+  `fetching ${repository.kind === 'model' ? 'model' : 'data set'} ${repository.id}: ${files} ${files === 1 ? 'file' : 'files'}, ${formatBytes(bytes)}, from ${host}`;
 
 export async function openSource(
   settings: SourceSettings,
@@ -16,6 +21,8 @@ export async function openSource(
   const source = await openModel(settings.model_name_or_path, {
     revision: settings.model_revision,
     hubCache: settings.cache_dir,
+    token: settings.hf_hub_token?.reveal() ?? null,
+    announce: (plan) => note(planLine(plan)),
     signal,
     progress: (bytes, expected) =>
       progress(`fetching the model · ${formatBytes(bytes)} of ${formatBytes(expected)}`),

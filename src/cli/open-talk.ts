@@ -5,6 +5,7 @@ import { nativeEngine } from '../runs/engines/native.ts';
 import { type OpenedTalk, openTalk } from '../runs/open-talk.ts';
 import type { Job } from '../train/job.ts';
 import type { Context } from './command.ts';
+import { planLine } from './open-source.ts';
 
 type Words = Pick<Context, 'note' | 'progress' | 'signal' | 'loaded'>;
 
@@ -19,6 +20,7 @@ export async function openTalkHere(
     given,
     templateOptional,
     signal,
+    announce: (plan) => note(planLine(plan)),
     progress: (bytes, expected) =>
       progress(`fetching the model · ${formatBytes(bytes)} of ${formatBytes(expected)}`),
     loading: () => progress('loading the model …'),

@@ -159,8 +159,8 @@ const accepted: readonly Group[] = [
     { include_effective_tokens_per_second: false, include_tokens_per_second: null },
   ],
   [
-    'a hub is never asked, so no token is needed',
-    { hf_hub_token: null, ms_hub_token: null, om_hub_token: null },
+    'openMind’s hub is not asked: name a data set’s `hf_hub_url` or `ms_hub_url`',
+    { om_hub_token: null },
   ],
   [
     'the tokenizer and the loader are the native ones',
@@ -591,7 +591,6 @@ export const formerNames: ReadonlyMap<string, string> = new Map(
     dpo_loss: 'pref_loss',
     dpo_ref_model: 'ref_model',
     dpo_ref_model_checkpoint: 'ref_model_adapters',
-    hf_auth_token: 'hf_hub_token',
     image_dir: 'media_dir',
     image_max_resolution: 'image_max_pixels',
     image_min_resolution: 'image_min_pixels',
@@ -615,7 +614,6 @@ export const formerNames: ReadonlyMap<string, string> = new Map(
     switch_block_every: 'badam_switch_interval',
     switch_mode: 'badam_switch_mode',
     use_adammini: 'use_adam_mini',
-    use_auth_token: 'hf_hub_token',
     video_max_resolution: 'video_max_pixels',
     video_min_resolution: 'video_min_pixels',
     video_resolution: 'video_max_pixels',

@@ -154,7 +154,7 @@ describe('faults', () => {
     [
       'an engine that comes later',
       `${base}engine: torch\n`,
-      'error[config/not-supported-yet]: `engine: torch` is not supported yet\n  --> run.yaml:3:1\n  help: the PyTorch engine for GPUs and clusters is not there yet; `engine: native` runs the same file on the CPU',
+      'error[config/engine-planned]: `engine: torch` waits for the torch engine, which is planned\n  --> run.yaml:3:1\n  help: the PyTorch engine for GPUs and clusters is not there yet; `engine: native` runs the same file on the CPU',
     ],
     [
       'a service to report to',
@@ -179,7 +179,7 @@ describe('faults', () => {
     [
       'a missing model',
       'dataset: d\n',
-      'error[config/missing]: `tunery train` needs `model_name_or_path`\n  --> run.yaml\n  help: The model: a folder, a `.gguf` file, a hub id in the local hub cache, or `random:llama?hidden_size=64&…` for a seeded tiny one.',
+      'error[config/missing]: `tunery train` needs `model_name_or_path`\n  --> run.yaml\n  help: The model: a folder, a `.gguf` file, a hub id, or `random:llama?hidden_size=64&…` for a seeded tiny one.',
     ],
   ];
   test.each(table)('%s', (_, text, expected) => {

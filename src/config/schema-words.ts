@@ -1,6 +1,7 @@
 /** @file A setting's zod schema in other words: as JSON Schema, and as a phrase for people. */
 import { z } from 'zod';
 import type { Field } from '../core/field.ts';
+import { Secret } from '../core/secret.ts';
 
 export type JsonSchema = {
   readonly type?: string | readonly string[];
@@ -88,6 +89,7 @@ export function display(value: unknown): string {
   if (value === undefined || value === null) return 'unset';
   if (typeof value === 'string') return value === '' ? '""' : value;
   if (Array.isArray(value)) return value.length === 0 ? 'none' : value.map(display).join(', ');
+  if (value instanceof Secret) return String(value);
   if (typeof value === 'object') {
     const parts = Object.entries(value).map(([key, item]) => `${key}: ${display(item)}`);
     return `{${parts.join(', ')}}`;

@@ -1,10 +1,19 @@
 /** @file Settings of the model: which one, which adapters, and how it is held. */
 import { z } from 'zod';
 import { field, type SectionOf, section, textList } from '../core/field.ts';
+import { Secret } from '../core/secret.ts';
+
+const token = () =>
+  z
+    .string()
+    .nullable()
+    .default(null)
+    .transform((text) => (text === null ? null : new Secret(text)));
 
 export const modelSection = section('model', 'Model', {
   model_name_or_path: field(z.string().min(1), {
-    help: 'The model: a folder, a `.gguf` file, a hub id in the local hub cache, or `random:llama?hidden_size=64&…` for a seeded tiny one.',
+    help: 'The model: a folder, a `.gguf` file, a hub id, or `random:llama?hidden_size=64&…` for a seeded tiny one.',
+    why: 'A hub id is `org/name`, or `org/name/file.gguf` for one of several GGUF files; what the hub cache lacks is fetched.',
     requiredBy: ['train', 'chat', 'export', 'api', 'eval', 'data', 'debug batches'],
   }),
   adapter_name_or_path: field(textList().default([]), {
@@ -17,6 +26,16 @@ export const modelSection = section('model', 'Model', {
   }),
   model_revision: field(z.string().default('main'), {
     help: 'Branch, tag or commit of a hub model.',
+    level: 'advanced',
+  }),
+  hf_hub_token: field(token(), {
+    help: 'Token for Hugging Face’s hub; unset is `HF_TOKEN`, or the one that `hf auth login` keeps.',
+    why: 'The environment is the better place: a token in a file is read by whoever reads the file. It is never written to a run folder.',
+    aliases: ['hf_auth_token', 'use_auth_token'],
+    level: 'advanced',
+  }),
+  ms_hub_token: field(token(), {
+    help: 'Token for ModelScope; unset is `MODELSCOPE_API_TOKEN`.',
     level: 'advanced',
   }),
   infer_dtype: field(z.enum(['auto', 'float16', 'bfloat16', 'float32']).default('auto'), {

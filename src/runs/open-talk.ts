@@ -8,7 +8,7 @@ import { openRemote } from './engines/remote-session.ts';
 import { openJobTemplate } from './prepare-job.ts';
 import { trainedModel } from './trained-model.ts';
 
-export type OpenTalkOptions = Pick<OpenOptions, 'signal' | 'progress'> & {
+export type OpenTalkOptions = Pick<OpenOptions, 'signal' | 'progress' | 'announce'> & {
   /** Whether the user set a key. */
   readonly given: (key: string) => boolean;
   /** A text model without a template is opened all the same. */
@@ -30,10 +30,12 @@ export async function openTalk(
   options: OpenTalkOptions,
 ): Promise<OpenedTalk> {
   const { model, note } = trainedModel(job, options.given);
-  const { signal, progress } = options;
+  const { signal, progress, announce } = options;
   const source = await openModel(model.model_name_or_path, {
     revision: model.model_revision,
     hubCache: model.cache_dir,
+    token: model.hf_hub_token?.reveal() ?? null,
+    ...(announce && { announce }),
     ...(signal && { signal }),
     ...(progress && { progress }),
   });

@@ -86,7 +86,7 @@ const isSet = (value: unknown): boolean =>
 
 /** The folder itself, or where the hub's cache has a repository of that name. */
 export const adapterFolder = (name: string): string =>
-  existsSync(name) ? name : (findSnapshot(name)?.folder ?? name);
+  existsSync(name) ? name : (findSnapshot({ kind: 'model', id: name })?.folder ?? name);
 
 /** The folder's config, and the same as it was written. Throws `tuning/no-adapter`, `tuning/adapter-unsupported` and their kin. */
 export function readPeftConfig(folder: string): { config: PeftConfig; raw: JsonObject } {
