@@ -1,7 +1,7 @@
 /** @file Byte pair encoding: the neighbors of lowest rank merge first, the leftmost of equals (Sennrich et al. 2016, arXiv:1508.07909). */
 
 /** Rank of a pair that does not merge. */
-const NONE = 0x7fffffff;
+export const NONE = 0x7fffffff;
 
 /** Words up to this many symbols are searched from end to end for each merge; longer ones use a heap. */
 const SHORT = 48;
@@ -14,9 +14,16 @@ export type Bpe = {
   readonly merge: (symbols: Int32Array, starts: Int32Array, count: number) => number;
 };
 
-/** `pairs` holds left and right id of each merge by rank, `results` the id that it makes. */
-export function createBpe(pairs: Int32Array, results: Int32Array): Bpe {
-  const ranks = pairTable(pairs);
+/**
+ * `pairs` holds left and right id of each merge, `results` the id that it makes, `given` its rank. Without ranks each
+ * merge ranks by its place; with them several may be equal, and the leftmost goes first.
+ */
+export function createBpe(pairs: Int32Array, results: Int32Array, given?: Int32Array): Bpe {
+  const ranks = pairTable(pairs, given);
+  const places = given === undefined ? undefined : pairTable(pairs);
+  /** What a pair of this rank becomes. */
+  const resultOf = (rank: number, left: number, right: number): number =>
+    results[places === undefined ? rank : places.find(left, right)];
 
   return {
     merge(symbols, starts, count) {
@@ -41,7 +48,7 @@ export function createBpe(pairs: Int32Array, results: Int32Array): Bpe {
         }
       }
       if (best === NONE) break;
-      symbols[at] = results[best];
+      symbols[at] = resultOf(best, symbols[at], symbols[at + 1]);
       count--;
       for (let i = at + 1; i < count; i++) {
         symbols[i] = symbols[i + 1];
@@ -72,7 +79,7 @@ export function createBpe(pairs: Int32Array, results: Int32Array): Bpe {
       // A symbol only grows, so an entry of another rank is an old one.
       if (rankAt[at] !== heap.rank) continue;
       const gone = next[at];
-      symbols[at] = results[heap.rank];
+      symbols[at] = resultOf(heap.rank, symbols[at], symbols[gone]);
       rankAt[gone] = NONE;
       next[at] = next[gone];
       if (next[at] < count) previous[next[at]] = at;
@@ -105,8 +112,13 @@ function scratch(count: number): Scratch {
   return made;
 }
 
-/** Rank of each pair, in one open-addressed table: left, right, rank. */
-function pairTable(pairs: Int32Array): { find(left: number, right: number): number } {
+export type PairTable = {
+  /** The number that is kept for the pair, or `NONE`. */
+  readonly find: (left: number, right: number) => number;
+};
+
+/** A number for each pair (its place where none are given), in one open-addressed table: left, right, number. */
+export function pairTable(pairs: Int32Array, numbers?: Int32Array): PairTable {
   const count = pairs.length / 2;
   const bits = Math.max(4, 32 - Math.clz32(count * 2));
   const shift = 32 - bits;
@@ -122,7 +134,9 @@ function pairTable(pairs: Int32Array): { find(left: number, right: number): numb
       at = (at + 1) & mask;
     }
     // Of a merge that is listed twice the last counts, as in the library.
-    table.set([left, right, rank], 4 * at);
+    table[4 * at] = left;
+    table[4 * at + 1] = right;
+    table[4 * at + 2] = numbers === undefined ? rank : numbers[rank];
   }
 
   return {

@@ -1,13 +1,16 @@
-/** @file Text to ids: added tokens, normalizer, pre-tokenizer, BPE, and the special tokens around. */
+/** @file Text to ids: added tokens, normalizer, pre-tokenizer, model, and the special tokens around. */
 import { type AddedToken, createMatcher } from './added-tokens.ts';
-import { createBpe } from './bpe.ts';
-import { byteChars, bytesOfChars, toByteChars } from './byte-level.ts';
+import { createByteBpe } from './byte-bpe.ts';
+import { createCharBpe } from './char-bpe.ts';
 import type { Definition } from './definition.ts';
+import { unsupportedModel } from './errors.ts';
 import { type Aligned, compileNormalizer } from './normalizers.ts';
 import { compilePostProcessor } from './post-processors.ts';
 import { compilePreTokenizer } from './pre-tokenizers.ts';
+import { createUnigram } from './unigram.ts';
 import type { Vocabulary } from './vocabulary.ts';
 import { createWordCache } from './word-cache.ts';
+import type { WordModel } from './word-model.ts';
 
 export type EncodeOptions = {
   /** Puts what the post-processor asks for around the text, as a BOS. Default false: templates write their own. */
@@ -37,7 +40,17 @@ type Add = (id: number, start: number, end: number) => void;
 /** Ids as they are found, in one buffer that grows. */
 type Output = { ids: Int32Array; count: number };
 
-const utf8 = new TextEncoder();
+function createModel(
+  { model, file }: Definition,
+  vocabulary: Vocabulary,
+  byteLevel: boolean,
+): WordModel {
+  if (model.type === 'bpe') {
+    return byteLevel ? createByteBpe(model, vocabulary) : createCharBpe(model, vocabulary);
+  }
+  if (byteLevel) throw unsupportedModel(file, 'Unigram over bytes');
+  return createUnigram(model, vocabulary, file);
+}
 
 export type Encoder = {
   readonly encode: (text: string, options: EncodeOptions) => Int32Array;
@@ -46,8 +59,8 @@ export type Encoder = {
 };
 
 export function createEncoder(definition: Definition, vocabulary: Vocabulary): Encoder {
-  const { file, added, ignoreMerges } = definition;
-  const { model, bytesOf } = vocabulary;
+  const { file, added } = definition;
+  const { bytesOf } = vocabulary;
 
   const normalizer = definition.normalizer && compileNormalizer(definition.normalizer, file);
   const preTokenizer = compilePreTokenizer(definition.preTokenizer, file);
@@ -60,56 +73,8 @@ export function createEncoder(definition: Definition, vocabulary: Vocabulary): E
     normalizedTokens.map((token) => [normalizer?.normalize(token.content) ?? token.content, token]),
   );
 
-  const bpe = createBpe(definition.merges, definition.mergeResults);
-  /** The symbol of each byte: its token, the unknown one, or -1. */
-  const unknown = definition.unknown === undefined ? -1 : (model.get(definition.unknown) ?? -1);
-  const symbolOf = Int32Array.from(byteChars, (char) => model.get(char) ?? unknown);
-  const lacksBytes = byteChars.some((char) => !model.has(char));
-
+  const model = createModel(definition, vocabulary, preTokenizer.byteLevel);
   const cache = createWordCache();
-  let buffer = new Uint8Array(1 << 10);
-  let symbols = new Int32Array(1 << 10);
-  let starts = new Int32Array(1 << 10);
-
-  /** The bytes of a range, or of a run of byte characters, in `buffer`. */
-  function fill(text: string, mapped: boolean): number {
-    if (buffer.length < text.length * 3) {
-      const room = text.length * 3;
-      [buffer, symbols, starts] = [
-        new Uint8Array(room),
-        new Int32Array(room),
-        new Int32Array(room),
-      ];
-    }
-    if (!mapped) return utf8.encodeInto(text, buffer).written;
-    for (let i = 0; i < text.length; i++) buffer[i] = bytesOfChars[text.charCodeAt(i)];
-    return text.length;
-  }
-
-  /** Splits one pre-token into `symbols` and `starts`; gives how many. */
-  function tokenize(text: string, mapped: boolean): number {
-    if (ignoreMerges) {
-      const whole = model.get(mapped ? text : toByteChars(text));
-      if (whole !== undefined) {
-        symbols[0] = whole;
-        starts[0] = 0;
-        return 1;
-      }
-    }
-    const length = fill(text, mapped);
-    let count = 0;
-    let fused = false;
-    for (let i = 0; i < length; i++) {
-      const symbol = symbolOf[buffer[i]];
-      if (symbol < 0) continue;
-      const isUnknown = lacksBytes && symbol === unknown && !model.has(byteChars[buffer[i]]);
-      if (isUnknown && fused && definition.fuseUnknown) continue;
-      fused = isUnknown;
-      symbols[count] = symbol;
-      starts[count++] = i;
-    }
-    return bpe.merge(symbols, starts, count);
-  }
 
   function reserve(output: Output, more: number): void {
     if (output.count + more <= output.ids.length) return;
@@ -133,13 +98,28 @@ export function createEncoder(definition: Definition, vocabulary: Vocabulary): E
       push(output, cache.ids, cache.first[entry], cache.count[entry]);
       return;
     }
-    const count = tokenize(text.slice(start, end), false);
+    const count = model.tokenize(text, start, end);
+    const { symbols } = model.work;
     cache.keep(text, start, end, symbols, count);
     push(output, symbols, 0, count);
   }
 
+  /** One pre-token, cut where the model allows it. */
+  function pushPiece(output: Output, text: string): void {
+    const { cut } = model;
+    if (cut === undefined) {
+      pushWord(output, text, 0, text.length);
+      return;
+    }
+    for (let at = 0; at < text.length; ) {
+      const next = cut(text, at, text.length);
+      pushWord(output, text, at, next);
+      at = next;
+    }
+  }
+
   /** A stretch of text without added tokens. */
-  function pushText(output: Output, text: string, from: number, to: number): void {
+  function pushText(output: Output, text: string, from: number, to: number, first: boolean): void {
     const { scan, split, splitBytes } = preTokenizer;
     if (scan !== undefined) {
       for (let at = from; at < to; ) {
@@ -149,15 +129,14 @@ export function createEncoder(definition: Definition, vocabulary: Vocabulary): E
       }
       return;
     }
-    for (const piece of split(text.slice(from, to))) {
+    for (const piece of split(text.slice(from, to), first)) {
       if (splitBytes === undefined) {
-        pushWord(output, piece.text, 0, piece.text.length);
+        pushPiece(output, piece.text);
         continue;
       }
       for (const chars of splitBytes(piece.text)) {
-        // Before `symbols` is read: it may be replaced by a larger one.
-        const count = tokenize(chars, true);
-        push(output, symbols, 0, count);
+        const count = model.tokenizeBytes!(chars);
+        push(output, model.work.symbols, 0, count);
       }
     }
   }
@@ -217,7 +196,7 @@ export function createEncoder(definition: Definition, vocabulary: Vocabulary): E
         single[0] = token.id;
         push(output, single, 0, 1);
       },
-      (part, start, end) => pushText(output, part, start, end),
+      (part, start, end, base) => pushText(output, part, start, end, base + start === 0),
       false,
     );
     const after = Int32Array.from(addSpecialTokens ? wrapping.after : []);
@@ -249,7 +228,7 @@ export function createEncoder(definition: Definition, vocabulary: Vocabulary): E
         };
         const { scan, split } = preTokenizer;
         if (scan === undefined) {
-          for (const piece of split(part.slice(start, end))) {
+          for (const piece of split(part.slice(start, end), base + start === 0)) {
             offsetsOfWord(piece.text, start + piece.start, source, add);
           }
           return;
@@ -302,15 +281,16 @@ export function createEncoder(definition: Definition, vocabulary: Vocabulary): E
     const begins: number[] = [];
     let total = 0;
     const take = (count: number, base: number): void => {
+      const { symbols, starts } = model.work;
       for (let i = 0; i < count; i++) {
         found.push(symbols[i]);
         begins.push(base + starts[i]);
       }
     };
-    if (words === undefined) take(tokenize(piece, false), 0);
+    if (words === undefined) take(model.tokenize(piece, 0, piece.length), 0);
     else {
       for (const chars of words) {
-        take(tokenize(chars, true), total);
+        take(model.tokenizeBytes!(chars), total);
         total += chars.length;
       }
     }

@@ -17,7 +17,7 @@ export const unsupportedModel = defineError(
   (file: string, kind: string) => ({
     message: `tokenizers of kind ${kind} are not supported yet`,
     place: { file },
-    help: 'byte-level BPE works today (GPT-2, LLaMA 3, Qwen, SmolLM, Falcon, DeepSeek …); SentencePiece kinds (Unigram, BPE with byte fallback: LLaMA 2, Mistral, Gemma) come in a later release',
+    help: 'byte-level BPE (GPT-2, LLaMA 3, Qwen, SmolLM …), BPE with byte fallback (LLaMA 2, Mistral, Yi, Gemma) and Unigram (T5, XLM-R) work',
   }),
 );
 
@@ -53,3 +53,10 @@ export const unknownToken = defineError(
     message: `\`${token}\` is to be the ${role} token, but the vocabulary does not hold it${didYouMean(token, near)}`,
   }),
 );
+
+export const noUnknown = defineError('tokenizer/no-unknown', (file: string) => ({
+  message:
+    'a text holds characters that no token stands for, and the tokenizer has no token for unknown ones',
+  place: { file, key: 'model.unk_id' },
+  help: 'name one as `model.unk_id` in tokenizer.json, or use the tokenizer that the model was trained with',
+}));

@@ -1,5 +1,6 @@
 /** @file Reads the tokenizer that a GGUF file carries in its metadata (`tokenizer.ggml.*`). */
 import { type AddedToken, plainToken } from './added-tokens.ts';
+import { byteLevelDecoder } from './decoders.ts';
 import type { Definition, SpecialRole } from './definition.ts';
 import { badTokenizer, unknownPre, unsupportedModel } from './errors.ts';
 import { ggufKinds } from './gguf-kinds.ts';
@@ -77,11 +78,15 @@ export function tokenizerFromGguf(metadata: GgufMetadata, file = 'model.gguf'): 
   const definition: Definition = {
     file,
     tokens,
-    ...readMerges(merges.length, pairOf, ids, badMerge),
-    ignoreMerges: kind.ignoreMerges ?? false,
-    // Bytes that the vocabulary lacks are left out, as llama.cpp and the models' own tokenizer.json do.
-    unknown: undefined,
-    fuseUnknown: false,
+    model: {
+      type: 'bpe',
+      ...readMerges(merges.length, pairOf, ids, badMerge),
+      ignoreMerges: kind.ignoreMerges ?? false,
+      // Bytes that the vocabulary lacks are left out, as llama.cpp and the models' own tokenizer.json do.
+      unknown: undefined,
+      fuseUnknown: false,
+      byteFallback: false,
+    },
     normalizer: kind.normalizer,
     preTokenizer: kind.preTokenizer,
     postProcessor: template(
@@ -89,6 +94,7 @@ export function tokenizerFromGguf(metadata: GgufMetadata, file = 'model.gguf'): 
       addEos ? special.eos : undefined,
       ids,
     ),
+    decoder: byteLevelDecoder,
     added,
     special,
   };

@@ -32,6 +32,7 @@ const TokenizerJson = z.looseObject({
     vocab: z.unknown(),
     merges: z.unknown(),
     unk_token: z.string().nullish(),
+    unk_id: z.int().nonnegative().nullish(),
     fuse_unk: z.boolean().nullish(),
     byte_fallback: z.boolean().nullish(),
     ignore_merges: z.boolean().nullish(),
@@ -73,13 +74,13 @@ export function tokenizerFromJson(
   const config = check(TokenizerConfig, configValue, configFile);
   const { model } = json;
   const kind = model.type ?? (Array.isArray(model.vocab) ? 'Unigram' : 'BPE');
-  if (kind !== 'BPE') throw unsupportedModel(file, kind);
-  if (model.byte_fallback) throw unsupportedModel(file, 'BPE with byte fallback (SentencePiece)');
+  if (kind !== 'BPE' && kind !== 'Unigram') throw unsupportedModel(file, kind);
   if (model.continuing_subword_prefix || model.end_of_word_suffix) {
     throw unsupportedModel(file, 'BPE with word prefixes or suffixes (WordPiece, CLIP)');
   }
 
-  const { tokens, ids } = readVocabulary(model.vocab, file);
+  const { tokens, ids, scores } =
+    kind === 'BPE' ? readVocabulary(model.vocab, file) : readScored(model.vocab, file);
   const added = readAdded(json.added_tokens ?? [], config, ids);
   const allIds = new Map([...ids, ...added.map(({ content, id }) => [content, id] as const)]);
   const special: Partial<Record<SpecialRole, string>> = {};
@@ -91,13 +92,25 @@ export function tokenizerFromJson(
   const definition: Definition = {
     file,
     tokens,
-    ...mergesOf(model.merges, ids, file),
-    ignoreMerges: model.ignore_merges ?? false,
-    unknown: model.unk_token ?? undefined,
-    fuseUnknown: model.fuse_unk ?? false,
+    model: scores
+      ? {
+          type: 'unigram',
+          scores,
+          unknown: model.unk_id ?? undefined,
+          byteFallback: model.byte_fallback ?? false,
+        }
+      : {
+          type: 'bpe',
+          ...mergesOf(model.merges, ids, file),
+          ignoreMerges: model.ignore_merges ?? false,
+          unknown: model.unk_token ?? undefined,
+          fuseUnknown: model.fuse_unk ?? false,
+          byteFallback: model.byte_fallback ?? false,
+        },
     normalizer: json.normalizer,
     preTokenizer: json.pre_tokenizer,
     postProcessor: json.post_processor,
+    decoder: json.decoder,
     added,
     special,
     source: { tokenizerJson, config: z.record(z.string(), z.unknown()).parse(configValue) },
@@ -140,10 +153,27 @@ function badShape(error: z.ZodError, file: string): Error {
   return badTokenizer(file, issue.path.join('.') || undefined, issue.message);
 }
 
-function readVocabulary(
-  vocab: unknown,
-  file: string,
-): { readonly tokens: (string | undefined)[]; readonly ids: ReadonlyMap<string, number> } {
+type Read = {
+  readonly tokens: (string | undefined)[];
+  readonly ids: ReadonlyMap<string, number>;
+  /** Of Unigram. */
+  readonly scores?: Float64Array;
+};
+
+/** A list of tokens, each with its score. */
+function readScored(vocab: unknown, file: string): Read {
+  const list = z.array(z.tuple([z.string(), z.number()])).safeParse(vocab);
+  if (!list.success || list.data.length === 0) {
+    throw badTokenizer(file, 'model.vocab', 'the vocabulary is not a list of tokens and scores');
+  }
+  return {
+    tokens: list.data.map(([token]) => token),
+    ids: new Map(list.data.map(([token], id) => [token, id])),
+    scores: Float64Array.from(list.data, ([, score]) => score),
+  };
+}
+
+function readVocabulary(vocab: unknown, file: string): Read {
   if (typeof vocab !== 'object' || vocab === null || Array.isArray(vocab)) {
     throw badTokenizer(file, 'model.vocab', 'the vocabulary is not an object of tokens and ids');
   }

@@ -1,7 +1,9 @@
 /** @file Normalizers of tokenizer.json: text before it is split, each with the way back to the text as given. */
 import * as z from 'zod';
+import { precompiled, readCharsmap } from './charsmap.ts';
 import { unsupportedPart } from './errors.ts';
 import { compileOniguruma } from './oniguruma.ts';
+import { sentencePiece } from './sentencepiece-normalizer.ts';
 import { markClass, type NormalForm, normalizationUnits, normalizeText } from './unicode.ts';
 
 /** A text that came of another; unit i came of `[starts[i], ends[i])` there. Absent where nothing moved. */
@@ -12,7 +14,9 @@ export type Aligned = {
 };
 
 /** Rewrites by parts: `[text, start, end]`, where each part came of that range of the input. */
-type Rewrite = (text: string) => Iterable<readonly [text: string, start: number, end: number]>;
+export type Rewrite = (
+  text: string,
+) => Iterable<readonly [text: string, start: number, end: number]>;
 
 export type Normalizer = {
   /** The text alone: the fast way. */
@@ -35,13 +39,22 @@ export function compilePattern(pattern: z.infer<typeof Pattern>): RegExp {
   return new RegExp(pattern.text!.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&'), 'gu');
 }
 
-function fromRewrite(rewrite: Rewrite): Normalizer {
+/** Every `pattern` of a text as `content`, in order and without overlap. */
+export function literalReplacer(pattern: string, content: string): (text: string) => string {
+  return (text) => text.replaceAll(pattern, () => content);
+}
+
+/** `normalize` gives the text alone, where that is faster than by parts. */
+function fromRewrite(
+  rewrite: Rewrite,
+  normalize = (text: string): string => {
+    let result = '';
+    for (const [part] of rewrite(text)) result += part;
+    return result;
+  },
+): Normalizer {
   return {
-    normalize(text) {
-      let result = '';
-      for (const [part] of rewrite(text)) result += part;
-      return result;
-    },
+    normalize,
     align(text) {
       let result = '';
       const starts: number[] = [];
@@ -128,6 +141,19 @@ function* replacements(
   if (last < text.length) yield [text.slice(last), last, text.length];
 }
 
+/** White space of other kinds as a space, control characters as nothing. */
+function nmt(char: string): string {
+  const code = char.codePointAt(0)!;
+  if (isControl(code)) return '';
+  return /[\t\n\f\r\u1680\u200b-\u200f\u2028\u2029\u2581\ufeff\ufffd]/.test(char) ? ' ' : char;
+}
+
+const isControl = (code: number): boolean =>
+  (code >= 1 && code <= 8) ||
+  code === 0x0b ||
+  (code >= 0x0e && code <= 0x1f) ||
+  [0x7f, 0x8f, 0x9f].includes(code);
+
 const whitespace = /^\p{White_Space}$/u;
 
 function strip(text: string, left: boolean, right: boolean): readonly [number, number] {
@@ -159,13 +185,15 @@ const kinds: Readonly<Record<string, (part: Part, file: string) => Normalizer>> 
   },
   Prepend: (part) => {
     const { prepend } = z.looseObject({ prepend: z.string() }).parse(part);
-    return fromRewrite((text) =>
-      text === ''
-        ? []
-        : [
-            [prepend, 0, 0],
-            [text, 0, text.length],
-          ],
+    return fromRewrite(
+      (text) =>
+        text === ''
+          ? []
+          : [
+              [prepend, 0, 0],
+              [text, 0, text.length],
+            ],
+      (text) => (text === '' ? '' : prepend + text),
     );
   },
   Replace: (part) => {
@@ -173,8 +201,20 @@ const kinds: Readonly<Record<string, (part: Part, file: string) => Normalizer>> 
       .looseObject({ pattern: Pattern, content: z.string() })
       .parse(part);
     const compiled = compilePattern(pattern);
-    return fromRewrite((text) => replacements(text, compiled, content));
+    return fromRewrite(
+      (text) => replacements(text, compiled, content),
+      pattern.text === undefined ? undefined : literalReplacer(pattern.text, content),
+    );
   },
+  Precompiled: (part, file) => {
+    const { precompiled_charsmap } = z
+      .looseObject({ precompiled_charsmap: z.string().nullish() })
+      .parse(part);
+    const map = readCharsmap(Buffer.from(precompiled_charsmap ?? '', 'base64'), file);
+    return fromRewrite((text) => precompiled(map, text));
+  },
+  Nmt: () => fromRewrite(byCharacter(nmt)),
+  SentencePiece: (part, file) => fromRewrite(sentencePiece(part, file)),
   Sequence: (part, file) => {
     const { normalizers } = z.looseObject({ normalizers: z.array(Part) }).parse(part);
     return sequence(normalizers.map((inner) => compileNormalizer(inner, file)));

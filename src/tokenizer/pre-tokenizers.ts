@@ -1,7 +1,7 @@
 /** @file Pre-tokenizers of tokenizer.json: where text is cut before BPE; no merge reaches across a cut. */
 import * as z from 'zod';
 import { toByteChars } from './byte-level.ts';
-import { unsupportedModel, unsupportedPart } from './errors.ts';
+import { unsupportedPart } from './errors.ts';
 import { compilePattern, Part, Pattern } from './normalizers.ts';
 import { compileOniguruma } from './oniguruma.ts';
 import { gpt2Scanner, llama3Scanner, type Scanner } from './scanners.ts';
@@ -11,8 +11,10 @@ import { numericClass, rustWordClass } from './unicode.ts';
 export type Piece = { readonly text: string; readonly start: number };
 
 export type PreTokenizer = {
-  /** Cuts the plain text. */
-  readonly split: (text: string) => readonly Piece[];
+  /** Cuts the plain text; `first` says that nothing stands before it, not even an added token. */
+  readonly split: (text: string, first: boolean) => readonly Piece[];
+  /** Pre-tokens are bytes, and not characters. */
+  readonly byteLevel: boolean;
   /** Cuts a piece once more after it became byte characters, where the tokenizer asks for that. */
   readonly splitBytes: ((chars: string) => readonly string[]) | undefined;
   /** The same cuts as `split`, for the patterns that are known. */
@@ -69,7 +71,7 @@ function joined(cuts: readonly Cut[], behavior: Behavior): readonly Cut[] {
 
 /** One step over one piece. */
 type Step = {
-  readonly cut: (text: string) => readonly Piece[];
+  readonly cut: (text: string, first: boolean) => readonly Piece[];
   /** The step that turns text into byte characters. */
   readonly byteLevel?: true;
   /** Leaves characters out: only possible before the bytes. */
@@ -106,13 +108,47 @@ function byteLevelStep(part: Part): Step {
     cut(text) {
       const prefix = add_prefix_space && !text.startsWith(' ') ? 1 : 0;
       const whole = prefix ? ` ${text}` : text;
-      const pieces = use_regex ? words.cut(whole) : [{ text: whole, start: 0 }];
+      const pieces = use_regex ? words.cut(whole, false) : [{ text: whole, start: 0 }];
       return prefix ? pieces.map((piece) => ({ ...piece, start: piece.start - 1 })) : pieces;
     },
   };
 }
 
+const Metaspace = z.looseObject({
+  replacement: z.string().default('▁'),
+  add_prefix_space: z.boolean().optional(),
+  prepend_scheme: z.enum(['always', 'never', 'first']).default('always'),
+  split: z.boolean().default(true),
+});
+
+/** SentencePiece's manner: spaces become marks, one mark goes before the text, and words begin with theirs. */
+function metaspaceStep(part: Part): Step {
+  const given = Metaspace.parse(part);
+  const { replacement } = given;
+  const scheme = given.add_prefix_space === false ? 'never' : given.prepend_scheme;
+  const pattern = compilePattern({ text: replacement, regex: undefined });
+  const words = patternStep(pattern, 'MergedWithNext', false);
+  return {
+    cut(text, first) {
+      const marked = text.replaceAll(' ', replacement);
+      const wants = scheme === 'always' || (scheme === 'first' && first);
+      const prefixed = wants && !marked.startsWith(replacement);
+      const whole = prefixed ? replacement + marked : marked;
+      const pieces = given.split ? words.cut(whole, first) : [{ text: whole, start: 0 }];
+      return prefixed
+        ? pieces.map((piece) => ({ ...piece, start: piece.start - replacement.length }))
+        : pieces;
+    },
+  };
+}
+
+const punctuation = '[\\p{P}$+<=>^`\\|~]';
+
 const kinds: Readonly<Record<string, (part: Part, file: string) => readonly Step[]>> = {
+  BertPreTokenizer: () => [
+    patternStep(/\p{White_Space}/gu, 'Removed', false),
+    patternStep(new RegExp(punctuation, 'gu'), 'Isolated', false),
+  ],
   ByteLevel: (part) => [byteLevelStep(part)],
   Split: (part) => {
     const { pattern, behavior, invert } = Split.parse(part);
@@ -127,8 +163,9 @@ const kinds: Readonly<Record<string, (part: Part, file: string) => readonly Step
   },
   Punctuation: (part) => {
     const { behavior } = z.looseObject({ behavior: Behavior.default('Isolated') }).parse(part);
-    return [patternStep(/[\p{P}$+<=>^`|~]/gu, behavior, false)];
+    return [patternStep(new RegExp(punctuation, 'gu'), behavior, false)];
   },
+  Metaspace: (part) => [metaspaceStep(part)],
   Whitespace: () => [
     patternStep(
       new RegExp(`${rustWordClass}+|[^${rustWordClass}\\p{White_Space}]+`, 'gv'),
@@ -149,7 +186,6 @@ const kinds: Readonly<Record<string, (part: Part, file: string) => readonly Step
 function steps(part: Part, file: string): readonly Step[] {
   const kind = Object.hasOwn(kinds, part.type) ? kinds[part.type] : undefined;
   if (kind !== undefined) return kind(part, file);
-  if (part.type === 'Metaspace') throw unsupportedModel(file, 'SentencePiece (Metaspace)');
   throw unsupportedPart(file, 'pre_tokenizer', part.type, Object.keys(kinds));
 }
 
@@ -173,21 +209,25 @@ function scannerOf(part: Part): Scanner | undefined {
   return pattern.regex === qwen2Pattern ? llama3Scanner(1) : undefined;
 }
 
-function inTurn(all: readonly Step[]): (text: string) => readonly Piece[] {
-  return (text) =>
+function inTurn(all: readonly Step[]): PreTokenizer['split'] {
+  return (text, first) =>
     all.reduce<readonly Piece[]>(
       (pieces, step) =>
         pieces.flatMap((piece) =>
-          step.cut(piece.text).map((cut) => ({ text: cut.text, start: piece.start + cut.start })),
+          step
+            .cut(piece.text, first && piece.start <= 0)
+            .map((cut) => ({ text: cut.text, start: piece.start + cut.start })),
         ),
-      [{ text, start: 0 }],
+      text === '' ? [] : [{ text, start: 0 }],
     );
 }
 
 export function compilePreTokenizer(part: Part | undefined, file: string): PreTokenizer {
   const all = part === undefined ? [] : steps(part, file);
   const at = all.findIndex((step) => step.byteLevel);
-  if (part === undefined || at < 0) throw unsupportedModel(file, 'BPE without byte level');
+  if (part === undefined || at < 0) {
+    return { split: inTurn(all), byteLevel: false, splitBytes: undefined, scan: undefined };
+  }
   const after = all.slice(at + 1);
   if (after.some((step) => step.byteLevel || step.removes)) {
     throw unsupportedPart(file, 'pre_tokenizer', 'ByteLevel', [
@@ -197,8 +237,11 @@ export function compilePreTokenizer(part: Part | undefined, file: string): PreTo
   const inner = inTurn(after);
   return {
     split: inTurn(all.slice(0, at + 1)),
+    byteLevel: true,
     splitBytes:
-      after.length === 0 ? undefined : (chars) => inner(toByteChars(chars)).map(({ text }) => text),
+      after.length === 0
+        ? undefined
+        : (chars) => inner(toByteChars(chars), false).map(({ text }) => text),
     scan: scannerOf(part),
   };
 }

@@ -7,9 +7,8 @@ export type StreamDecoder = {
   readonly end: () => string;
 };
 
-export function createStreamDecoder(
-  bytesOf: (id: number) => Uint8Array | undefined,
-): StreamDecoder {
+/** Where every token is bytes. */
+export function byteStream(bytesOf: (id: number) => Uint8Array | undefined): StreamDecoder {
   // Without ignoreBOM a U+FEFF at the start of the text would be lost.
   const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
   return {
@@ -18,5 +17,19 @@ export function createStreamDecoder(
       return bytes === undefined ? '' : utf8.decode(bytes, { stream: true });
     },
     end: () => utf8.decode(),
+  };
+}
+
+/** Where tokens are texts that a decoder puts together. */
+export function tokenStream(
+  tokenOf: (id: number) => string | undefined,
+  { push, end }: { push: (token: string) => string; end: () => string },
+): StreamDecoder {
+  return {
+    push(id) {
+      const token = tokenOf(id);
+      return token === undefined ? '' : push(token);
+    },
+    end,
   };
 }

@@ -1,6 +1,12 @@
 /** @file A tokenizer as Hugging Face's files: tokenizer.json, tokenizer_config.json, special_tokens_map.json. */
 import type { AddedToken } from './added-tokens.ts';
-import { type Definition, type SpecialRole, specialRoles } from './definition.ts';
+import {
+  type BpeModel,
+  type Definition,
+  type SpecialRole,
+  specialRoles,
+  type UnigramModel,
+} from './definition.ts';
 import type { Tokenizer } from './tokenizer.ts';
 
 export type TokenizerFileOptions = {
@@ -75,9 +81,6 @@ export function toTokenizerJson(definition: Definition): string {
   const { tokens, added, source } = definition;
   const listed = added.map((token) => ({ id: token.id, ...addedToken(token) }));
   if (source) return withAdded(source.tokenizerJson, listed);
-  const vocab = Object.fromEntries(
-    tokens.flatMap((token, id) => (token === undefined ? [] : [[token, id]])),
-  );
   return `${JSON.stringify({
     version: '1.0',
     truncation: null,
@@ -86,27 +89,44 @@ export function toTokenizerJson(definition: Definition): string {
     normalizer: definition.normalizer ?? null,
     pre_tokenizer: definition.preTokenizer ?? null,
     post_processor: definition.postProcessor ?? null,
-    decoder: { type: 'ByteLevel', add_prefix_space: true, trim_offsets: true, use_regex: true },
-    model: {
-      type: 'BPE',
-      dropout: null,
-      unk_token: definition.unknown ?? null,
-      continuing_subword_prefix: null,
-      end_of_word_suffix: null,
-      fuse_unk: definition.fuseUnknown,
-      byte_fallback: false,
-      ignore_merges: definition.ignoreMerges,
-      vocab,
-      merges: mergesOf(definition),
-    },
+    decoder: definition.decoder ?? null,
+    model:
+      definition.model.type === 'bpe'
+        ? bpe(tokens, definition.model)
+        : unigram(tokens, definition.model),
   })}\n`;
 }
 
-function mergesOf({ merges, tokens }: Definition): (string | undefined)[][] {
-  return Array.from({ length: merges.length / 2 }, (_, i) => [
-    tokens[merges[2 * i]],
-    tokens[merges[2 * i + 1]],
-  ]);
+function bpe(tokens: Definition['tokens'], model: BpeModel): object {
+  return {
+    type: 'BPE',
+    dropout: null,
+    unk_token: model.unknown ?? null,
+    continuing_subword_prefix: null,
+    end_of_word_suffix: null,
+    fuse_unk: model.fuseUnknown,
+    byte_fallback: model.byteFallback,
+    ignore_merges: model.ignoreMerges,
+    vocab: Object.fromEntries(
+      tokens.flatMap((token, id) => (token === undefined ? [] : [[token, id]])),
+    ),
+    merges: Array.from({ length: model.merges.length / 2 }, (_, i) => [
+      tokens[model.merges[2 * i]],
+      tokens[model.merges[2 * i + 1]],
+    ]),
+  };
+}
+
+function unigram(tokens: Definition['tokens'], model: UnigramModel): object {
+  return {
+    type: 'Unigram',
+    unk_id: model.unknown ?? null,
+    vocab: tokens.map((token, id) => [
+      token,
+      Number.isNaN(model.scores[id]) ? 0 : model.scores[id],
+    ]),
+    byte_fallback: model.byteFallback,
+  };
 }
 
 type Listed = ReturnType<typeof addedToken> & { readonly id: number };

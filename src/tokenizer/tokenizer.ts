@@ -1,9 +1,12 @@
 /** @file The tokenizer: text to ids and back, exact against Hugging Face's Rust `tokenizers`. */
 import { type AddedToken, withSpecialTokens } from './added-tokens.ts';
+import { byteOfToken } from './byte-fallback.ts';
+import { tokenBytes } from './byte-level.ts';
+import { compileDecoder, isByteLevel } from './decoders.ts';
 import { type Definition, digestOf, type SpecialRole } from './definition.ts';
 import { createEncoder, type EncodeOptions, type EncodingWithOffsets } from './encoder.ts';
 import { unknownToken } from './errors.ts';
-import { createStreamDecoder, type StreamDecoder } from './stream-decoder.ts';
+import { byteStream, type StreamDecoder, tokenStream } from './stream-decoder.ts';
 import { createVocabulary } from './vocabulary.ts';
 
 export type { AddedToken } from './added-tokens.ts';
@@ -45,20 +48,40 @@ export type Tokenizer = {
   readonly definition: Definition;
 };
 
+const utf8 = new TextEncoder();
+
+/**
+ * Runs a definition. It is plain data, which a worker thread can be sent: `createTokenizer(definition)` there is much
+ * faster than to read the files again.
+ */
 export function createTokenizer(definition: Definition): Tokenizer {
-  const vocabulary = createVocabulary(definition);
+  const bytes = isByteLevel(definition.decoder);
+  const decoder = compileDecoder(definition.decoder, definition.file);
+  const vocabulary = createVocabulary(
+    definition,
+    bytes ? tokenBytes : (token) => bytesOfText(token, decoder.textOf),
+  );
   const encoder = createEncoder(definition, vocabulary);
   const { idOf, tokenOf, isSpecial, bytesOf, size } = vocabulary;
-  const shown = (skipSpecial: boolean) => (id: number) =>
-    skipSpecial && isSpecial(id) ? undefined : bytesOf(id);
+  const stream = ({ skipSpecialTokens = false }: DecodeOptions = {}): StreamDecoder => {
+    const shown =
+      <T>(of: (id: number) => T | undefined) =>
+      (id: number): T | undefined =>
+        skipSpecialTokens && isSpecial(id) ? undefined : of(id);
+    return bytes ? byteStream(shown(bytesOf)) : tokenStream(shown(tokenOf), decoder.start());
+  };
 
   const shared = {
     encode: (text, options = {}) => encoder.encode(text, options),
     encodeWithOffsets: (text, options = {}) => encoder.encodeWithOffsets(text, options),
     countTokens: (text, options = {}) => encoder.count(text, options),
-    decode: (ids, { skipSpecialTokens = false } = {}) => decode(ids, shown(skipSpecialTokens)),
-    streamDecoder: ({ skipSpecialTokens = false } = {}) =>
-      createStreamDecoder(shown(skipSpecialTokens)),
+    decode: (ids, options) => {
+      const { push, end } = stream(options);
+      let text = '';
+      for (let i = 0; i < ids.length; i++) text += push(ids[i]);
+      return text + end();
+    },
+    streamDecoder: stream,
     vocabSize: size,
     idOf,
     tokenOf,
@@ -103,12 +126,7 @@ export function createTokenizer(definition: Definition): Tokenizer {
   return withRoles(definition);
 }
 
-function decode(ids: ArrayLike<number>, bytesOf: (id: number) => Uint8Array | undefined): string {
-  const parts: Uint8Array[] = [];
-  for (let i = 0; i < ids.length; i++) {
-    const part = bytesOf(ids[i]);
-    if (part !== undefined) parts.push(part);
-  }
-  // Without ignoreBOM a U+FEFF at the start of the text would be lost.
-  return new TextDecoder('utf-8', { ignoreBOM: true }).decode(Buffer.concat(parts));
+function bytesOfText(token: string, textOf: (token: string) => string): Uint8Array {
+  const byte = byteOfToken(token);
+  return byte === undefined ? utf8.encode(textOf(token)) : Uint8Array.of(byte);
 }

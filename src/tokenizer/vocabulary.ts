@@ -1,21 +1,25 @@
 /** @file The tokens of a tokenizer: id to text, text to id, and the bytes that each stands for. */
 import type { AddedToken } from './added-tokens.ts';
-import { tokenBytes } from './byte-level.ts';
 import type { Definition } from './definition.ts';
 
 export type Vocabulary = {
-  /** Of the model alone, in byte characters. */
+  /** Of the model alone; in byte characters where it is byte level. */
   readonly model: ReadonlyMap<string, number>;
   readonly size: number;
   readonly idOf: (token: string) => number | undefined;
   readonly tokenOf: (id: number) => string | undefined;
+  /** The bytes that a token stands for inside a text. */
   readonly bytesOf: (id: number) => Uint8Array | undefined;
   readonly isSpecial: (id: number) => boolean;
 };
 
 const utf8 = new TextEncoder();
 
-export function createVocabulary({ tokens, added }: Definition): Vocabulary {
+/** `bytesOfToken` reads a token of the model; an added one stands for its own text. */
+export function createVocabulary(
+  { tokens, added }: Definition,
+  bytesOfToken: (token: string) => Uint8Array,
+): Vocabulary {
   const model = new Map<string, number>();
   for (const [id, token] of tokens.entries()) if (token !== undefined) model.set(token, id);
   const byId = new Map<number, AddedToken>(added.map((token) => [token.id, token]));
@@ -35,7 +39,7 @@ export function createVocabulary({ tokens, added }: Definition): Vocabulary {
       const token = byId.get(id);
       const text = tokens[id];
       if (token !== undefined) bytes[id] = utf8.encode(token.content);
-      else if (text !== undefined) bytes[id] = tokenBytes(text);
+      else if (text !== undefined) bytes[id] = bytesOfToken(text);
       return bytes[id];
     },
   };
