@@ -1,7 +1,7 @@
 /** @file The figures of a Prepared set for a terminal: a histogram of lengths, and a line for each thing that matters. */
 import { type Bin, histogram } from '../data/histogram.ts';
 import type { Spread, Stats } from '../data/stats.ts';
-import { type Advised, advise, cutoffChoices } from '../data/stats-advice.ts';
+import { type Advised, advise } from '../data/stats-advice.ts';
 import { textWidth } from './text-width.ts';
 
 export type StatsView = Advised & {
@@ -36,10 +36,7 @@ export function statsView(view: StatsView): string {
     ...sourceLines(view),
     line('scripts', scriptLine(stats)),
     line('same', sameLine(stats)),
-    line(
-      'steps',
-      `${number(work.steps)} of ${counted(work.rows_per_step, 'row', 'rows')}; an epoch has ${number(work.steps_per_epoch)}`,
-    ),
+    line('steps', stepsLine(view)),
     line('padding', paddingLine(view)),
     ...(work.pack_fill === null
       ? []
@@ -82,13 +79,7 @@ function cutLine(view: StatsView): string {
       ? [`${number(prompt.tokens)} in the prompt of ${counted(prompt.documents, 'row', 'rows')}`]
       : []),
   ].join(', ');
-  const choices = cutoffChoices(view)
-    .map(
-      ({ cutoff_len, whole }) =>
-        `${cutoff_len} keeps ${percent(whole, view.stats.documents)} whole`,
-    )
-    .join(', ');
-  return `${lost}: ${where}${choices === '' ? '' : `; ${choices}`}`;
+  return `${lost}: ${where}`;
 }
 
 const eighths = ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
@@ -103,17 +94,17 @@ function bar(count: number, most: number, width: number): string {
 function histogramLines({ lengths, cutoff, bounds, stats, columns, color }: StatsView): string {
   const bins = histogram(lengths);
   const most = Math.max(...bins.map(({ count }) => count));
-  const labels = bins.map(({ from, to }) => (to === from + 1 ? `${from}` : `${from}–${to - 1}`));
+  const labels = bins.map(({ from, to }) => (to === from ? `${from}` : `${from}–${to}`));
   const [wide, counts] = [labels, bins.map(({ count }) => number(count))].map((texts) =>
     Math.max(6, ...texts.map((text) => text.length)),
   );
   const mark = `← cutoff_len ${cutoff}`;
   const room = Math.max(8, Math.min(columns, 100) - wide - counts - mark.length - 8);
-  const over = (bin: Bin): boolean => bounds && bin.from >= cutoff;
+  const over = (bin: Bin): boolean => bounds && bin.from > cutoff;
   const lines = bins.map((bin, i) => {
     const drawn = bar(bin.count, most, room);
     const shown = color && drawn !== '' ? `\u001b[${over(bin) ? 31 : 32}m${drawn}\u001b[0m` : drawn;
-    const here = bounds && bin.from <= cutoff && cutoff < bin.to;
+    const here = bounds && bin.from <= cutoff && cutoff <= bin.to;
     const end = here ? `${' '.repeat(room - drawn.length + 1)}${mark}` : '';
     const text = `${labels[i].padStart(wide)}  ${number(bin.count).padStart(counts)}  ${shown}${end}`;
     return text.trimEnd();
@@ -153,6 +144,11 @@ const sameLine = ({ duplicates, documents }: Stats): string =>
   duplicates === 0
     ? 'no two rows are the same'
     : `${counted(duplicates, 'row is', 'rows are')} the same as an earlier one (${percent(duplicates, documents)})`;
+
+function stepsLine({ work }: StatsView): string {
+  const { steps, steps_per_epoch: each, rows_per_step: size } = work;
+  return `${number(steps)} in all, ${number(each)} an epoch, of ${counted(size, 'row', 'rows')} each`;
+}
 
 function paddingLine({ work }: StatsView): string {
   const { epoch_tokens: ours, padded_tokens: padded } = work;

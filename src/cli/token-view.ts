@@ -109,6 +109,9 @@ function paintedCell({ tokens, text }: Cell<Token>): { kind: Kind; shown: string
 const subscript = (count: number): string =>
   Array.from(String(count), (digit) => String.fromCharCode(0x2080 + Number(digit))).join('');
 
+/** Bytes are written `\xe6`, as the text itself has them. */
+const quoted = ({ text, joined }: Token): string => (joined ? `"${text}"` : JSON.stringify(text));
+
 /** One token a line, for files and pipes. */
 export function table(row: TokenRow, rows: number): string {
   const documents = row.documents.flatMap((document, index) => [
@@ -119,7 +122,7 @@ export function table(row: TokenRow, rows: number): string {
       const whole = joined
         ? `  ${joined.at + 1} of ${joined.of} of ${JSON.stringify(joined.text)}`
         : '';
-      return `${String(i).padStart(6)}  ${String(token.id).padStart(7)}  ${kindOf(token).padEnd(17)}  ${(token.part ?? '').padEnd(6)}  ${JSON.stringify(token.text)}${whole}${label}`;
+      return `${String(i).padStart(6)}  ${String(token.id).padStart(7)}  ${kindOf(token).padEnd(17)}  ${(token.part ?? '').padEnd(6)}  ${quoted(token)}${whole}${label}`;
     }),
   ]);
   return [heading(row, rows), ...documents].join('\n');

@@ -1,8 +1,8 @@
 /** @file Lengths in bins of even width, or doubling ones where few long rows would leave the even ones empty. */
 
+/** Both ends are in it: round numbers end a bin, as `cutoff_len` ends a row. */
 export type Bin = {
   readonly from: number;
-  /** The first length that is no longer in it. */
   readonly to: number;
   readonly count: number;
 };
@@ -18,23 +18,23 @@ export function histogram(sorted: Int32Array): Bin[] {
   const median = sorted[sorted.length >> 1];
   const edges = max > longTail * Math.max(median, 1) ? doubling(min, max) : even(min, max);
   return edges.slice(1).map((to, i) => {
-    const from = edges[i];
-    return { from, to, count: below(sorted, to) - below(sorted, from) };
+    const from = edges[i] + 1;
+    return { from, to, count: below(sorted, to + 1) - below(sorted, from) };
   });
 }
 
+/** Ends of bins, with one before the first. Documents have a token or more. */
 function even(min: number, max: number): number[] {
   let width = 1;
-  const count = (): number => Math.floor(max / width) - Math.floor(min / width) + 1;
+  const from = (): number => Math.floor((min - 1) / width);
+  const count = (): number => Math.ceil(max / width) - from();
   while (count() > mostBins) width *= 2;
-  const from = Math.floor(min / width) * width;
-  return Array.from({ length: count() + 1 }, (_, i) => from + i * width);
+  return Array.from({ length: count() + 1 }, (_, i) => (from() + i) * width);
 }
 
 function doubling(min: number, max: number): number[] {
-  const edges = [2 ** Math.floor(Math.log2(Math.max(min, 1)))];
-  if (min < 1) edges.unshift(0);
-  for (let edge = edges.at(-1) ?? 1; edge <= max; ) {
+  const edges = min <= 1 ? [0, 1] : [2 ** Math.floor(Math.log2(min - 1))];
+  for (let edge = edges.at(-1) ?? 1; edge < max; ) {
     edge *= 2;
     edges.push(edge);
   }

@@ -1,6 +1,6 @@
 /** @file What the figures of a set suggest, in plain words. Nothing is said that changes nothing. */
 import { below } from './histogram.ts';
-import type { Stats } from './stats.ts';
+import { quantile, type Stats } from './stats.ts';
 import type { Work } from './stats-work.ts';
 
 export type Advised = {
@@ -8,7 +8,9 @@ export type Advised = {
   readonly work: Work;
   /** Ascending, of the documents before they were cut. */
   readonly lengths: Int32Array;
+  /** `cutoff_len`; of it so many tokens stay free (one where rows are packed, as in LLaMA-Factory). */
   readonly cutoff: number;
+  readonly free: number;
   /** Whether `cutoff_len` bounds rows (and is not the size of blocks that texts are cut into). */
   readonly bounds: boolean;
 };
@@ -32,13 +34,12 @@ export type CutoffChoice = {
 export function cutoffChoices({
   lengths,
   cutoff,
-}: Pick<Advised, 'lengths' | 'cutoff'>): CutoffChoice[] {
-  const wanted = [0.9, 0.99, 1].map((each) =>
-    roundUp(lengths[Math.ceil(each * lengths.length) - 1]),
-  );
+  free,
+}: Pick<Advised, 'lengths' | 'cutoff' | 'free'>): CutoffChoice[] {
+  const wanted = [0.9, 0.99, 1].map((each) => roundUp(quantile(lengths, each) + free));
   return [...new Set(wanted)]
     .filter((value) => value > cutoff)
-    .map((value) => ({ cutoff_len: value, whole: below(lengths, value + 1) }));
+    .map((value) => ({ cutoff_len: value, whole: below(lengths, value - free + 1) }));
 }
 
 export function advise(given: Advised): string[] {
@@ -54,24 +55,27 @@ export function advise(given: Advised): string[] {
 
 type Rule = (given: Advised) => string | undefined;
 
-const cutoffAdvice: Rule = ({ stats, lengths, cutoff, bounds }) => {
+const cutoffAdvice: Rule = (given) => {
+  const { stats, cutoff, bounds, free } = given;
   if (!bounds) return undefined;
   const { documents, lengths: spread } = stats;
   if (stats.cut.all.documents === 0) {
-    const enough = roundUp(spread.max);
+    const enough = roundUp(spread.max + free);
     if (enough * 2 > cutoff) return undefined;
     return `\`cutoff_len: ${cutoff}\` is longer than every row (the longest has ${number(spread.max)} tokens): ${enough} would do the same, and says how long rows are.`;
   }
-  const [first, ...more] = cutoffChoices({ lengths, cutoff });
+  const [first, ...more] = cutoffChoices(given);
   if (!first) return undefined;
-  const keeps = ({ cutoff_len, whole }: CutoffChoice): string =>
-    `\`cutoff_len: ${cutoff_len}\` would leave ${whole === documents ? 'every row' : share(whole, documents)} whole`;
-  return `${[first, ...more].map(keeps).join('; ')}. Now ${share(documents - stats.cut.all.documents, documents)} are.`;
+  const part = (whole: number): string =>
+    whole === documents ? 'every row' : share(whole, documents);
+  const rest = more.map(({ cutoff_len, whole }) => `, ${cutoff_len} ${part(whole)}`).join('');
+  const now = share(documents - stats.cut.all.documents, documents);
+  return `\`cutoff_len: ${first.cutoff_len}\` would leave ${part(first.whole)} whole${rest}; now it is ${now}.`;
 };
 
 const replyAdvice: Rule = ({ stats, bounds }) => {
   const { reply } = stats.cut;
-  if (!bounds || reply.documents === 0) return undefined;
+  if (!bounds || stats.learned === 0 || reply.documents === 0) return undefined;
   return `${number(reply.documents)} ${reply.documents === 1 ? 'reply loses its end' : 'replies lose their ends'}, stop token and all: from such a row a model learns to break off in the middle, or not to stop.`;
 };
 

@@ -37,25 +37,20 @@ export const dataStatsCommand = defineCommand({
     if (!prepared) throw noSuchSet(options.eval ? 'eval_dataset' : 'dataset');
 
     const packed = data.packing && method.stage === 'sft' && !options.eval;
-    // LLaMA-Factory takes one off where it packs.
-    const cutoff = packed ? data.cutoff_len - 1 : data.cutoff_len;
+    const cutoff = data.cutoff_len;
+    const free = packed ? 1 : 0;
     const measured = measure(prepared, tokenizer);
-    const work = workOf(prepared, orderOfJob(job), packed ? cutoff : undefined);
+    const work = workOf(prepared, orderOfJob(job), packed ? cutoff - free : undefined);
     const bounds = method.stage !== 'pt' || !data.packing;
-    const figures = { ...measured, work, cutoff, bounds };
+    const figures = { ...measured, work, cutoff, free, bounds };
     if (json) {
-      const { stats, lengths } = measured;
-      const more = {
-        cutoff_len: cutoff,
-        choices: bounds ? cutoffChoices({ lengths, cutoff }) : [],
-      };
-      const advice = advise(figures);
       emit({
-        ...stats,
-        ...more,
-        histogram: histogram(lengths),
+        ...measured.stats,
+        cutoff_len: cutoff,
+        choices: bounds ? cutoffChoices(figures) : [],
+        histogram: histogram(measured.lengths),
         work,
-        advice,
+        advice: advise(figures),
         digest: prepared.digest,
       });
       return undefined;
