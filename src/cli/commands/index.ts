@@ -7,6 +7,7 @@ export const commands: CommandTable = {
   'config check': async () => (await import('./config.ts')).configCheckCommand,
   'config explain': async () => (await import('./config.ts')).configExplainCommand,
   'config schema': async () => (await import('./config.ts')).configSchemaCommand,
+  'data check': async () => (await import('./data-check.ts')).dataCheckCommand,
   'data stats': async () => (await import('./data-stats.ts')).dataStatsCommand,
   'data tokens': async () => (await import('./data.ts')).dataTokensCommand,
   'debug batches': async () => (await import('./debug.ts')).debugBatchesCommand,

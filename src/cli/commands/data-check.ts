@@ -1,0 +1,89 @@
+/** @file `tunery data check`: every defect of the data, with its place and what to do about it. */
+import { z } from 'zod';
+import { loadConfig } from '../../config/load.ts';
+import { formatPlace } from '../../core/errors.ts';
+import { field } from '../../core/field.ts';
+import { examine } from '../../data/doctor/examine.ts';
+import type { Severity } from '../../data/doctor/finding.ts';
+import { type Group, Report } from '../../data/doctor/report.ts';
+import { subjectsOf } from '../../data/doctor/subjects.ts';
+import { defineCommand, exitCodes } from '../command.ts';
+
+const isSettings = (file: string): boolean => /\.ya?ml$/i.test(file);
+
+export const dataCheckCommand = defineCommand({
+  name: 'data check',
+  summary:
+    'Find every defect of a data set, with its place and what to do; `--fix` writes a cleaned copy.',
+  examples: [
+    'tunery data check my/chats.jsonl',
+    'tunery data check examples/smollm2_lora_sft.yaml',
+    'tunery data check dataset=train.jsonl eval_dataset=eval.jsonl --json',
+  ],
+  positionals: [{ name: 'FILE', help: 'a data file, or a settings file', optional: true }],
+  takesSettings: true,
+  options: {
+    sample: field(z.int().min(1).nullable().default(null), {
+      help: 'Look at about so many rows of each file, spread over it, instead of all.',
+    }),
+  },
+
+  async run(
+    _job,
+    { positionals: [file], settings, options, json, emit, print, color, progress, signal },
+  ) {
+    const isData = file !== undefined && !isSettings(file);
+    const loaded = loadConfig({
+      file: isData ? undefined : file,
+      overrides: settings,
+      command: 'check',
+    });
+    const { data, method } = loaded.job;
+    const report = new Report({ each: json ? emit : undefined });
+    const stage = loaded.origins.get('stage')?.kind === 'default' ? undefined : method.stage;
+    const find = { folder: data.dataset_dir, stage, report };
+    const subjects = await subjectsOf([...(isData ? [file] : []), ...data.dataset], find);
+    const evaluation = await subjectsOf(data.eval_dataset, find);
+    const examined = await examine(subjects, {
+      report,
+      evaluation,
+      sample: options.sample ?? undefined,
+      progress: (rows) => progress(`${rows} rows checked`),
+      signal,
+    });
+    progress(null);
+    for (const { name, rows, format } of examined) {
+      print(`${name}: ${rows} rows${format === undefined ? '' : ` of format ${format}`}`);
+    }
+    for (const group of report.groups()) print(`\n${paragraph(group, color)}`);
+    print(`\n${summary(report)}`);
+    return report.count('error') > 0 ? exitCodes.failed : undefined;
+  },
+});
+
+const colors: Readonly<Record<Severity, string>> = { error: '31', warning: '33', note: '36' };
+
+/** A kind with its count, its first places, and what to do. */
+function paragraph({ kind, count, findings }: Group, color: boolean): string {
+  const paint = (text: string): string =>
+    color ? `\u001b[${colors[kind.severity]}m${text}\u001b[0m` : text;
+  const places = findings.map(
+    ({ place, message }) => `  --> ${formatPlace(place)}\n      ${message}`,
+  );
+  const rest = count - findings.length;
+  return [
+    `${paint(`${kind.severity}[${kind.code}]`)}: ${kind.title}${count > 1 ? ` (${count} times)` : ''}`,
+    ...places,
+    ...(rest > 0 ? [`  … and ${rest} more`] : []),
+    `  help: ${findings[0]?.help ?? kind.help}`,
+    ...(kind.fix ? [`  fix: \`--fix\` ${kind.fix.what}`] : []),
+  ].join('\n');
+}
+
+function summary(report: Report): string {
+  const counts = (['error', 'warning', 'note'] as const).map((severity) => {
+    const count = report.count(severity);
+    return `${count} ${severity}${count === 1 ? '' : 's'}`;
+  });
+  return counts.join(', ');
+}

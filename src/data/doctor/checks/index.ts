@@ -1,0 +1,92 @@
+/** @file The checks, in the order in which docs and findings list them. */
+import type { Check, Kind } from '../check.ts';
+import { leakedRow, leakedText } from '../leakage.ts';
+import * as characters from './characters.ts';
+import * as columns from './columns.ts';
+import * as duplicates from './duplicates.ts';
+import * as file from './file.ts';
+import * as languages from './languages.ts';
+import * as markup from './markup.ts';
+import * as media from './media.ts';
+import * as placeholders from './placeholders.ts';
+import * as preference from './preference.ts';
+import * as repetition from './repetition.ts';
+import * as replyEnds from './reply-ends.ts';
+import * as roles from './roles.ts';
+import { duplicateKey, numberText } from './source-text.ts';
+import * as texts from './texts.ts';
+import * as tools from './tools.ts';
+import * as training from './training.ts';
+
+export const checks: readonly Check[] = [
+  columns.missingColumn,
+  columns.missingField,
+  columns.wrongType,
+  columns.history,
+  columns.unknownColumn,
+  columns.rareColumn,
+  columns.emptyRow,
+  texts.emptyPrompt,
+  texts.emptyReply,
+  texts.blankReply,
+  texts.emptyTurn,
+  roles.noMessages,
+  roles.unknownRole,
+  roles.systemPlace,
+  roles.roleOrder,
+  roles.lastWord,
+  characters.controlCharacter,
+  characters.invisibleCharacter,
+  characters.mojibake,
+  characters.replacementCharacter,
+  characters.loneSurrogate,
+  characters.trailingSpace,
+  placeholders.placeholder,
+  placeholders.formField,
+  markup.htmlEntity,
+  markup.escapedNewline,
+  markup.codeFence,
+  markup.specialToken,
+  markup.roleMarker,
+  markup.thinkingTag,
+  tools.toolJson,
+  tools.unknownTool,
+  tools.undeclaredTools,
+  tools.toolArguments,
+  tools.resultWithoutCall,
+  tools.callWithoutResult,
+  media.mediaCount,
+  media.mediaFile,
+  preference.sameChoice,
+  preference.emptyChoice,
+  preference.rankingRole,
+  preference.ktoTag,
+  preference.ktoOneClass,
+  duplicates.duplicateRow,
+  duplicates.samePrompt,
+  duplicates.promptIsReply,
+  repetition.repetitionLoop,
+  repetition.boilerplate,
+  repetition.repeatedSentence,
+  replyEnds.cutReply,
+  replyEnds.outlier,
+  replyEnds.shortReply,
+  languages.replyLanguage,
+  languages.otherLanguage,
+];
+
+/** What is found elsewhere than in a check's own function: by the reader, against evaluation rows, by the template. */
+const kinds: readonly Kind[] = [
+  ...Object.values(file),
+  duplicateKey,
+  numberText,
+  ...checks,
+  leakedRow,
+  leakedText,
+  ...Object.values(training),
+];
+
+/** Every kind of finding, by its code. */
+export const kindsByCode: ReadonlyMap<string, Kind> = new Map(
+  kinds.map((kind) => [kind.code, kind]),
+);

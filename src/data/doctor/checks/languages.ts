@@ -1,0 +1,63 @@
+/** @file Rows in another language than the set, and replies in another than their prompt. */
+import type { Place } from '../../../core/errors.ts';
+import { defineCheck } from '../check.ts';
+import { languageOfText } from '../language.ts';
+
+/** Prompts that ask for another language, or for what has none. */
+const asksForAnother =
+  /translat|traduc|übersetz|翻译|译成|译为|翻譯|перевед|English|Chinese|French|Spanish|German|Italian|Russian|Japanese|Korean|Latin|英文|英语|中文|汉语|法语|法文|西班牙|德语|日语|language|语言|code|program|function|代码|程序|函数|编写|脚本|```|html|sql|python|java/i;
+
+export const replyLanguage = defineCheck({
+  code: 'data/reply-language',
+  severity: 'note',
+  title: 'a reply is in another language than its prompt',
+  help: 'check that it is meant, as in a translation',
+  row({ passages, reply, format }, found) {
+    if (reply?.part !== 'reply' || format === 'text') return;
+    const prompt = passages.findLast(({ part, text }) => part === 'prompt' && text.trim() !== '');
+    if (!prompt || asksForAnother.test(prompt.text) || reply.text.includes('```')) return;
+    const [asked, said] = [languageOfText(prompt.text), languageOfText(reply.text)];
+    if (asked === undefined || said === undefined || asked === said) return;
+    if (passages.some(({ part, text }) => part !== 'reply' && asksForAnother.test(text))) return;
+    found(`the prompt is ${asked}, the reply ${said}`, reply.path);
+  },
+});
+
+/** Of one language; so many places are kept. */
+type Group = { readonly places: Place[]; count: number };
+const keptPlaces = 10_000;
+
+export const otherLanguage = defineCheck({
+  code: 'data/other-language',
+  severity: 'note',
+  title: 'a row is in another language than most',
+  help: 'check that it belongs into this set',
+  set() {
+    const groups = new Map<string, Group>();
+    let rows = 0;
+    return {
+      row({ passages, place }) {
+        const text = passages
+          .filter(({ part }) => part === 'prompt' || part === 'reply' || part === 'text')
+          .map((passage) => passage.text.slice(0, 400))
+          .join('\n');
+        const language = languageOfText(text);
+        if (language === undefined) return;
+        rows++;
+        const group = groups.get(language) ?? { places: [], count: 0 };
+        groups.set(language, group);
+        group.count++;
+        if (group.places.length < keptPlaces) group.places.push(place);
+      },
+      end(found) {
+        const [most] = [...groups].sort(([, a], [, b]) => b.count - a.count);
+        if (!most || rows < 20 || most[1].count < 0.8 * rows) return;
+        for (const [language, { places, count }] of groups) {
+          if (language === most[0] || count > 0.1 * rows) continue;
+          for (const place of places)
+            found(`the row is ${language}, and the set mostly ${most[0]}`, { place });
+        }
+      },
+    };
+  },
+});

@@ -1,0 +1,103 @@
+/** @file Markup of other layers that slipped into texts: entities, escapes, fences, thoughts, a template's own tokens. */
+import { defineCheck } from '../check.ts';
+
+const entity = /&(?:amp|lt|gt|quot|apos|nbsp|#\d{2,5}|#x[\da-f]{2,5});/i;
+
+export const htmlEntity = defineCheck({
+  code: 'data/html-entity',
+  severity: 'warning',
+  title: 'an HTML entity stands in a plain text',
+  help: 'decode it (`&amp;` is `&`); the text came from a web page',
+  passage({ text, path, part }, found, { asked }) {
+    if (part === 'call' || part === 'result' || !text.includes('&')) return;
+    const match = entity.exec(text);
+    if (!match || /```|<\/?[a-z][^<>]*>|&lt;\/?[a-z]/i.test(text) || /html|xml|entit/i.test(asked))
+      return;
+    found(`\`${match[0]}\` is HTML, not text`, path, match.index);
+  },
+});
+
+/** A backslash and an n where a line break was meant: not within quotes or code, nor the beginning of a LaTeX word. */
+const escapedBreak = /(?<![\\"'`\w:])\\n(?:\\n|(?=[A-Z0-9\s*-]|$))|(?<=[.!?:])\\n(?!["'`])/;
+
+export const escapedNewline = defineCheck({
+  code: 'data/escaped-newline',
+  severity: 'warning',
+  title: 'a line break is written as backslash and n',
+  help: 'unescape the text once more; it was escaped twice',
+  passage({ text, path, part }, found) {
+    if (part === 'call' || part === 'result' || !text.includes('\\n')) return;
+    if (text.includes('`') || /[;{}]\s*\\n|printf?\(|\\[a-mo-z]/.test(text)) return;
+    const at = text.search(escapedBreak);
+    if (at >= 0) found('`\\n` stands in the text, where a line break was meant', path, at);
+  },
+});
+
+export const codeFence = defineCheck({
+  code: 'data/code-fence',
+  severity: 'warning',
+  title: 'a code block is not closed',
+  help: 'close it with ```; the reply may be cut off',
+  passage({ text, path, part }, found) {
+    if (part !== 'reply' || !text.includes('```')) return;
+    let open = -1;
+    for (let at = text.indexOf('```'); at >= 0; at = text.indexOf('```', at + 3))
+      open = open < 0 ? at : -1;
+    if (open >= 0) found('a code block opens here and never closes', path, open);
+  },
+});
+
+const special =
+  /<\|[a-z][\w-]{1,30}\|>|<｜[^｜<>]{1,40}｜>|\[\/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS)\]|<<\/?SYS>>|<(?:start|end)_of_turn>|<\/s>(?!.{0,200}<s>)|^<s>|<(?:bos|eos|pad|unk)>/;
+
+export const specialToken = defineCheck({
+  code: 'data/special-token',
+  severity: 'warning',
+  title: 'a token of a chat template stands in a text',
+  help: 'remove it: templates write their own, and in a text it may end or forge a turn',
+  passage({ text, path }, found) {
+    if (!/[<[]/.test(text)) return;
+    const match = special.exec(text);
+    if (match)
+      found(`\`${match[0]}\` belongs to chat templates, not to the text`, path, match.index);
+  },
+});
+
+const marker =
+  /^(?:###? ?(?:Instruction|Response|Input|Human|Assistant|User)\b ?:?|Human:|(?:ASSISTANT|USER|HUMAN):|<(?:human|bot)>:)/m;
+const opening = /^(?:Assistant|AI|Bot|GPT|ChatGPT|Response|Human|User) ?: ?/;
+
+export const roleMarker = defineCheck({
+  code: 'data/role-marker',
+  severity: 'warning',
+  title: 'a speaker’s name stands in a text',
+  help: 'split the turns, or remove the name: the template writes who speaks',
+  passage({ text, path, part }, found) {
+    if (part !== 'reply') return;
+    const match = opening.exec(text) ?? marker.exec(text);
+    if (match) found(`\`${match[0].trim()}\` names a speaker within the text`, path, match.index);
+  },
+});
+
+const tags = ['think', 'thinking', 'thought', 'reasoning', 'reflection'];
+
+export const thinkingTag = defineCheck({
+  code: 'data/thinking-tag',
+  severity: 'warning',
+  title: 'a thinking tag is not closed, or not opened',
+  help: 'write the pair whole; templates cut thoughts by both tags',
+  passage({ text, path, part }, found) {
+    if ((part !== 'reply' && part !== 'call') || !text.includes('<')) return;
+    for (const tag of tags) {
+      let depth = 0;
+      let last = -1;
+      for (const { 0: match, index } of text.matchAll(new RegExp(`</?${tag}>`, 'g'))) {
+        depth += match.startsWith('</') ? -1 : 1;
+        last = index;
+        if (depth < 0) break;
+      }
+      if (depth > 0) found(`\`<${tag}>\` is never closed`, path, last);
+      if (depth < 0) found(`\`</${tag}>\` closes what was not opened`, path, last);
+    }
+  },
+});

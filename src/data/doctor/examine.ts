@@ -1,0 +1,309 @@
+/** @file Every check over every row of the data, in one go: nothing is held but what a check needs of all rows. */
+import { statSync } from 'node:fs';
+import { type Place, TuneryError } from '../../core/errors.ts';
+import type { JsonObject } from '../../files/json.ts';
+import type { Example } from '../example.ts';
+import type { Reading } from '../formats/format.ts';
+import { formats } from '../formats/index.ts';
+import type { Check, Found, Kind, SetCheck } from './check.ts';
+import { checks, kindsByCode } from './checks/index.ts';
+import {
+  duplicateKey,
+  longNumbers,
+  mayHoldLongNumber,
+  numberText,
+  repeatedKeys,
+} from './checks/source-text.ts';
+import { refused } from './checks/training.ts';
+import { EvaluationTexts } from './leakage.ts';
+import { insideText, keyOf, offsetOf, type Path, placeAt } from './locate.ts';
+import type { RawRow } from './raw-row.ts';
+import { readRaw } from './raw-rows.ts';
+import { type Guessed, guessReading } from './reading.ts';
+import type { Report } from './report.ts';
+import { type RowView, viewOf } from './view.ts';
+
+/** Files that are one data set. Without a format, the first rows tell it. */
+export type Subject = {
+  readonly name: string;
+  readonly files: readonly string[];
+  readonly format?: string | undefined;
+  readonly reading?: Reading | undefined;
+  /** Where dataset_info.json describes it, if it does. */
+  readonly described?: Place | undefined;
+};
+
+export type Examined = {
+  readonly name: string;
+  readonly rows: number;
+  readonly format: string | undefined;
+  readonly reading: Reading | undefined;
+};
+
+/** What a run would say of a row that its format can read. */
+export type TrainingCheck = (
+  example: Example,
+  add: (kind: Kind, message: string, path?: Path) => void,
+) => void;
+
+export type ExamineOptions = {
+  readonly report: Report;
+  /** About so many rows of each file, spread over it; all if undefined. */
+  readonly sample?: number | undefined;
+  /** Rows to hold the data against. */
+  readonly evaluation?: readonly Subject[];
+  readonly training?: TrainingCheck | undefined;
+  readonly progress?: ((rows: number) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+};
+
+export async function examine(
+  subjects: readonly Subject[],
+  options: ExamineOptions,
+): Promise<readonly Examined[]> {
+  const pace = pacer(options);
+  const texts = new EvaluationTexts();
+  const examined: Examined[] = [];
+  for (const [list, isEvaluation] of [
+    [options.evaluation ?? [], true],
+    [subjects, false],
+  ] as const) {
+    const across = setChecks(options.report, (check) => check.across === true);
+    for (const subject of list) {
+      const done = await examineSubject(subject, options, across, pace, (view, found) => {
+        if (isEvaluation) texts.add(view);
+        else if (texts.count > 0) texts.compare(view, found);
+      });
+      examined.push(done);
+    }
+    across.end();
+  }
+  return examined;
+}
+
+/** Lets the terminal and Ctrl+C have their turn. */
+function pacer({ progress, signal }: ExamineOptions): () => Promise<void> | undefined {
+  let rows = 0;
+  let turn = performance.now();
+  return () => {
+    rows++;
+    if ((rows & 63) !== 0 || performance.now() - turn < 50) return undefined;
+    progress?.(rows);
+    signal?.throwIfAborted();
+    turn = performance.now();
+    return new Promise((resolve) => setImmediate(resolve));
+  };
+}
+
+type Sets = { row(view: RowView, found: (kind: Kind) => Found): void; end(): void };
+
+function setChecks(report: Report, wanted: (check: Check) => boolean): Sets {
+  const running = checks
+    .filter((check) => check.set && wanted(check))
+    .map((check): readonly [Check, SetCheck] => [check, check.set!()]);
+  return {
+    row(view, found) {
+      for (const [check, set] of running) set.row(view, found(check));
+    },
+    end() {
+      for (const [check, set] of running) {
+        set.end?.((message, { place }) => report.add(check, message, () => place));
+      }
+    },
+  };
+}
+
+const passageChecks = checks.filter(({ passage }) => passage);
+const rowChecks = checks.filter(({ row }) => row);
+
+async function examineSubject(
+  subject: Subject,
+  options: ExamineOptions,
+  across: Sets,
+  pace: () => Promise<void> | undefined,
+  compare: (view: RowView, found: (kind: Kind) => Found) => void,
+): Promise<Examined> {
+  const { report } = options;
+  const { format, reading } = subject.format !== undefined ? subject : guess(subject.files);
+  const sets = setChecks(report, (check) => check.across !== true);
+  const unused = unusedNames(subject);
+  let rows = 0;
+  let columns: readonly string[] | undefined;
+  for (const file of subject.files) {
+    const fault = (code: string, message: string, place: Place): void => {
+      const kind = kindsByCode.get(code) ?? { ...refused, code };
+      report.add(kind, message, () => place);
+    };
+    const wants = sampler(file, options.sample);
+    for (const raw of readRaw(file, fault)) {
+      if (!wants(raw)) continue;
+      rows++;
+      await pace();
+      columns ??= Object.keys(raw.value);
+      if (format === undefined || reading === undefined) continue;
+      const view = viewOf(raw.value, raw.place, format, reading);
+      unused.see(view);
+      examineRow(raw, view, options, (found) => {
+        sets.row(view, found);
+        across.row(view, found);
+        compare(view, found);
+      });
+    }
+  }
+  sets.end();
+  const place: Place = { file: subject.files[0] ?? subject.name };
+  const kind = (code: string): Kind => kindsByCode.get(code) ?? refused;
+  if (rows === 0)
+    report.add(
+      kind('data/empty'),
+      `there is no row in ${subject.name} that can be read`,
+      () => place,
+    );
+  else if (format === undefined) {
+    const names = (columns ?? []).slice(0, 12).map((name) => `\`${name}\``);
+    report.add(
+      kind('data/unknown-format'),
+      `the first row has the columns ${names.join(', ')}`,
+      () => ({ ...place, line: 1 }),
+    );
+  } else unused.end(report, kind);
+  return { name: subject.name, rows, format, reading };
+}
+
+/** What most of the first rows look like. */
+function guess(files: readonly string[]): Partial<Guessed> {
+  const rows: JsonObject[] = [];
+  for (const file of files) {
+    for (const { value } of readRaw(file, () => {})) {
+      rows.push(value);
+      if (rows.length >= 200) break;
+    }
+    if (rows.length >= 200) break;
+  }
+  return guessReading(rows) ?? {};
+}
+
+/** Takes about `count` rows, spread over the file by a fixed hash of their number. */
+function sampler(file: string, count: number | undefined): (raw: RawRow) => boolean {
+  if (count === undefined) return () => true;
+  const size = statSync(file).size;
+  let bytes = 0;
+  let rows = 0;
+  return ({ source, place }) => {
+    bytes += (source?.text.length ?? 500) + 4;
+    rows++;
+    const share = count / Math.max(count, size / (bytes / rows));
+    return Math.imul((place.row ?? 0) + 1, 0x9e3779b1) >>> 0 < share * 2 ** 32;
+  };
+}
+
+function examineRow(
+  raw: RawRow,
+  view: RowView,
+  { report, training }: ExamineOptions,
+  more: (found: (kind: Kind) => Found) => void,
+): void {
+  let errors = 0;
+  const found =
+    (kind: Kind): Found =>
+    (message, path, offset) => {
+      if (kind.severity === 'error') errors++;
+      report.add(kind, message, () => placeOf(raw, path, offset));
+    };
+  if (raw.source?.kind === 'json') {
+    const { text, start } = raw.source;
+    for (const { key, at } of repeatedKeys(text)) {
+      report.add(duplicateKey, `the key \`${key}\` stands twice in one object`, () => ({
+        ...placeAt(text, at, start),
+        row: raw.place.row ?? 0,
+      }));
+    }
+    if (mayHoldLongNumber(text)) longNumbers(raw.value, found(numberText));
+  }
+  for (const check of rowChecks) check.row?.(view, found(check));
+  for (const passage of view.passages) {
+    for (const check of passageChecks) check.passage?.(passage, found(check), view);
+  }
+  more(found);
+  const example = readAsRun(raw, view, errors > 0, found);
+  if (example && training) training(example, (kind, message, path) => found(kind)(message, path));
+}
+
+/** The row as a run reads it; what that refuses and no check has named is a finding too. */
+function readAsRun(
+  { value, place }: RawRow,
+  { format, reading }: RowView,
+  isKnown: boolean,
+  found: (kind: Kind) => Found,
+): Example | undefined {
+  try {
+    return formats[format]?.read(value, reading, place);
+  } catch (error) {
+    if (!(error instanceof TuneryError)) throw error;
+    const { code, message, help } = error;
+    if (!isKnown)
+      found({ ...refused, code, ...(help === undefined ? {} : { help }) })(
+        message,
+        pathOf(error.place?.key),
+      );
+    return undefined;
+  }
+}
+
+/** `conversations[2].from` as a path. */
+const pathOf = (key: string | undefined): Path =>
+  [...(key ?? '').matchAll(/\[(\d+)\]|[^.[\]]+/g)].map(([step, index]) =>
+    index === undefined ? step : Number(index),
+  );
+
+/** Where a value of the row stands, or a character of it. */
+function placeOf(
+  { place, source }: RawRow,
+  path: Path | undefined,
+  offset: number | undefined,
+): Place {
+  const key = path === undefined || path.length === 0 ? {} : { key: keyOf(path) };
+  if (!source) return { ...place, ...key };
+  const { text, start, kind } = source;
+  if (kind === 'line') return { ...place, column: (offset ?? 0) + 1 };
+  const at = offsetOf(text, path ?? []);
+  const inner = offset === undefined ? at : insideText(text, at, offset);
+  return { ...placeAt(text, inner, start), row: place.row ?? 0, ...key };
+}
+
+/** Columns and tags that dataset_info.json names and no row has. */
+function unusedNames({ described, reading, format, name }: Subject) {
+  const columns = new Set(
+    described && reading ? Object.values(reading.columns).filter((column) => column !== null) : [],
+  );
+  const conversation = format === 'sharegpt' || format === 'openai';
+  const tags = new Set(
+    described && reading && conversation
+      ? [reading.tags.user_tag, ...(reading.ranking ? [] : [reading.tags.assistant_tag])]
+      : [],
+  );
+  return {
+    see({ value, turns }: RowView): void {
+      for (const column of columns) if (Object.hasOwn(value, column)) columns.delete(column);
+      if (tags.size > 0)
+        for (const { spelled } of turns) if (spelled !== undefined) tags.delete(spelled);
+    },
+    end(report: Report, kind: (code: string) => Kind): void {
+      if (!described) return;
+      for (const column of columns) {
+        report.add(
+          kind('data/column-never-seen'),
+          `no row of \`${name}\` has the column \`${column}\``,
+          () => described,
+        );
+      }
+      for (const tag of tags) {
+        report.add(
+          kind('data/tag-never-seen'),
+          `no message of \`${name}\` has the role \`${tag}\``,
+          () => described,
+        );
+      }
+    },
+  };
+}

@@ -1,0 +1,82 @@
+/** @file The script of a text, and for Latin script its language, by its most common words. No model is asked. */
+
+const scripts: readonly (readonly [string, RegExp])[] = [
+  ['Japanese', /[\u3040-\u30ff]/g],
+  ['Korean', /[\uac00-\ud7af]/g],
+  ['Chinese', /[\u4e00-\u9fff]/g],
+  ['Cyrillic', /[\u0400-\u04ff]/g],
+  ['Arabic', /[\u0600-\u06ff]/g],
+  ['Hebrew', /[\u0590-\u05ff]/g],
+  ['Devanagari', /[\u0900-\u097f]/g],
+  ['Thai', /[\u0e00-\u0e7f]/g],
+  ['Greek', /[\u0370-\u03ff]/g],
+];
+
+/** Words that are common in one language and rare in the others. */
+const commonWords: Readonly<Record<string, string>> = {
+  English: 'the and of to in is that it for with you are this be from have not was can will',
+  French: 'le les des est une dans pour que qui sur avec pas plus vous nous cette sont aux être',
+  German: 'der die das und ist nicht ein eine mit den von zu auf für sich dem auch werden sie',
+  Spanish: 'el los las una que en por con para del es como más pero sus este está son hay',
+  Portuguese: 'os uma que não com para em do da dos das mais você está são foi pelo também ao',
+  Italian: 'il che di una per non con del della sono gli più anche nel questo come alla dei',
+};
+const languageOf: ReadonlyMap<string, readonly string[]> = (() => {
+  const words = new Map<string, string[]>();
+  for (const [language, list] of Object.entries(commonWords)) {
+    for (const word of list.split(' ')) words.set(word, [...(words.get(word) ?? []), language]);
+  }
+  return words;
+})();
+
+/** So much of a text is looked at. */
+const looked = 600;
+const letters = /\p{L}/gu;
+const beyondAscii = /[^ -~\s]/;
+
+const notProse = /```[\s\S]*?(?:```|$)|https?:\/\/\S+/g;
+
+/** The beginning of a text, without code and addresses. */
+function proseOf(text: string): string {
+  const head = text.length > looked ? text.slice(0, looked) : text;
+  return head.includes('```') || head.includes('://') ? head.replace(notProse, '') : head;
+}
+
+/** `Latin`, `Chinese`, …; undefined where there are too few letters to say. */
+export function scriptOf(text: string): string | undefined {
+  const head = proseOf(text);
+  if (!beyondAscii.test(head)) return /(?:[a-z].*?){12}/is.test(head) ? 'Latin' : undefined;
+  const total = head.match(letters)?.length ?? 0;
+  if (total < 6) return undefined;
+  for (const [name, pattern] of scripts) {
+    const count = head.match(pattern)?.length ?? 0;
+    // Kana among Chinese characters make Japanese; one of those is worth several letters.
+    const share = name === 'Japanese' ? 0.1 : name === 'Chinese' ? 0.15 : 0.3;
+    if (count >= share * total && count >= 4) return name;
+  }
+  return 'Latin';
+}
+
+/** The language of a Latin text; undefined where few of its words tell. */
+export function latinLanguage(text: string): string | undefined {
+  const words =
+    text
+      .slice(0, looked)
+      .toLowerCase()
+      .match(/\p{L}+/gu) ?? [];
+  if (words.length < 8) return undefined;
+  const counts = new Map<string, number>();
+  for (const word of words) {
+    for (const language of languageOf.get(word) ?? [])
+      counts.set(language, (counts.get(language) ?? 0) + 1);
+  }
+  const [best, second] = [...counts].sort(([, a], [, b]) => b - a);
+  if (!best || best[1] < 3 || best[1] < words.length / 8) return undefined;
+  return best[1] >= 2 * (second?.[1] ?? 0) ? best[0] : undefined;
+}
+
+/** `Chinese`, `English`, …: the script where it tells the language, else the language; undefined where neither is clear. */
+export function languageOfText(text: string): string | undefined {
+  const script = scriptOf(text);
+  return script === 'Latin' ? latinLanguage(text) : script;
+}
