@@ -80,7 +80,7 @@ export function tokenizerFromGguf(metadata: GgufMetadata, file = 'model.gguf'): 
     tokens,
     model: {
       type: 'bpe',
-      ...readMerges(merges.length, pairOf, ids, badMerge),
+      ...readMerges(merges.length, pairOf, tokens, ids, badMerge),
       ignoreMerges: kind.ignoreMerges ?? false,
       // Bytes that the vocabulary lacks are left out, as llama.cpp and the models' own tokenizer.json do.
       unknown: undefined,

@@ -79,14 +79,14 @@ export function tokenizerFromJson(
     throw unsupportedModel(file, 'BPE with word prefixes or suffixes (WordPiece, CLIP)');
   }
 
-  const { tokens, ids, scores } =
-    kind === 'BPE' ? readVocabulary(model.vocab, file) : readScored(model.vocab, file);
+  const read = kind === 'BPE' ? readVocabulary(model.vocab, file) : readScored(model.vocab, file);
+  const { tokens, ids, scores } = read;
   const added = readAdded(json.added_tokens ?? [], config, ids);
-  const allIds = new Map([...ids, ...added.map(({ content, id }) => [content, id] as const)]);
+  const names = new Set(added.map(({ content }) => content));
   const special: Partial<Record<SpecialRole, string>> = {};
   for (const role of specialRoles) {
     const token = config[`${role}_token`];
-    if (typeof token === 'string' && allIds.has(token)) special[role] = token;
+    if (typeof token === 'string' && (names.has(token) || ids.has(token))) special[role] = token;
   }
 
   const definition: Definition = {
@@ -101,7 +101,7 @@ export function tokenizerFromJson(
         }
       : {
           type: 'bpe',
-          ...mergesOf(model.merges, ids, file),
+          ...mergesOf(model.merges, read, file),
           ignoreMerges: model.ignore_merges ?? false,
           unknown: model.unk_token ?? undefined,
           fuseUnknown: model.fuse_unk ?? false,
@@ -116,7 +116,7 @@ export function tokenizerFromJson(
     source: { tokenizerJson, config: z.record(z.string(), z.unknown()).parse(configValue) },
   };
   try {
-    return createTokenizer(definition);
+    return createTokenizer(definition, ids);
   } catch (error) {
     throw error instanceof z.ZodError ? badShape(error, file) : error;
   }
@@ -173,16 +173,20 @@ function readScored(vocab: unknown, file: string): Read {
   };
 }
 
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
 function readVocabulary(vocab: unknown, file: string): Read {
-  if (typeof vocab !== 'object' || vocab === null || Array.isArray(vocab)) {
+  if (!isRecord(vocab)) {
     throw badTokenizer(file, 'model.vocab', 'the vocabulary is not an object of tokens and ids');
   }
-  const entries: [string, unknown][] = Object.entries(vocab);
+  const names = Object.keys(vocab);
   // Ids may have holes, but a vocabulary of ten tokens has no id of a billion.
-  const limit = 2 * entries.length + 100_000;
+  const limit = 2 * names.length + 100_000;
   const ids = new Map<string, number>();
   const tokens: (string | undefined)[] = [];
-  for (const [token, id] of entries) {
+  for (const token of names) {
+    const id = vocab[token];
     if (typeof id !== 'number' || !Number.isInteger(id) || id < 0 || id > limit) {
       throw badTokenizer(
         file,
@@ -196,7 +200,7 @@ function readVocabulary(vocab: unknown, file: string): Read {
   return { tokens: Array.from(tokens), ids };
 }
 
-function mergesOf(merges: unknown, ids: ReadonlyMap<string, number>, file: string): Merges {
+function mergesOf(merges: unknown, { tokens, ids }: Read, file: string): Merges {
   if (!Array.isArray(merges)) {
     throw badTokenizer(file, 'model.merges', 'there is no list of merges');
   }
@@ -205,14 +209,20 @@ function mergesOf(merges: unknown, ids: ReadonlyMap<string, number>, file: strin
   const pairOf = (i: number): readonly [string, string] | undefined => {
     const merge: unknown = merges[i];
     if (typeof merge === 'string' && merge.startsWith('#version')) return undefined;
-    const sides: unknown = typeof merge === 'string' ? merge.split(' ') : merge;
+    if (typeof merge === 'string') {
+      const space = merge.indexOf(' ');
+      if (space >= 0 && merge.indexOf(' ', space + 1) < 0) {
+        return [merge.slice(0, space), merge.slice(space + 1)];
+      }
+    }
+    const sides: unknown = merge;
     const [left, right] = Array.isArray(sides) && sides.length === 2 ? sides : [];
     if (typeof left !== 'string' || typeof right !== 'string') {
       throw bad(i, `${JSON.stringify(merge)} is no pair`);
     }
     return [left, right];
   };
-  return readMerges(merges.length, pairOf, ids, bad);
+  return readMerges(merges.length, pairOf, tokens, ids, bad);
 }
 
 function readAdded(

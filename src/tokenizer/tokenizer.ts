@@ -52,14 +52,18 @@ const utf8 = new TextEncoder();
 
 /**
  * Runs a definition. It is plain data, which a worker thread can be sent: `createTokenizer(definition)` there is much
- * faster than to read the files again.
+ * faster than to read the files again. `known` is the map of the definition's tokens, where the caller has it.
  */
-export function createTokenizer(definition: Definition): Tokenizer {
+export function createTokenizer(
+  definition: Definition,
+  known?: ReadonlyMap<string, number>,
+): Tokenizer {
   const bytes = isByteLevel(definition.decoder);
   const decoder = compileDecoder(definition.decoder, definition.file);
   const vocabulary = createVocabulary(
     definition,
     bytes ? tokenBytes : (token) => bytesOfText(token, decoder.textOf),
+    known,
   );
   const encoder = createEncoder(definition, vocabulary);
   const { idOf, tokenOf, isSpecial, bytesOf, size } = vocabulary;

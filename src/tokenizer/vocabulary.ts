@@ -15,13 +15,16 @@ export type Vocabulary = {
 
 const utf8 = new TextEncoder();
 
-/** `bytesOfToken` reads a token of the model; an added one stands for its own text. */
+/**
+ * `bytesOfToken` reads a token of the model; an added one stands for its own text. `known` is the map of the model's
+ * tokens, where the caller has it already.
+ */
 export function createVocabulary(
   { tokens, added }: Definition,
   bytesOfToken: (token: string) => Uint8Array,
+  known?: ReadonlyMap<string, number>,
 ): Vocabulary {
-  const model = new Map<string, number>();
-  for (const [id, token] of tokens.entries()) if (token !== undefined) model.set(token, id);
+  const model = known ?? idsOf(tokens);
   const byId = new Map<number, AddedToken>(added.map((token) => [token.id, token]));
   const byText = new Map(added.map((token) => [token.content, token.id]));
   /** Made when first asked for. */
@@ -43,4 +46,13 @@ export function createVocabulary(
       return bytes[id];
     },
   };
+}
+
+function idsOf(tokens: Definition['tokens']): ReadonlyMap<string, number> {
+  const ids = new Map<string, number>();
+  for (let id = 0; id < tokens.length; id++) {
+    const token = tokens[id];
+    if (token !== undefined) ids.set(token, id);
+  }
+  return ids;
 }
