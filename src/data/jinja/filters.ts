@@ -1,0 +1,566 @@
+/** @file Jinja2's filters, and `tojson` as transformers has it. */
+import { bind, indexOf, textOf } from './arguments.ts';
+import { getItem } from './attributes.ts';
+import { itemsOf } from './collection-methods.ts';
+import { type Budget, JinjaError } from './limits.ts';
+import { percent } from './operators.ts';
+import { testNamed } from './tests.ts';
+import { characters, escapeHtml, lineBreak, sliceOf, strip } from './text.ts';
+import { replaceText } from './text-methods.ts';
+import {
+  compare,
+  equals,
+  Float,
+  Iteration,
+  integer,
+  isDict,
+  isInteger,
+  isList,
+  isNumber,
+  iterate,
+  type JsonOptions,
+  Markup,
+  type Named,
+  numberOf,
+  represent,
+  sizeOf,
+  Tuple,
+  toJson,
+  toText,
+  truthy,
+  typeName,
+  Undefined,
+  unmarked,
+  type Value,
+} from './values.ts';
+
+type Filter = (value: Value, args: readonly Value[], named: Named, budget: Budget) => Value;
+
+export function filterNamed(name: string): Filter {
+  if (Object.hasOwn(markupFilters, name)) return markupFilters[name];
+  if (Object.hasOwn(filters, name)) {
+    const filter = filters[name];
+    return (value, args, named, budget) =>
+      filter(unmarked(value), args.map(unmarked), named, budget);
+  }
+  throw new JinjaError(`No filter named '${name}'`);
+}
+
+const undefinedOf = (message: string): Undefined => new Undefined(message);
+
+const lazily = (items: Iterator<Value>): Iteration => new Iteration(items);
+
+/** Attributes by a path as `a.b.0`, each looked up as `[…]` is. */
+function getter(path: Value, budget: Budget, fallback?: Value): (item: Value) => Value {
+  const keys: readonly Value[] =
+    typeof path === 'string'
+      ? path.split('.').map((part) => (/^\d+$/.test(part) ? Number(part) : part))
+      : path === null
+        ? []
+        : [path];
+  return (item) => {
+    let value = item;
+    for (const key of keys) {
+      value = getItem(value, key, budget);
+      if (value instanceof Undefined && fallback !== undefined) value = fallback;
+    }
+    return value;
+  };
+}
+
+const lowered = (value: Value): Value => (typeof value === 'string' ? value.toLowerCase() : value);
+
+function sorted(
+  items: readonly Value[],
+  by: (item: Value) => Value,
+  reverse: boolean,
+  budget: Budget,
+): readonly Value[] {
+  budget.list(items.length);
+  const keyed = items.map((item) => ({ item, key: by(item) }));
+  // Stable in both directions, as Python's.
+  keyed.sort((a, b) => {
+    budget.spend();
+    return reverse ? compare(b.key, a.key) : compare(a.key, b.key);
+  });
+  return keyed.map(({ item }) => item);
+}
+
+/** `map`: a filter by its name, or an attribute. */
+function* mapped(
+  value: Value,
+  args: readonly Value[],
+  named: Named,
+  budget: Budget,
+): Generator<Value> {
+  if (!truthy(value)) return;
+  let each: (item: Value) => Value;
+  if (args.length === 0 && named.has('attribute')) {
+    each = getter(named.get('attribute')!, budget, named.get('default'));
+  } else {
+    const [name, ...rest] = args;
+    if (name === undefined) throw new JinjaError('map requires a filter argument');
+    const filter = filterNamed(textOf(name, 'filter name'));
+    each = (item) => filter(item, rest, named, budget);
+  }
+  for (const item of iterate(value)) {
+    budget.spend();
+    yield each(item);
+  }
+}
+
+/** `select` and its kin: a test by its name, or truth; of an attribute or of the item itself. */
+function choosing(keep: boolean, byAttribute: boolean): Filter {
+  return (value, args, named, budget) => {
+    const [attribute, ...others] = args;
+    if (byAttribute && attribute === undefined)
+      throw new JinjaError('missing parameter for attribute name');
+    const of = byAttribute ? getter(attribute, budget) : (item: Value) => item;
+    const [name, ...rest] = byAttribute ? others : args;
+    const test = name === undefined ? undefined : testNamed(textOf(name, 'test name'));
+    return lazily(
+      (function* () {
+        // Nothing, whatever its type, is gone over without a complaint.
+        if (!truthy(value)) return;
+        for (const item of iterate(value)) {
+          budget.spend();
+          const passes = test ? test(of(item), rest, named) : truthy(of(item));
+          if (passes === keep) yield item;
+        }
+      })(),
+    );
+  };
+}
+
+const extreme =
+  (name: string, sign: number): Filter =>
+  (value, args, named, budget) => {
+    const [sensitive = false, attribute = null] = bind(
+      name,
+      ['case_sensitive', 'attribute'],
+      args,
+      named,
+    );
+    const of = getter(attribute, budget);
+    const key = (item: Value): Value => (truthy(sensitive) ? of(item) : lowered(of(item)));
+    let best: Value | undefined;
+    for (const item of iterate(value)) {
+      budget.spend();
+      if (best === undefined || sign * compare(key(item), key(best)) > 0) best = item;
+    }
+    return best === undefined ? undefinedOf('No aggregated item, sequence was empty.') : best;
+  };
+
+function toInteger(value: Value, args: readonly Value[], named: Named): Value {
+  const [fallback = 0, base = 10] = bind('int', ['default', 'base'], args, named);
+  if (typeof value === 'boolean') return Number(value);
+  if (isInteger(value)) return value;
+  if (value instanceof Float)
+    return Number.isFinite(value.value) ? integer(BigInt(Math.trunc(value.value))) : fallback;
+  if (value instanceof Undefined) value.fail();
+  if (typeof value !== 'string') return fallback;
+  const text = strip(value, true, true).replace(/(?<=\d)_(?=\d)/g, '');
+  if (numberOf(base as number) === 10 && /^[-+]?\d+$/.test(text))
+    return integer(BigInt(text.replace(/^\+/, '')));
+  if (numberOf(base as number) === 10) {
+    const float = toFloatText(text);
+    return float === undefined || !Number.isFinite(float)
+      ? fallback
+      : integer(BigInt(Math.trunc(float)));
+  }
+  const radix = numberOf(base as number);
+  const digits = text.replace(/^([-+]?)0[xXoObB]/, '$1');
+  const parsed = Number.parseInt(digits, radix);
+  return Number.isNaN(parsed) ||
+    parsed.toString(radix) !== digits.toLowerCase().replace(/^\+?0*(?=.)/, '')
+    ? fallback
+    : parsed;
+}
+
+function toFloatText(text: string): number | undefined {
+  if (/^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(text)) return Number(text);
+  const word = /^([-+]?)(inf|infinity|nan)$/i.exec(text);
+  if (!word) return undefined;
+  return word[2].toLowerCase() === 'nan' ? Number.NaN : word[1] === '-' ? -Infinity : Infinity;
+}
+
+function toFloat(value: Value, args: readonly Value[], named: Named): Value {
+  const [fallback = new Float(0)] = bind('float', ['default'], args, named);
+  if (value instanceof Undefined) value.fail();
+  if (isNumber(value)) return new Float(numberOf(value));
+  const float = typeof value === 'string' ? toFloatText(strip(value, true, true)) : undefined;
+  return float === undefined ? fallback : new Float(float);
+}
+
+/** Banker's rounding, as Python's `round`. */
+function roundFloat(value: number, digits: number): number {
+  if (digits > 15) return value;
+  const text = value.toFixed(Math.max(0, Math.min(digits, 100)));
+  if (digits < 0) {
+    const power = 10 ** -digits;
+    const scaled = value / power;
+    const floor = Math.floor(scaled);
+    const up = scaled - floor > 0.5 || (scaled - floor === 0.5 && floor % 2 !== 0);
+    return (floor + (up ? 1 : 0)) * power;
+  }
+  // toFixed rounds exact halves away from zero; a half is exact only with few bits after the point.
+  const scaled = Math.abs(value) * 10 ** digits;
+  if (
+    scaled - Math.floor(scaled) === 0.5 &&
+    Math.abs(value) === scaled / 10 ** digits &&
+    isExactHalf(value, digits)
+  ) {
+    const floor = Math.floor(scaled);
+    return (Math.sign(value) * (floor % 2 === 0 ? floor : floor + 1)) / 10 ** digits;
+  }
+  return Number(text);
+}
+
+const isExactHalf = (value: number, digits: number): boolean =>
+  new RegExp(`\\.\\d{${digits}}50*$`).test(Math.abs(value).toFixed(Math.min(100, digits + 60)));
+
+function jsonOptions(args: readonly Value[], named: Named): JsonOptions {
+  const [ascii = false, indent = null, separators = null, sortKeys = false] = bind(
+    'tojson',
+    ['ensure_ascii', 'indent', 'separators', 'sort_keys'],
+    args,
+    named,
+  );
+  const [comma, colon] = isList(separators) ? separators : [];
+  return {
+    ensureAscii: truthy(ascii),
+    sortKeys: truthy(sortKeys),
+    ...(indent === null ? {} : { indent: indexOf(indent, 'indent') }),
+    ...(typeof comma === 'string' && typeof colon === 'string'
+      ? { separators: [comma, colon] as const }
+      : {}),
+  };
+}
+
+const length: Filter = (value) => sizeOf(value);
+const fallback: Filter = (value, args, named) => {
+  const [other = '', always = false] = bind('default', ['default_value', 'boolean'], args, named);
+  return value instanceof Undefined || (truthy(always) && !truthy(value)) ? other : value;
+};
+const escaped: Filter = (value) =>
+  value instanceof Markup ? value : new Markup(escapeHtml(toText(value)));
+
+/** Filters that tell markup from text. */
+const markupFilters: Readonly<Record<string, Filter>> = {
+  e: escaped,
+  escape: escaped,
+  forceescape: (value) => new Markup(escapeHtml(toText(value))),
+  safe: (value) => (value instanceof Markup ? value : new Markup(toText(value))),
+  string: (value) => (value instanceof Markup ? value : toText(value)),
+};
+
+const filters: Readonly<Record<string, Filter>> = {
+  abs(value) {
+    if (value instanceof Float) return new Float(Math.abs(value.value));
+    if (!isNumber(value)) {
+      if (value instanceof Undefined) value.fail();
+      throw new JinjaError(`bad operand type for abs(): '${typeName(value)}'`);
+    }
+    const whole = BigInt(value as number);
+    return integer(whole < 0n ? -whole : whole);
+  },
+  attr: (value, [name], _named, budget) =>
+    value instanceof Undefined
+      ? value.fail()
+      : isDict(value)
+        ? undefinedOf(`'${typeName(value)} object' has no attribute '${toText(name)}'`)
+        : getItem(value, toText(name), budget),
+  batch(value, args, named, budget) {
+    const [count = null, fill = null] = bind('batch', ['linecount', 'fill_with'], args, named, 1);
+    const size = indexOf(count, 'linecount');
+    return lazily(
+      (function* () {
+        let part: Value[] = [];
+        for (const item of iterate(value)) {
+          budget.spend();
+          if (part.length === size) {
+            yield part;
+            part = [];
+          }
+          part.push(item);
+        }
+        if (part.length === 0) return;
+        if (fill !== null && part.length < size) {
+          budget.list(size);
+          while (part.length < size) part.push(fill);
+        }
+        yield part;
+      })(),
+    );
+  },
+  capitalize: (value) => {
+    const text = toText(value);
+    const [first = ''] = text;
+    return first.toUpperCase() + text.slice(first.length).toLowerCase();
+  },
+  center(value, args, named, budget) {
+    const text = toText(value);
+    const [width = 80] = bind('center', ['width'], args, named);
+    const missing = indexOf(width, 'width') - characters(text).length;
+    if (missing <= 0) return text;
+    budget.text(text.length + missing);
+    const left = Math.floor(missing / 2) + (missing & indexOf(width, 'width') & 1);
+    return ' '.repeat(left) + text + ' '.repeat(missing - left);
+  },
+  count: length,
+  d: fallback,
+  default: fallback,
+  dictsort(value, args, named, budget) {
+    const [sensitive = false, by = 'key', reverse = false] = bind(
+      'dictsort',
+      ['case_sensitive', 'by', 'reverse'],
+      args,
+      named,
+    );
+    if (!isDict(value)) {
+      if (value instanceof Undefined) value.fail();
+      throw new JinjaError(`'${typeName(value)}' object has no attribute 'items'`);
+    }
+    if (by !== 'key' && by !== 'value')
+      throw new JinjaError('You can only sort by either "key" or "value"');
+    const place = by === 'key' ? 0 : 1;
+    const key = (item: Value): Value => {
+      const part = isList(item) ? item[place] : item;
+      return truthy(sensitive) ? part : lowered(part);
+    };
+    return sorted(itemsOf(value), key, truthy(reverse), budget);
+  },
+  first(value) {
+    for (const item of iterate(value)) return item;
+    return undefinedOf('No first item, sequence was empty.');
+  },
+  float: toFloat,
+  format: (value, args, named, budget) =>
+    percent(toText(value), named.size > 0 ? named : Tuple.of2(...args), budget),
+  groupby(value, args, named, budget) {
+    const [attribute = null, other, sensitive = false] = bind(
+      'groupby',
+      ['attribute', 'default', 'case_sensitive'],
+      args,
+      named,
+      1,
+    );
+    const of = getter(attribute, budget, other);
+    const key = (item: Value): Value => (truthy(sensitive) ? of(item) : lowered(of(item)));
+    const groups: { key: Value; name: Value; items: Value[] }[] = [];
+    for (const item of sorted([...iterate(value)], key, false, budget)) {
+      const last = groups.at(-1);
+      if (last && equals(last.key, key(item))) last.items.push(item);
+      else groups.push({ key: key(item), name: of(item), items: [item] });
+    }
+    return groups.map(({ name, items }) => Tuple.of2(name, items));
+  },
+  indent(value, args, named, budget) {
+    const [width = 4, first = false, blank = false] = bind(
+      'indent',
+      ['width', 'first', 'blank'],
+      args,
+      named,
+    );
+    const by =
+      typeof width === 'string'
+        ? width
+        : ' '.repeat(Math.max(0, Math.min(1000, indexOf(width, 'width'))));
+    const lines = `${toText(value)}\n`.split(lineBreak);
+    lines.pop();
+    budget.text(toText(value).length + lines.length * by.length);
+    const text = lines
+      .map((line, i) => (i === 0 || (!truthy(blank) && line === '') ? line : by + line))
+      .join('\n');
+    return truthy(first) ? by + text : text;
+  },
+  int: toInteger,
+  items(value) {
+    if (value instanceof Undefined) return lazily([][Symbol.iterator]());
+    if (!isDict(value)) throw new JinjaError('Can only get item pairs from a mapping.');
+    return lazily(itemsOf(value)[Symbol.iterator]());
+  },
+  join(value, args, named, budget) {
+    const [by = '', attribute = null] = bind('join', ['d', 'attribute'], args, named);
+    const of = getter(attribute, budget);
+    const between = toText(by);
+    const parts: string[] = [];
+    for (const item of iterate(value)) {
+      const text = toText(of(item));
+      budget.text(text.length + between.length);
+      parts.push(text);
+    }
+    budget.text(parts.reduce((sum, part) => sum + part.length + between.length, 0));
+    return parts.join(between);
+  },
+  last(value) {
+    if (value instanceof Iteration)
+      throw new JinjaError(`'${typeName(value)}' object is not reversible`);
+    const last = [...iterate(value)].at(-1);
+    return last === undefined ? undefinedOf('No last item, sequence was empty.') : last;
+  },
+  length,
+  list(value, _args, _named, budget) {
+    const items: Value[] = [];
+    for (const item of iterate(value)) {
+      budget.spend();
+      items.push(item);
+    }
+    return items;
+  },
+  lower: (value) => toText(value).toLowerCase(),
+  map: (value, args, named, budget) => lazily(mapped(value, args, named, budget)),
+  max: extreme('max', 1),
+  min: extreme('min', -1),
+  pprint: (value) => represent(value),
+  reject: choosing(false, false),
+  rejectattr: choosing(false, true),
+  replace(value, args, named, budget) {
+    const [from = null, to = null, count = null] = bind(
+      'replace',
+      ['old', 'new', 'count'],
+      args,
+      named,
+      2,
+    );
+    const times = count === null ? -1 : indexOf(count, 'count');
+    return replaceText(toText(value), toText(from), toText(to), times, budget);
+  },
+  reverse(value) {
+    if (typeof value === 'string') return Array.from(value).reverse().join('');
+    if (value instanceof Undefined && !value.unsafe) return lazily([][Symbol.iterator]());
+    if (!isList(value) && !isDict(value) && !(value instanceof Iteration))
+      throw new JinjaError('argument must be iterable');
+    return lazily([...iterate(value)].reverse()[Symbol.iterator]());
+  },
+  round(value, args, named) {
+    const [precision = 0, method = 'common'] = bind('round', ['precision', 'method'], args, named);
+    if (value instanceof Undefined) value.fail();
+    if (!isNumber(value))
+      throw new JinjaError(`type ${typeName(value)} doesn't define __round__ method`);
+    if (method !== 'common' && method !== 'ceil' && method !== 'floor')
+      throw new JinjaError('method must be common, ceil or floor');
+    const digits = indexOf(precision, 'precision');
+    if (method === 'common') {
+      if (isInteger(value) && digits >= 0) return value;
+      const rounded = roundFloat(numberOf(value), digits);
+      return isInteger(value) ? rounded : new Float(rounded);
+    }
+    const power = 10 ** digits;
+    return new Float(Math[method](numberOf(value) * power) / power);
+  },
+  select: choosing(true, false),
+  selectattr: choosing(true, true),
+  slice(value, args, named) {
+    const [count = null, fill = null] = bind('slice', ['slices', 'fill_with'], args, named, 1);
+    const slices = indexOf(count, 'slices');
+    return lazily(
+      (function* () {
+        const items = [...iterate(value)];
+        const each = Math.floor(items.length / slices);
+        const extra = items.length % slices;
+        for (let i = 0, at = 0; i < slices; i++) {
+          const size = each + (i < extra ? 1 : 0);
+          const part = items.slice(at, at + size);
+          at += size;
+          if (fill !== null && i >= extra) part.push(fill);
+          yield part;
+        }
+      })(),
+    );
+  },
+  sort(value, args, named, budget) {
+    const [reverse = false, sensitive = false, attribute = null] = bind(
+      'sort',
+      ['reverse', 'case_sensitive', 'attribute'],
+      args,
+      named,
+    );
+    const paths = typeof attribute === 'string' ? attribute.split(',') : [attribute];
+    const getters = paths.map((path) => getter(path, budget));
+    const part = (value: Value): Value => (truthy(sensitive) ? value : lowered(value));
+    const key = (item: Value): Value =>
+      getters.length === 1 ? part(getters[0](item)) : getters.map((get) => part(get(item)));
+    return sorted([...iterate(value)], key, truthy(reverse), budget);
+  },
+  sum(value, args, named, budget) {
+    const [attribute = null, start = 0] = bind('sum', ['attribute', 'start'], args, named);
+    const of = getter(attribute, budget);
+    let total: Value = start;
+    for (const item of iterate(value)) {
+      budget.spend();
+      const next = of(item);
+      if (!isNumber(next) || !isNumber(total)) {
+        if (next instanceof Undefined) next.fail();
+        throw new JinjaError(
+          `unsupported operand type(s) for +: '${typeName(total)}' and '${typeName(next)}'`,
+        );
+      }
+      total =
+        next instanceof Float || total instanceof Float
+          ? new Float(numberOf(total) + numberOf(next))
+          : integer(BigInt(total as number) + BigInt(next as number));
+    }
+    return total;
+  },
+  title: (value) =>
+    toText(value).replace(/[^-\s({[<]+/g, (word) => {
+      const [first = ''] = word;
+      return first.toUpperCase() + word.slice(first.length).toLowerCase();
+    }),
+  tojson(value, args, named, budget) {
+    const text = toJson(value, jsonOptions(args, named));
+    budget.text(text.length);
+    return text;
+  },
+  trim(value, args, named) {
+    const [set = null] = bind('trim', ['chars'], args, named);
+    return strip(toText(value), true, true, set === null ? undefined : textOf(set, 'strip arg'));
+  },
+  truncate(value, args, named) {
+    const [size = 255, kill = false, end = '...', leeway = 5] = bind(
+      'truncate',
+      ['length', 'killwords', 'end', 'leeway'],
+      args,
+      named,
+    );
+    const text = toText(value);
+    const [most, spare] = [
+      indexOf(size, 'length'),
+      leeway === null ? 5 : indexOf(leeway, 'leeway'),
+    ];
+    const tail = textOf(end, 'end');
+    if (characters(text).length <= most + spare) return text;
+    const cut = sliceOf(text, 0, Math.max(0, most - characters(tail).length));
+    if (truthy(kill)) return cut + tail;
+    const at = cut.lastIndexOf(' ');
+    return (at < 0 ? cut : cut.slice(0, at)) + tail;
+  },
+  unique(value, args, named, budget) {
+    const [sensitive = false, attribute = null] = bind(
+      'unique',
+      ['case_sensitive', 'attribute'],
+      args,
+      named,
+    );
+    const of = getter(attribute, budget);
+    return lazily(
+      (function* () {
+        const seen: Value[] = [];
+        for (const item of iterate(value)) {
+          const key = truthy(sensitive) ? of(item) : lowered(of(item));
+          budget.spend(seen.length * 16);
+          if (seen.some((other) => equals(other, key))) continue;
+          seen.push(key);
+          yield item;
+        }
+      })(),
+    );
+  },
+  upper: (value) => toText(value).toUpperCase(),
+  urlencode: (value) =>
+    encodeURIComponent(toText(value))
+      .replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`)
+      .replaceAll('%2F', '/'),
+  wordcount: (value) => (toText(value).match(/[\p{L}\p{N}_]+/gu) ?? []).length,
+};
