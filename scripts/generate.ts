@@ -6,10 +6,12 @@ import { commands } from '../src/cli/commands/index.ts';
 import { commandDocs } from '../src/cli/to-docs.ts';
 import { toDocs } from '../src/config/to-docs.ts';
 import { toJsonSchema } from '../src/config/to-json-schema.ts';
+import { compatDocs } from './compat-docs.ts';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const files: Readonly<Record<string, () => string | Promise<string>>> = {
   'tunery.schema.json': () => `${JSON.stringify(toJsonSchema(), null, 2)}\n`,
+  'docs/compat.md': compatDocs,
   'docs/reference/settings.md': toDocs,
   'docs/reference/commands.md': () => commandDocs(commands),
 };

@@ -9,6 +9,12 @@ export const unknownCommand = defineError(
   }),
 );
 
+/** LLaMA-Factory has it, and nothing here does it yet. */
+export const laterCommand = defineError('cli/not-there-yet', (name: string, instead: string) => ({
+  message: `\`tunery ${name}\` is not there yet`,
+  help: instead,
+}));
+
 export const unknownOption = defineError(
   'cli/unknown-option',
   (name: string, command: string, near: string | undefined) => ({

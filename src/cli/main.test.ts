@@ -73,23 +73,53 @@ test('unknown commands suggest the near one', async () => {
   expect(group.out).toContain('config check');
 });
 
+test('a command that LLaMA-Factory has and nothing here does yet says what to do instead', async () => {
+  for (const name of ['eval', 'webui', 'webchat']) {
+    const { code, error } = await run(name, file);
+    expect(code).toBe(2);
+    expect(error).toMatch(
+      new RegExp(
+        `^error\\[cli/not-there-yet\\]: .tunery ${name}. is not there yet\n  help: .tunery `,
+      ),
+    );
+  }
+});
+
 describe('config', () => {
   test('check says what is accepted', async () => {
     const { code, out } = await run('config', 'check', file);
     expect(code).toBe(0);
     expect(out).toBe(
-      `note: \`ddp_timeout\`: one process trains, so there are no ranks to keep in step\n${file} is in order\n`,
+      `note: \`ddp_timeout\`: one process trains, so there are no ranks to keep in step\n${file}: runs\n`,
     );
   });
 
-  test('check of a bad file exits with 2, and prints nothing on stdout', async () => {
+  test('check of a bad file exits with 2, and says why', async () => {
     const { code, out, error } = await run('config', 'check', file, '--lora_rnk', '3');
-    expect({ code, out }).toEqual({ code: 2, out: '' });
+    expect({ code, out }).toEqual({
+      code: 2,
+      out: `${file}: refused: there is no setting \`lora_rnk\`\n`,
+    });
     expect(error).toContain('error[config/unknown-key]: there is no setting `lora_rnk`');
     expect(error).toContain('--> command line: lora_rnk=3');
   });
 
-  test('check needs a file', async () => {
+  test('check tells what waits for an engine from what is refused', async () => {
+    const planned = await run('config', 'check', file, '--quantization_bit', '4', '--json');
+    expect(planned.code).toBe(2);
+    expect(JSON.parse(planned.out)).toMatchObject({
+      verdict: 'runs with engine: torch (planned)',
+      problems: [{ code: 'config/engine-planned' }],
+    });
+    const both = await run('config', 'check', file, '--quantization_bit', '4', '--use_galore');
+    expect(both.out).toContain('refused: `quantization_bit` waits for the torch engine');
+    expect(both.out).toContain('`use_galore` is not supported yet');
+  });
+
+  test('check takes settings without a file, and needs one of the two', async () => {
+    const flags = ['--stage', 'sft', '--do_train', '--dataset', 'alpaca_gpt4_zh', '--template'];
+    const { out } = await run('config', 'check', ...flags, 'qwen', '--model_name_or_path', 'a/b');
+    expect(out).toBe('these settings: runs\n');
     const { code, error } = await run('config', 'check');
     expect(code).toBe(2);
     expect(error).toContain('`tunery config check` needs FILE');

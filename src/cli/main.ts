@@ -7,7 +7,7 @@ import { environment } from '../native/environment.ts';
 import { splitArguments } from './arguments.ts';
 import { type Command, type CommandTable, type Context, exitCodes } from './command.ts';
 import { commands } from './commands/index.ts';
-import { extraArgument, missingArgument, unknownCommand } from './errors.ts';
+import { extraArgument, laterCommand, missingArgument, unknownCommand } from './errors.ts';
 import { commandHelp, programHelp } from './help.ts';
 import { packageVersion } from './version.ts';
 
@@ -58,10 +58,17 @@ async function dispatch(
       terminal.out(`${await programHelp(table, first)}\n`);
       return second === undefined ? exitCodes.usage : exitCodes.ok;
     }
-    throw unknown(first, table);
+    const instead = Object.hasOwn(laterCommands, first) ? laterCommands[first] : undefined;
+    throw instead === undefined ? unknown(first, table) : laterCommand(first, instead);
   }
   return runCommand(await load(), rest, terminal);
 }
+
+const laterCommands: Readonly<Record<string, string>> = {
+  eval: '`tunery train` with `do_eval: true` and `eval_dataset` measures loss and perplexity',
+  webui: '`tunery train` starts a run, `tunery runs watch` follows it',
+  webchat: '`tunery chat` asks the model in the terminal, `tunery api` serves it',
+};
 
 /** The longest name that the arguments begin with. */
 function findCommand(

@@ -7,6 +7,7 @@ import { formerNames, knownKeys } from './known-keys.ts';
 import { aliases, settings } from './run-config.ts';
 import { display, expected, found, plainDefault } from './schema-words.ts';
 import type { Entry } from './source.ts';
+import { isPlannedForTorch } from './torch-engine.ts';
 
 export type Answer =
   | {
@@ -17,7 +18,13 @@ export type Answer =
     }
   /** As good as not written. */
   | { readonly kind: 'unset'; readonly notes: readonly string[] }
-  | { readonly kind: 'later'; readonly what: string; readonly instead: string }
+  | {
+      readonly kind: 'later';
+      readonly what: string;
+      readonly instead: string;
+      /** The engine that is planned to serve it. */
+      readonly engine?: 'torch';
+    }
   | { readonly kind: 'problem'; readonly problem: TuneryError };
 
 /** The key that a written name stands for. */
@@ -42,7 +49,7 @@ export function answer(entry: Entry, command = 'config'): Answer {
     if (known.answer === 'accepted') return { kind: 'unset', notes: [...notes, known.says] };
     if (isOff(entry.value))
       return { kind: 'unset', notes: [...notes, 'it is not supported yet, and off'] };
-    return { kind: 'later', what: entry.key, instead: known.says };
+    return later(key, entry, entry.key, known.says);
   }
   const working = suggest(key, [...settings.keys(), ...aliases.keys()]);
   return {
@@ -50,6 +57,13 @@ export function answer(entry: Entry, command = 'config'): Answer {
     problem: unknownKey(entry.keyPlace, entry.key, working ?? suggest(key, allNames())),
   };
 }
+
+const later = (key: string, { value }: Entry, what: string, instead: string): Answer => ({
+  kind: 'later',
+  what,
+  instead,
+  ...(isPlannedForTorch(key, value) && { engine: 'torch' }),
+});
 
 /** A word of the user's may be `constructor`. */
 const own = (table: Readonly<Record<string, string>>, name: string): string | undefined =>
@@ -76,7 +90,7 @@ function answerSetting(
   notes: readonly string[],
   command: string,
 ): Answer {
-  const { unset = [], later = {}, accepted = {}, healthy } = field.notes;
+  const { unset = [], later: others = {}, accepted = {}, healthy } = field.notes;
   const { value } = entry;
   if (value === null && !field.schema.safeParse(null).success) return { kind: 'unset', notes };
   const single = Array.isArray(value) && value.length === 1 ? value[0] : value;
@@ -85,9 +99,9 @@ function answerSetting(
   }
   const read = readValue(entry, field);
   if (!read) {
-    const instead = own(later, String(value)) ?? later['*'];
+    const instead = own(others, String(value)) ?? others['*'];
     if (instead !== undefined) {
-      return { kind: 'later', what: `${entry.key}: ${display(value)}`, instead };
+      return later(key, entry, `${entry.key}: ${display(value)}`, instead);
     }
     return {
       kind: 'problem',

@@ -67,6 +67,15 @@ export const notSupportedYet = defineError(
   }),
 );
 
+export const engineLater = defineError(
+  'config/engine-planned',
+  (place: Place, what: readonly string[], engine: 'torch', instead: string) => ({
+    message: `${keyList(what)} ${what.length === 1 ? 'waits' : 'wait'} for the ${engine} engine, which is planned`,
+    place,
+    help: instead,
+  }),
+);
+
 export const conflict = defineError(
   'config/conflict',
   (place: Place | undefined, keys: readonly string[], message: string, help: string) => ({

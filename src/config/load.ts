@@ -3,7 +3,14 @@ import type { Place, TuneryError } from '../core/errors.ts';
 import { formatPlace } from '../core/errors.ts';
 import type { Given } from '../core/field.ts';
 import { answer, canonicalKey } from './answer.ts';
-import { ConfigProblems, conflict, missing, notSupportedYet, sameSetting } from './errors.ts';
+import {
+  ConfigProblems,
+  conflict,
+  engineLater,
+  missing,
+  notSupportedYet,
+  sameSetting,
+} from './errors.ts';
 import { type RunConfig, sectionList, settings } from './run-config.ts';
 import { plainDefault } from './schema-words.ts';
 import { type Entry, parseOverrides, readSettingsFile } from './source.ts';
@@ -31,6 +38,14 @@ export type Loaded = {
   readonly warnings: readonly ConfigWarning[];
 };
 
+/** Keys that nothing serves yet, with what to do instead. */
+type Later = {
+  readonly what: readonly string[];
+  readonly place: Place;
+  readonly instead: string;
+  readonly engine: 'torch' | undefined;
+};
+
 export type LoadRequest = {
   readonly file?: string | undefined;
   /** `key=value`, later ones winning over earlier ones and over the file. */
@@ -46,13 +61,15 @@ function purpose(written: ReadonlyMap<string, Entry>): string {
 }
 
 /** Reads, checks and resolves all settings. Throws a TuneryError that tells every problem. */
-export function loadConfig({ file, overrides = [], command }: LoadRequest): Loaded {
-  return resolveConfig(
-    [...(file === undefined ? [] : readSettingsFile(file)), ...parseOverrides(overrides)],
-    command,
-    file,
-  );
+export function loadConfig(request: LoadRequest): Loaded {
+  return resolveConfig(readEntries(request), request.command, request.file);
 }
+
+/** What the user wrote, the file first. */
+export const readEntries = ({ file, overrides = [] }: LoadRequest): Entry[] => [
+  ...(file === undefined ? [] : readSettingsFile(file)),
+  ...parseOverrides(overrides),
+];
 
 export function resolveConfig(entries: readonly Entry[], caller: string, file?: string): Loaded {
   const problems: TuneryError[] = [];
@@ -67,15 +84,22 @@ export function resolveConfig(entries: readonly Entry[], caller: string, file?: 
 
   const notes = new Map<string, string[]>();
   const warnings: ConfigWarning[] = [];
-  const later = new Map<string, { what: string[]; place: Place }>();
+  const later = new Map<string, Later>();
   const set = new Map<string, Place>();
   for (const [key, entry] of written) {
     const said = answer(entry, command);
     if (said.kind === 'problem') problems.push(said.problem);
     else if (said.kind === 'later') {
-      const group = later.get(said.instead) ?? { what: [], place: entry.keyPlace };
-      group.what.push(said.what);
-      later.set(said.instead, group);
+      const { what, instead, engine } = said;
+      const group = `${engine} ${instead}`;
+      const before = later.get(group)?.what ?? [];
+      later.set(group, {
+        place: entry.keyPlace,
+        instead,
+        engine,
+        ...later.get(group),
+        what: [...before, what],
+      });
     } else {
       for (const note of said.notes) notes.set(note, [...(notes.get(note) ?? []), entry.key]);
       if (said.kind === 'unset') continue;
@@ -90,8 +114,10 @@ export function resolveConfig(entries: readonly Entry[], caller: string, file?: 
       );
     }
   }
-  for (const [instead, { what, place }] of later)
-    problems.push(notSupportedYet(place, what, instead));
+  for (const { what, place, instead, engine } of later.values())
+    problems.push(
+      engine ? engineLater(place, what, engine, instead) : notSupportedYet(place, what, instead),
+    );
 
   const given: Given = { command, has: (key) => set.has(key) };
   // Rules and derived values need values of the right type.

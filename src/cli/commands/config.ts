@@ -1,22 +1,50 @@
 /** @file `tunery config …`: what the settings of a file mean, before anything runs. */
+import { checkConfig, verdictLine } from '../../config/check.ts';
 import { explainAll, explainKey, explainTable } from '../../config/explain.ts';
 import { configLines, loadConfig } from '../../config/load.ts';
 import { toJsonSchema } from '../../config/to-json-schema.ts';
-import { defineCommand } from '../command.ts';
-import { extraArgument } from '../errors.ts';
+import { formatError } from '../../core/errors.ts';
+import { defineCommand, exitCodes } from '../command.ts';
+import { extraArgument, missingArgument } from '../errors.ts';
 
 export const configCheckCommand = defineCommand({
   name: 'config check',
-  summary: 'Check a settings file, and say what happens with each key that is only accepted.',
-  examples: ['tunery config check examples/smollm2_lora_sft.yaml learning_rate=1e-4'],
-  positionals: [{ name: 'FILE', help: 'the settings file' }],
+  summary:
+    'Check settings: whether they run, and what happens with each key that is only accepted.',
+  examples: [
+    'tunery config check examples/smollm2_lora_sft.yaml learning_rate=1e-4',
+    'tunery config check --stage sft --do_train --dataset identity --template qwen --model_name_or_path Qwen/Qwen2.5-0.5B',
+  ],
+  positionals: [{ name: 'FILE', help: 'the settings file', optional: true }],
   takesSettings: true,
 
-  async run(_job, { positionals: [file], settings, json, print, emit }) {
-    const loaded = loadConfig({ file, overrides: settings, command: 'config' });
-    if (json) emit({ notes: loaded.notes, warnings: loaded.warnings });
-    else print([...configLines(loaded), `${file} is in order`].join('\n'));
-    return undefined;
+  async run(_job, { positionals: [file], settings, json, print, note, emit }) {
+    if (file === undefined && settings.length === 0) {
+      throw missingArgument(
+        'config check',
+        'FILE',
+        'the settings file (or settings, as `key=value`)',
+      );
+    }
+    const verdict = checkConfig({ file, overrides: settings, command: 'config' });
+    const line = verdictLine(verdict);
+    const runs = verdict.kind === 'runs';
+    const notes = runs ? configLines(verdict.loaded) : [];
+    const problems = runs ? [] : verdict.problems;
+    if (json) {
+      const { notes = [], warnings = [] } = runs ? verdict.loaded : {};
+      const told = problems.map(({ code, message, place, help }) => ({
+        code,
+        message,
+        place,
+        help,
+      }));
+      emit({ verdict: line, notes, warnings, problems: told });
+    } else {
+      for (const problem of problems) note(`${formatError(problem)}\n`);
+      print([...notes, `${file ?? 'these settings'}: ${line}`].join('\n'));
+    }
+    return runs ? exitCodes.ok : exitCodes.usage;
   },
 });
 

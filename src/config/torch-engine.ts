@@ -1,0 +1,31 @@
+/**
+ * @file What the torch engine is planned to serve and the native engine does not: keys, and `key: value` where only
+ * some values of a key are meant. `config check` tells a file that wants these apart from one that nothing will run.
+ */
+const planned: ReadonlySet<string> = new Set([
+  'engine: torch',
+  // bitsandbytes and PEFT have them.
+  'quantization_bit',
+  'quantization_method',
+  'quantization_type',
+  'double_quantization',
+  'quantization_device_map',
+  'finetuning_type: oft',
+  'oft_rank',
+  'oft_block_size',
+  'oft_target',
+  'module_dropout',
+  'use_dora',
+  'use_rslora',
+  'pissa_init',
+  'pissa_iter',
+  'pissa_convert',
+  'loraplus_lr_ratio',
+  'loraplus_lr_embedding',
+  // Transformers has them.
+  'rope_scaling',
+  'train_from_scratch',
+]);
+
+export const isPlannedForTorch = (key: string, value: unknown): boolean =>
+  planned.has(key) || planned.has(`${key}: ${String(value)}`);
