@@ -34,6 +34,7 @@ export function tokenPage(
 ): WrittenPage {
   const sections: string[] = [];
   const numbers: number[] = [];
+  const found = new Set<string>();
   let bytes = 0;
   let full = false;
   for (const row of rows) {
@@ -44,12 +45,15 @@ export function tokenPage(
     bytes += size;
     sections.push(section);
     numbers.push(row.row);
+    for (const token of row.documents.flatMap(({ tokens }) => tokens)) {
+      for (const name of className(token).split(' ')) found.add(name);
+    }
   }
   const note = full
     ? `<p class="note">Row ${numbers.at(-1)} is the last one here: a page holds about ${limit / 1e6} MB. <code>--rows A..B</code> writes others.</p>`
     : '';
   const summary = `${sections.length} of ${count} rows · set ${digest.slice(0, 12)}`;
-  const html = page({ title, summary, note, numbers, body: sections.join('\n') });
+  const html = page({ title, summary, note, numbers, found, body: sections.join('\n') });
   return { html, rows: sections.length, full };
 }
 
@@ -98,24 +102,17 @@ function documentPart(document: TokenDocument, index: number, of: number): strin
     ...(name === undefined ? (of > 1 ? [`document ${index + 1} of ${of}`] : []) : [name]),
     formatPlace(place),
   ];
-  const cells = cellsOf(tokens, cellKind);
-  let at = 0;
-  const text = cells.map((cell) => {
-    const html = cellHtml(cell, at);
-    at += cell.tokens.length;
-    return html;
-  });
+  const text = cellsOf(tokens, cellKind).map(cellHtml);
   return `<h3>${titles.map(escapeHtml).join(' · ')}</h3>\n<p class="tokens" dir="ltr">${text.join('')}</p>`;
 }
 
-/** `data-i` are its ids, `data-n` its place, `data-p` its part, `data-t` its text where signs stand for it, `data-l` what is learned instead. */
-function cellHtml({ tokens, text }: Cell<Token>, at: number): string {
+/** `data-i` are its ids, `data-p` its part, `data-t` its text where signs stand for it, `data-l` what is learned instead. */
+function cellHtml({ tokens, text }: Cell<Token>): string {
   const [token] = tokens;
   const exact = tokens.length > 1 ? (token.joined?.text ?? '') : token.text;
   const attributes = [
     `class="${className(token)}"`,
     `data-i="${tokens.map(({ id }) => id).join(' ')}"`,
-    `data-n=${at}`,
     ...(token.part === undefined ? [] : [`data-p=${token.part}`]),
     ...(exact === text ? [] : [`data-t="${escapeHtml(JSON.stringify(exact))}"`]),
     ...(token.label === undefined
@@ -134,14 +131,17 @@ type Parts = {
   readonly summary: string;
   readonly note: string;
   readonly numbers: readonly number[];
+  /** Classes of tokens that occur. */
+  readonly found: ReadonlySet<string>;
   readonly body: string;
 };
 
-function page({ title, summary, note, numbers, body }: Parts): string {
+function page({ title, summary, note, numbers, found, body }: Parts): string {
   // Only this script may run, and nothing may be fetched: a row's text can do no harm even if it got through.
   const digest = createHash('sha256').update(script).digest('base64');
   const policy = `default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-${digest}'; base-uri 'none'; form-action 'none'`;
-  const toggles = [...kinds, { name: 's', words: 'special' }].map(
+  const shown = [...kinds, { name: 's', words: 'special' }].filter(({ name }) => found.has(name));
+  const toggles = shown.map(
     ({ name, words }) =>
       `<label><input type="checkbox" checked data-toggle="${name}"><i class="${name === 's' ? 'm s' : name}">${words}</i> <output data-count="${name}"></output></label>`,
   );

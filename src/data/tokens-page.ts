@@ -27,9 +27,9 @@ main { padding: 0 1rem 4rem; max-width: 76rem; margin: auto; }
 output { color: var(--faint); font-size: .85rem; }
 button, select { font: inherit; padding: .15rem .6rem; color: inherit; background: var(--back);
   border: 1px solid var(--line); border-radius: 5px; }
-.tokens { margin: 0; font: 14px/2.1 ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace;
+.tokens { margin: 0; font: 14px/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace;
   overflow-wrap: anywhere; }
-i { font-style: normal; white-space: pre-wrap; unicode-bidi: isolate; padding: 2px 1px; margin-right: 2px;
+i { display: inline-block; max-width: 100%; font-style: normal; white-space: pre-wrap; unicode-bidi: isolate; padding: 1px 1px; margin: 2px 2px 2px 0;
   border-radius: 3px; background: var(--bar); }
 i.l { color: var(--learned); background: var(--learned-back); border-bottom: 2px solid var(--learned); }
 i.m { color: var(--faint); }
@@ -92,8 +92,17 @@ export const script = `
     return bold;
   };
 
+  const placeOf = (token) => {
+    let place = 0;
+    for (const each of token.parentElement.querySelectorAll('i')) {
+      if (each === token) break;
+      place += each.dataset.i.split(' ').length;
+    }
+    return place;
+  };
+
   const describe = (token) => {
-    const { i, n, p, t, l } = token.dataset;
+    const { i, p, t, l } = token.dataset;
     const ids = i.split(' ');
     const state = words[token.classList[0]];
     const shown = token.firstChild ? token.firstChild.data : '';
@@ -102,7 +111,7 @@ export const script = `
       '  ' + (ids.length > 1 ? 'ids ' : 'id ') + ids.join(', '),
       ids.length > 1 ? ' (one character, or several, spread over ' + ids.length + ' tokens)' : '',
       '  ·  ' + (token.classList.contains('s') ? 'special, ' : '') + state + (p ? ', ' + p : ''),
-      '  ·  place ' + n,
+      '  ·  place ' + placeOf(token),
     );
     if (l) detail.append('  ·  learned in its place: ', part(l));
   };

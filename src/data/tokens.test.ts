@@ -1,12 +1,13 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { byteTokenizer } from '../tokenizer/byte-tokenizer.ts';
 import { openTemplate } from './open-template.ts';
 import { encodeOptions, prepare } from './prepare.ts';
 import { type DataSettings, dataSection } from './settings.ts';
 import { findSources } from './sources.ts';
+import type { Stage } from './stage.ts';
 import { type Token, type TokenRow, tokensOfRows } from './tokens.ts';
 
 let folder: string;
@@ -25,32 +26,39 @@ const file = (rows: readonly unknown[]): string => {
   return path;
 };
 
+type Given = Partial<DataSettings> & {
+  readonly stage?: Stage;
+  /** The stop token is learned in place of a prompt's first token, as with an `efficient_eos` template. */
+  readonly stopIsLabel?: boolean;
+  /** Of `rows.json`, in dataset_info.json. */
+  readonly entry?: Readonly<Record<string, unknown>>;
+};
+
+async function input({ stage = 'sft', entry, stopIsLabel = false, ...more }: Given) {
+  const info = { rows: { file_name: 'rows.json', ...entry } };
+  writeFileSync(join(folder, 'dataset_info.json'), JSON.stringify(info));
+  const data = { ...defaults, dataset_dir: folder, template: 'chatml', ...more };
+  const opened = openTemplate({ name: 'chatml', jinja: undefined, tokenizer: byteTokenizer() });
+  const { tokenizer } = opened;
+  const template = stopIsLabel
+    ? { ...opened.template, efficientEos: tokenizer.eos?.id }
+    : opened.template;
+  const cache = join(folder, 'cache');
+  const sets = await prepare({ stage, data, template, tokenizer, cache });
+  const sources = await findSources(data.dataset, data.dataset_dir, stage, () => {});
+  const conversations = { sources, options: encodeOptions({ data, template }) };
+  return { prepared: sets.train!, tokenizer, ...(stage === 'pt' ? {} : { conversations }) };
+}
+
 async function view(
   row: number,
-  more: Partial<DataSettings>,
+  given: Given,
 ): Promise<{ view: TokenRow; ids: number[]; labels: number[] }> {
-  const data = { ...defaults, template: 'chatml', ...more };
-  const { template, tokenizer } = openTemplate({
-    name: 'chatml',
-    jinja: undefined,
-    tokenizer: byteTokenizer(),
-  });
-  const sets = await prepare({
-    stage: 'sft',
-    data,
-    template,
-    tokenizer,
-    cache: join(folder, 'cache'),
-  });
-  const prepared = sets.train!;
-  const sources = await findSources(data.dataset, data.dataset_dir, 'sft', () => {});
-  const conversations = { sources, options: encodeOptions({ data, template }) };
-  const [shown] = tokensOfRows([row], { prepared, tokenizer, conversations });
-  return {
-    view: shown!,
-    ids: [...prepared.ids(row)],
-    labels: [...prepared.labels(row)],
-  };
+  const all = await input(given);
+  const [shown] = tokensOfRows([row], all);
+  const column = (name: string): number[] =>
+    all.prepared.columns.includes(name) ? [...all.prepared.column(name, row)] : [];
+  return { view: shown!, ids: column('input_ids'), labels: column('labels') };
 }
 
 const textOf = (tokens: readonly Token[]): string => tokens.map(({ text }) => text).join('');
@@ -102,4 +110,104 @@ test('bytes that are no character by themselves can be told apart', async () => 
   const path = file([{ instruction: 'é', output: 'x' }]);
   const { view: row } = await view(0, { dataset: [path] });
   expect(textOf(row.documents[0]!.tokens)).toContain('\\xc3\\xa9');
+});
+
+test('a label that is another token is shown beside it, with what it writes', async () => {
+  const path = file([{ instruction: 'b', output: 'B', history: [['a', 'A']] }]);
+  const { view: row, ids, labels } = await view(0, { dataset: [path], stopIsLabel: true });
+  const first = fed(row).findIndex(({ label }) => label !== undefined);
+  expect(first).toBeGreaterThan(0);
+  expect(labels[first]).not.toBe(ids[first]);
+  expect(fed(row)[first]).toMatchObject({ state: 'trained', label: 258, learns: '<|im_end|>' });
+  expect(fed(row).at(-1)).toMatchObject({ id: 258, state: 'trained', part: 'reply' });
+});
+
+describe('stages other than sft', () => {
+  const names = (row: TokenRow) => row.documents.map(({ name }) => name);
+  const states = (row: TokenRow, name: string) =>
+    Object.entries(
+      Object.groupBy(
+        row.documents.find((document) => document.name === name)!.tokens,
+        ({ state }) => state,
+      ),
+    ).map(([state, tokens]) => [state, textOf(tokens)]);
+  const prompt = '<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n';
+
+  test('dpo: the prompt once, and both replies with what was cut off each', async () => {
+    file([{ instruction: 'Hi', chosen: 'Yes, of course', rejected: 'No' }]);
+    const entry = {
+      ranking: true,
+      columns: { prompt: 'instruction', chosen: 'chosen', rejected: 'rejected' },
+    };
+    const given: Given = { stage: 'dpo', dataset: ['rows'], entry };
+    const { view: row } = await view(0, given);
+    expect(names(row)).toEqual(['prompt', 'chosen', 'rejected']);
+    expect(states(row, 'prompt')).toEqual([['masked', prompt]]);
+    expect(states(row, 'chosen')).toEqual([['trained', 'Yes, of course<|im_end|>\n']]);
+    expect(row.trained).toBe('Yes, of course'.length + 'No'.length + 2 * 2);
+    const { view: cut } = await view(0, { ...given, cutoff_len: 24 });
+    expect(cut.truncated).toBeGreaterThan(0);
+    for (const name of ['prompt', 'chosen', 'rejected']) {
+      const whole = textOf(row.documents.find((each) => each.name === name)!.tokens);
+      expect(textOf(cut.documents.find((each) => each.name === name)!.tokens)).toBe(whole);
+    }
+  });
+
+  test('kto: the tag, and the pair that is measured and not learned', async () => {
+    file([
+      { instruction: 'Hi', output: 'A', good: true },
+      { instruction: 'Hi', output: 'B', good: false },
+    ]);
+    const entry = { columns: { prompt: 'instruction', response: 'output', kto_tag: 'good' } };
+    const given: Given = { stage: 'kto', dataset: ['rows'], entry };
+    const { view: row } = await view(1, given);
+    expect(row.wanted).toBe(false);
+    expect(names(row)).toEqual(['not wanted', 'KL pair']);
+    expect(states(row, 'not wanted')).toEqual([
+      ['masked', prompt],
+      ['trained', 'B<|im_end|>\n'],
+    ]);
+    expect(states(row, 'KL pair')).toEqual([
+      ['masked', prompt],
+      ['measured', 'A<|im_end|>\n'],
+    ]);
+    const { view: cut } = await view(0, { ...given, cutoff_len: 20 });
+    expect(textOf(cut.documents[0]!.tokens)).toBe(`${prompt}A<|im_end|>\n`);
+    expect(cut.documents[0]!.tokens.filter(({ state }) => state === 'truncated').length).toBe(
+      cut.truncated,
+    );
+  });
+
+  test('ppo: the prompt is fed, the reply of the data is not', async () => {
+    file([{ instruction: 'Hi', output: 'Yo' }]);
+    const { view: row } = await view(0, { stage: 'ppo', dataset: ['rows'] });
+    expect([row.fed, row.trained]).toEqual([byteTokenizer().encode(prompt).length, 0]);
+    expect(states(row, 'prompt')).toEqual([['masked', prompt]]);
+    expect(states(row, 'reply in the data')).toEqual([['unfed', 'Yo<|im_end|>\n']]);
+  });
+
+  test('pt: every token but the first, which nothing predicts', async () => {
+    writeFileSync(join(folder, 'text.txt'), 'one\ntwo\n');
+    const { view: row } = await view(0, {
+      stage: 'pt',
+      dataset: [join(folder, 'text.txt')],
+      packing: true,
+    });
+    expect(row.trained).toBe(row.fed - 1);
+  });
+});
+
+test('a set that is not what its rows encode to is not shown', async () => {
+  const path = file([{ instruction: 'Hi', output: 'Yo' }]);
+  const all = await input({ dataset: [path] });
+  file([{ instruction: 'Hi', output: 'Ye' }]);
+  expect(() => [...tokensOfRows([0], all)]).toThrow('is not what was prepared');
+});
+
+test('rows of several look-ups come in the order in which they are asked for', async () => {
+  const path = file(Array.from({ length: 600 }, (_, i) => ({ instruction: `${i}`, output: 'x' })));
+  const rows = [599, 0, ...Array.from({ length: 300 }, (_, i) => i)];
+  const shown = [...tokensOfRows(rows, await input({ dataset: [path] }))];
+  expect(shown.map(({ row }) => row)).toEqual(rows);
+  expect(shown.map(({ documents }) => documents[0]?.place.row)).toEqual(rows);
 });
