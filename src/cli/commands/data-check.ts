@@ -3,8 +3,10 @@ import { z } from 'zod';
 import { loadConfig } from '../../config/load.ts';
 import { formatPlace } from '../../core/errors.ts';
 import { field } from '../../core/field.ts';
+import { fixOne } from '../../data/doctor/errors.ts';
 import { examine } from '../../data/doctor/examine.ts';
 import type { Severity } from '../../data/doctor/finding.ts';
+import { type Repaired, repair } from '../../data/doctor/repair.ts';
 import { type Group, Report } from '../../data/doctor/report.ts';
 import { subjectsOf } from '../../data/doctor/subjects.ts';
 import { defineCommand, exitCodes } from '../command.ts';
@@ -26,6 +28,9 @@ export const dataCheckCommand = defineCommand({
     sample: field(z.int().min(1).nullable().default(null), {
       help: 'Look at about so many rows of each file, spread over it, instead of all.',
     }),
+    fix: field(z.string().nullable().default(null), {
+      help: 'Write a cleaned copy to this file, and what was changed to OUT.report.json; the original stays.',
+    }),
   },
 
   async run(
@@ -44,6 +49,8 @@ export const dataCheckCommand = defineCommand({
     const find = { folder: data.dataset_dir, stage, report };
     const subjects = await subjectsOf([...(isData ? [file] : []), ...data.dataset], find);
     const evaluation = await subjectsOf(data.eval_dataset, find);
+    const files = subjects.flatMap((subject) => subject.files);
+    if (options.fix !== null && files.length !== 1) throw fixOne(files.length);
     const examined = await examine(subjects, {
       report,
       evaluation,
@@ -57,6 +64,11 @@ export const dataCheckCommand = defineCommand({
     }
     for (const group of report.groups()) print(`\n${paragraph(group, color)}`);
     print(`\n${summary(report)}`);
+    const [only] = examined;
+    const [path] = files;
+    if (options.fix !== null && only && path !== undefined) {
+      print(`\n${changesText(repair(path, only, options.fix))}`);
+    }
     return report.count('error') > 0 ? exitCodes.failed : undefined;
   },
 });
@@ -72,13 +84,26 @@ function paragraph({ kind, count, findings }: Group, color: boolean): string {
   );
   const rest = count - findings.length;
   return [
-    `${paint(`${kind.severity}[${kind.code}]`)}: ${kind.title}${count > 1 ? ` (${count} times)` : ''}`,
+    `${paint(`${kind.severity}[${kind.code}]`)}: ${kind.title}${count > 1 ? ` (${times(count)})` : ''}`,
     ...places,
     ...(rest > 0 ? [`  … and ${rest} more`] : []),
     `  help: ${findings[0]?.help ?? kind.help}`,
     ...(kind.fix ? [`  fix: \`--fix\` ${kind.fix.what}`] : []),
   ].join('\n');
 }
+
+function changesText({ out, rows, changes }: Repaired): string {
+  const lines = changes.map(({ code, what, count, lines: at }) => {
+    const more = count > 5 ? ', …' : '';
+    return `  ${what} [${code}], ${times(count)}: line ${at.slice(0, 5).join(', ')}${more}`;
+  });
+  return [
+    `${out}: ${rows.written} of ${rows.read} rows written, ${rows.left_out} left out; ${out}.report.json lists the changes`,
+    ...lines,
+  ].join('\n');
+}
+
+const times = (count: number): string => (count === 1 ? 'once' : `${count} times`);
 
 function summary(report: Report): string {
   const counts = (['error', 'warning', 'note'] as const).map((severity) => {
