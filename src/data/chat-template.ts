@@ -13,6 +13,8 @@ export type ChatTemplate = {
   readonly efficientEos: number | undefined;
   /** Each prompt with its reply. */
   encode(conversation: Conversation): readonly Turn[];
+  /** The last message with all before it as its prompt, where that differs from what `encode` gives of it. */
+  encodeOneTurn?(conversation: Conversation): Turn;
   /** The ids after which a reply to the last message is generated. */
   prompt(conversation: Conversation): Int32Array;
   /** What `prompt` tokenizes, for people to read. */

@@ -173,6 +173,12 @@ export const missingToken = defineError(
   }),
 );
 
+export const promptNotLearned = defineError('data/prompt-not-learned', (template: string) => ({
+  message: `\`train_on_prompt\` does not work with template \`${template}\`, which learns its stop token where a prompt begins`,
+  place: { file: 'template' },
+  help: 'take `train_on_prompt` out, or leave `template` unset for the model’s own',
+}));
+
 export const templateRaised = defineError(
   'data/template-raised',
   (place: Place | undefined, message: string) => ({

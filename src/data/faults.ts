@@ -29,11 +29,16 @@ const find = (example: Example, test: (message: Message) => boolean): number | u
   return index < 0 ? undefined : index;
 };
 const count = (text: string, part: string): number => text.split(part).length - 1;
-const ends = (slots: readonly Slot[], template: NamedTemplate): boolean =>
+/** Whether slots around a reply hold the end of text or a stop word. */
+const stops = (slots: readonly Slot[], { stopWords }: NamedTemplate): boolean =>
   slots.some((slot) => {
-    if (typeof slot === 'string') return template.stopWords.some((word) => slot.includes(word));
-    return 'eos' in slot || ('token' in slot && template.stopWords.includes(slot.token));
+    if (typeof slot === 'string') return stopWords.some((word) => slot.includes(word));
+    return 'eos' in slot || ('token' in slot && stopWords.includes(slot.token));
   });
+
+/** Whether they end with what looks like a token, as families spell them: `<|end_of_text|>`, `<eoa>`. */
+const endsWithToken = (slots: readonly Slot[]): boolean =>
+  slots.some((slot) => typeof slot === 'string' && /<[^<>\s]+>\s*$/.test(slot));
 
 export const faults: readonly Fault[] = [
   {
@@ -140,7 +145,10 @@ export const faults: readonly Fault[] = [
     detail:
       'Nothing in a reply’s slots is the end of text or one of the template’s stop words, so a model that is trained with it does not learn to end its replies.',
     help: 'choose a template whose replies end, or leave `template` unset',
-    ofTemplate: (template) => !template.efficientEos && !ends(template.assistant, template),
+    ofTemplate: (template) =>
+      !template.efficientEos &&
+      !stops(template.assistant, template) &&
+      !endsWithToken(template.assistant),
   },
   {
     id: 'call-without-stop',
@@ -150,8 +158,8 @@ export const faults: readonly Fault[] = [
     help: 'leave `template` unset for rows with tools',
     ofTemplate: (template) =>
       !template.efficientEos &&
-      ends(template.assistant, template) &&
-      !ends(template.function, template),
+      stops(template.assistant, template) &&
+      !stops(template.function, template),
   },
   {
     id: 'calls-not-read-back',

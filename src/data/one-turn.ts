@@ -5,7 +5,8 @@
  */
 import { type ChatTemplate, concat } from './chat-template.ts';
 import type { Example, Message } from './example.ts';
-import { ignored } from './labels.ts';
+import { ignored, type Turn } from './labels.ts';
+import type { Conversation } from './templates/render.ts';
 
 export type OneTurn = {
   readonly prompt: Int32Array;
@@ -20,14 +21,21 @@ export type Prompt = Pick<Example, 'messages' | 'system' | 'tools' | 'place'>;
 /** The reply to a prompt; an `efficient_eos` template's stop token ends it. */
 export function oneTurn(template: ChatTemplate, prompt: Prompt, reply: Message): OneTurn {
   const { messages, system, tools, place } = prompt;
-  const turns = template.encode({ messages: [...messages, reply], system, tools, place });
-  const parts = turns.flatMap(({ source, target }) => [source, target]);
+  const turn = lastTurn(template, { messages: [...messages, reply], system, tools, place });
   const stop = template.efficientEos === undefined ? [] : [Int32Array.of(template.efficientEos)];
-  const ids = concat([...parts.slice(-1), ...stop]);
+  const ids = concat([turn.target, ...stop]);
   const labels = ids.slice();
-  const last = turns.at(-1);
-  if (last) labels.fill(ignored, last.learned, last.target.length);
-  return { prompt: concat(parts.slice(0, -1)), reply: ids, labels };
+  labels.fill(ignored, turn.learned, turn.target.length);
+  return { prompt: turn.source, reply: ids, labels };
+}
+
+/** A named template has a way of its own to take thoughts out of what is history here. */
+function lastTurn(template: ChatTemplate, conversation: Conversation): Turn {
+  if (template.encodeOneTurn) return template.encodeOneTurn(conversation);
+  const turns = template.encode(conversation);
+  const parts = turns.flatMap(({ source, target }) => [source, target]);
+  const { target = new Int32Array(0), learned = 0 } = turns.at(-1) ?? {};
+  return { source: concat(parts.slice(0, -1)), target, learned };
 }
 
 export const countLearned = (labels: Int32Array): number =>

@@ -1,5 +1,4 @@
 import { describe, expect, test } from 'vitest';
-import { vectorsOf } from '../../../tests/llamafactory-vectors.ts';
 import { TuneryError } from '../../core/errors.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../../files/json.ts';
 import type { Example } from '../example.ts';
@@ -7,8 +6,6 @@ import { type ColumnName, type Format, readingOf, type TagName } from './format.
 import { formats } from './index.ts';
 
 const place = { file: 'train.json', line: 381, row: 380 };
-const list = (value: JsonValue | undefined): readonly JsonValue[] =>
-  Array.isArray(value) ? value : [];
 const texts = (value: JsonValue | undefined): Record<string, string> | undefined =>
   isJsonObject(value ?? null)
     ? Object.fromEntries(Object.entries(value as JsonObject).map(([key, v]) => [key, String(v)]))
@@ -24,48 +21,6 @@ function convert(info: JsonObject, row: JsonObject): Example {
   });
   return format.read(row, reading, place);
 }
-
-/** An example as LLaMA-Factory's converter writes it: prompt, then no, one or two replies. */
-function aligned(example: Example): unknown {
-  const plain = example.messages.map(({ role, content }) => ({ role, content }));
-  const empty = { role: 'assistant', content: '' };
-  let prompt = plain;
-  let response: unknown[] = [];
-  if (example.chosen && example.rejected) response = [example.chosen, example.rejected];
-  else if (plain.length % 2 === 0 && plain.length > 0) {
-    prompt = plain.slice(0, -1);
-    const reply = plain.at(-1)!;
-    if (example.desirable === undefined) response = [reply];
-    else response = example.desirable ? [reply, empty] : [empty, reply];
-  }
-  const { images = null, videos = null, audios = null } = example.media;
-  return {
-    _prompt: prompt,
-    _response: response,
-    _system: example.system,
-    _tools: example.tools,
-    _images: images,
-    _videos: videos,
-    _audios: audios,
-  };
-}
-
-const rows = vectorsOf('convert')
-  .flatMap((v) => list(v.rows))
-  .filter(isJsonObject);
-
-describe('LLaMA-Factory’s converter', () => {
-  test.each(rows.map((row, i) => [i, row] as const))('row %i', (_, row) => {
-    const info = row.info as JsonObject;
-    const example = row.example as JsonObject;
-    // What it warns of and drops, or fails on, is an error here, with its place.
-    if (row.warnings !== undefined || row.error !== undefined) {
-      expect(() => convert(info, example)).toThrow(TuneryError);
-    } else {
-      expect(aligned(convert(info, example))).toEqual(row.output);
-    }
-  });
-});
 
 const failure = (info: JsonObject, row: JsonObject): TuneryError => {
   try {

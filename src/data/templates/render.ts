@@ -27,59 +27,106 @@ export function renderPieces(
   conversation: Conversation,
   today: string,
 ): readonly (readonly Piece[])[] {
-  const { messages, place } = conversation;
-  const format: ToolFormat = toolFormats[template.tools];
-  return messages.map((message, i) => {
-    const opening = i === 0 ? renderOpening(template, conversation, format, today) : [];
-    return [...opening, ...renderMessage(template, message, i, format, place)];
+  const opening = renderOpening(template, conversation, today);
+  return conversation.messages.map((message, i) => {
+    const turn = renderMessage(
+      template,
+      i === 0 ? opening.into(message) : message,
+      i,
+      conversation.place,
+    );
+    return i === 0 ? [...opening.pieces, ...turn] : turn;
   });
 }
 
-function renderOpening(
+export type Opening = {
+  readonly pieces: readonly Piece[];
+  /** The first message, with the system text before its own where the template puts it there. */
+  into(first: Message): Message;
+};
+
+/** What stands before the first message, or goes into it. */
+export function renderOpening(
   template: NamedTemplate,
-  { system: given, tools, place }: Conversation,
-  format: ToolFormat,
+  conversation: Conversation,
   today: string,
-): readonly Piece[] {
-  const system = given === '' ? template.defaultSystem : given;
-  if (system === '' && tools === '') return template.prefix;
-  const described = tools === '' ? [] : parseTools(tools, place);
-  const text = described.length === 0 ? '' : format.tools(described, today);
-  return [...template.prefix, ...fill(template.system, { content: system + text })];
+): Opening {
+  const unchanged = (first: Message): Message => first;
+  const text = systemText(template, conversation, today);
+  if (text === undefined) return { pieces: template.prefix, into: unchanged };
+  const system = fill(template.system, { content: text });
+  if (template.systemPlace === 'own') {
+    return { pieces: [...template.prefix, ...system], into: unchanged };
+  }
+  const [before = ''] = system;
+  return {
+    pieces: template.prefix,
+    into: (first) =>
+      first.role === 'user' && typeof before === 'string'
+        ? { ...first, content: before + first.content }
+        : first,
+  };
 }
 
-function renderMessage(
+/** The system text with the tools described after it; undefined where there is neither. */
+function systemText(
+  template: NamedTemplate,
+  { system: given, tools, place }: Conversation,
+  today: string,
+): string | undefined {
+  const system = given === '' ? template.defaultSystem : given;
+  if (system === '' && tools === '') return undefined;
+  if (tools === '') return system;
+  const text = describeTools(template, tools, today, place);
+  return system === '' && template.trimsLoneTools ? text.replace(/^\n+/, '') : system + text;
+}
+
+function describeTools(
+  template: NamedTemplate,
+  tools: string,
+  today: string,
+  place: Place | undefined,
+): string {
+  if (template.toolsText !== undefined) return fillText(template.toolsText, { content: tools });
+  const described = parseTools(tools, place);
+  const format: ToolFormat = toolFormats[template.tools];
+  return described.length === 0 ? '' : format.tools(described, { today, place });
+}
+
+export function renderMessage(
   template: NamedTemplate,
   { role, content }: Message,
   index: number,
-  format: ToolFormat,
   place: Place | undefined,
 ): readonly Piece[] {
-  const idx = String(Math.floor(index / 2));
   switch (role) {
-    case 'user':
-      return fill(template.user, { content, idx });
+    case 'user': {
+      const idx = String(Math.floor(index / 2));
+      return fill(template.user, template.systemPlace === 'own' ? { content, idx } : { content });
+    }
     case 'observation':
-      return fill(template.observation, { content, idx });
+      return fill(template.observation, { content });
     case 'assistant':
       return fill(template.assistant, { content });
     case 'function':
-      return fill(template.function, { content: callsText(template, content, format, place) });
+      return fill(template.function, { content: callsText(template, content, place) });
   }
 }
+
+type Values = Readonly<Record<string, string>>;
+
+const fill = (slots: readonly Slot[], values: Values): readonly Piece[] =>
+  slots.map((slot) => (typeof slot === 'string' ? fillText(slot, values) : slot));
 
 /**
  * Each name is replaced once in a slot, one after the other: a `{{idx}}` in the content is filled too,
  * which is how LLaMA-Factory has it.
  */
-function fill(slots: readonly Slot[], values: Readonly<Record<string, string>>): readonly Piece[] {
-  return slots.map((slot) => {
-    if (typeof slot !== 'string') return slot;
-    let text = slot;
-    for (const [name, value] of Object.entries(values))
-      text = text.replace(`{{${name}}}`, () => value);
-    return text;
-  });
+function fillText(slot: string, values: Values): string {
+  let text = slot;
+  for (const [name, value] of Object.entries(values))
+    text = text.replace(`{{${name}}}`, () => value);
+  return text;
 }
 
 /** The first text between two words, and those words with it. */
@@ -92,16 +139,14 @@ function between(text: string, [open, close]: readonly [string, string]): string
 
 /**
  * The calls of a `function` message in the template's own form. They may stand in the template's call
- * words, or after thoughts; the rest of the text goes before them.
+ * words, or after thoughts; the rest of the text goes before them. Templates with the system text in the
+ * user's turn know no such words: their calls are JSON alone.
  */
-function callsText(
-  template: NamedTemplate,
-  content: string,
-  format: ToolFormat,
-  place: Place | undefined,
-): string {
+function callsText(template: NamedTemplate, content: string, place: Place | undefined): string {
+  const format: ToolFormat = toolFormats[template.tools];
+  if (template.systemPlace === 'user') return format.calls(parseCalls(content, place), place);
   const { words, calls } = splitCalls(content, place, template);
-  return words + format.calls(calls);
+  return words + format.calls(calls, place);
 }
 
 const usualWords: Pick<NamedTemplate, 'thoughtWords' | 'toolCallWords'> = defineTemplate({

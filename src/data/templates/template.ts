@@ -9,7 +9,9 @@ export type Slot =
   | string
   | { readonly token: string }
   | { readonly bos: true }
-  | { readonly eos: true };
+  | { readonly eos: true }
+  /** A word that LLaMA-Factory takes for a kind of token, knows nothing of, and leaves out. */
+  | { readonly unwritten: string };
 
 export const bos: Slot = { bos: true };
 export const eos: Slot = { eos: true };

@@ -6,36 +6,30 @@ import {
   jsonKeys,
   toPythonJson,
 } from '../../files/json.ts';
-import { badToolJson } from '../errors.ts';
-import { defineToolFormat, type ToolCall, tryJson } from './tool-format.ts';
+import { pythonText } from './python-text.ts';
+import { bare, defineToolFormat, nameOf, type ToolCall, tryJson } from './tool-format.ts';
 
-const words = (value: JsonValue | undefined): string =>
-  typeof value === 'string' ? value : value === undefined ? '' : toPythonJson(value);
+const textOf = (value: JsonValue | undefined): string => pythonText(value ?? '');
+const objectOf = (value: JsonValue | undefined): JsonObject =>
+  value !== undefined && isJsonObject(value) ? value : {};
+const listOf = (value: JsonValue | undefined): readonly JsonValue[] =>
+  Array.isArray(value) ? value : [];
 
-function describeTool(tool: JsonObject): { name: string; text: string } {
-  const bare =
-    tool.type === 'function' && isJsonObject(tool.function ?? null) ? tool.function : tool;
-  if (!isJsonObject(bare ?? null)) throw badToolJson(undefined, 'a tool', 'it is no object');
-  const { name, description, parameters } = bare as JsonObject;
-  if (typeof name !== 'string') throw badToolJson(undefined, 'a tool', 'it has no `name`');
-  const given = isJsonObject(parameters ?? null) ? (parameters as JsonObject) : {};
-  const properties = isJsonObject(given.properties ?? null) ? (given.properties as JsonObject) : {};
-  const required = Array.isArray(given.required) ? given.required : [];
-
+function describeTool(tool: JsonObject, name: string): string {
+  const given = objectOf(tool.parameters);
+  const properties = objectOf(given.properties);
+  const required = listOf(given.required);
   const lines = jsonKeys(properties).map((key) => {
-    const value = properties[key] ?? null;
-    const parameter = isJsonObject(value) ? value : {};
+    const { type, description, enum: choices, items } = objectOf(properties[key]);
     const must = required.includes(key) ? ', required' : '';
-    const choices =
-      Array.isArray(parameter.enum) && parameter.enum.length > 0 ? parameter.enum : null;
-    const among = choices ? `, should be one of [${choices.map(words).join(', ')}]` : '';
-    const items = isJsonObject(parameter.items ?? null) ? (parameter.items as JsonObject) : {};
+    const allowed = listOf(choices).map(pythonText).join(', ');
+    const among = listOf(choices).length > 0 ? `, should be one of [${allowed}]` : '';
+    const item = objectOf(items);
     const each =
-      jsonKeys(items).length > 0 ? `, where each item should be ${words(items.type)}` : '';
-    return `  - ${key} (${words(parameter.type)}${must}): ${words(parameter.description)}${among}${each}\n`;
+      jsonKeys(item).length > 0 ? `, where each item should be ${textOf(item.type)}` : '';
+    return `  - ${key} (${textOf(type)}${must}): ${textOf(description)}${among}${each}\n`;
   });
-  const text = `> Tool Name: ${name}\nTool Description: ${words(description)}\nTool Args:\n${lines.join('')}\n`;
-  return { name, text };
+  return `> Tool Name: ${name}\nTool Description: ${textOf(tool.description)}\nTool Args:\n${lines.join('')}\n`;
 }
 
 const action = /Action:\s*([a-zA-Z0-9_]+)\s*Action Input:\s*([\s\S]+?)(?=\s*Action:|\s*$)/g;
@@ -43,12 +37,13 @@ const action = /Action:\s*([a-zA-Z0-9_]+)\s*Action Input:\s*([\s\S]+?)(?=\s*Acti
 export const defaultTools = defineToolFormat({
   name: 'default',
 
-  tools(tools) {
-    const told = tools.map(describeTool);
+  tools(tools, { place }) {
+    const known = tools.map(bare);
+    const names = known.map((tool) => nameOf(tool, place));
     return (
-      `You have access to the following tools:\n${told.map(({ text }) => text).join('')}` +
+      `You have access to the following tools:\n${known.map((tool, i) => describeTool(tool, names[i])).join('')}` +
       'Use the following format if using a tool:\n```\n' +
-      `Action: tool name (one of [${told.map(({ name }) => name).join(', ')}])\n` +
+      `Action: tool name (one of [${names.join(', ')}])\n` +
       'Action Input: the input to the tool, in a JSON format representing the kwargs ' +
       '(e.g. ```{"input": "hello world", "num_beams": 5}```)\n```\n'
     );
@@ -62,11 +57,11 @@ export const defaultTools = defineToolFormat({
   extract(reply) {
     const calls: ToolCall[] = [];
     for (const [, name = '', input = ''] of reply.matchAll(action)) {
-      const bare = input
+      const json = input
         .trim()
         .replace(/^"+|"+$/g, '')
         .replace(/^`+|`+$/g, '');
-      const value = tryJson(bare);
+      const value = tryJson(json);
       if (value === undefined) return undefined;
       calls.push({ name, arguments: value });
     }

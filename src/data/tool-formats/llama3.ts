@@ -1,11 +1,12 @@
 /** @file Llama 3's tool format: JSON with `parameters`, tools after the dates. */
-import { isJsonObject, type JsonValue, toPythonJson } from '../../files/json.ts';
-import { defineToolFormat, type ToolCall, tryJson, wrapped } from './tool-format.ts';
+import { toPythonJson } from '../../files/json.ts';
+import { callsOfJson } from './json-calls.ts';
+import { defineToolFormat, wrapped } from './tool-format.ts';
 
 export const llama3Tools = defineToolFormat({
   name: 'llama3',
 
-  tools: (tools, today) =>
+  tools: (tools, { today }) =>
     `Cutting Knowledge Date: December 2023\nToday Date: ${today}\n\n` +
     'You have access to the following functions. To call a function, please respond with JSON for ' +
     'a function call. Respond in the format {"name": function name, "parameters": dictionary of ' +
@@ -17,16 +18,5 @@ export const llama3Tools = defineToolFormat({
     return toPythonJson(objects.length === 1 ? objects[0] : objects);
   },
 
-  extract(reply) {
-    const value = tryJson(reply.trim());
-    if (value === undefined) return undefined;
-    const found: readonly JsonValue[] = Array.isArray(value) ? value : [value];
-    const calls: ToolCall[] = [];
-    for (const item of found) {
-      if (!isJsonObject(item) || typeof item.name !== 'string') return undefined;
-      if (item.parameters === undefined) return undefined;
-      calls.push({ name: item.name, arguments: item.parameters });
-    }
-    return calls.length > 0 ? calls : undefined;
-  },
+  extract: (reply) => callsOfJson(reply, 'parameters'),
 });

@@ -1,4 +1,4 @@
-/** @file Qwen's tool format (2.5 and 3): JSON in `<tools>`, calls in `<tool_call>`. */
+/** @file Tools as JSON in `<tools>`, calls as JSON in `<tool_call>`: Qwen 2.5 and 3, and Ling. */
 import { isJsonObject, toPythonJson } from '../../files/json.ts';
 import { defineToolFormat, type ToolCall, tryJson, wrapped } from './tool-format.ts';
 
@@ -31,4 +31,12 @@ export const qwenTools = defineToolFormat({
     }
     return calls.length > 0 ? calls : undefined;
   },
+});
+
+/** Qwen's, with the line by which Ling does not think. */
+export const lingTools = defineToolFormat({
+  ...qwenTools,
+  name: 'ling',
+  tools: (tools, telling) =>
+    `${qwenTools.tools(tools, telling).trimStart()}\ndetailed thinking off`,
 });
