@@ -11,15 +11,27 @@ import { countTargets } from './labels.ts';
 import type { Document } from './row-batch.ts';
 import type { DataSettings } from './settings.ts';
 
-export type TextJoiner = { add(example: Example): void; end(): void };
+export type TextJoiner = { add(ids: Int32Array, place: Place): void; end(): void };
+
+/** A text with its end-of-text token, which `createTextJoiner` cuts. */
+export function textEncoder(
+  { template }: Pick<DataSettings, 'template'>,
+  tokenizer: Tokenizer,
+): (example: Example) => Document {
+  const end = endOfText(tokenizer, template);
+  return ({ messages, place }) => {
+    const ids = concat([tokenizer.encode(messages[0]?.content ?? ''), end]);
+    const none = { targets: 0, truncated: 0, truncatedReply: 0 };
+    return { columns: { input_ids: ids }, ...none, whole: ids.length, place };
+  };
+}
 
 export function createTextJoiner(
-  settings: Pick<DataSettings, 'cutoff_len' | 'packing' | 'template'>,
+  settings: Pick<DataSettings, 'cutoff_len' | 'packing'>,
   tokenizer: Tokenizer,
   emit: (document: Document) => void,
 ): TextJoiner {
   const { cutoff_len: cutoff, packing } = settings;
-  const end = endOfText(tokenizer, settings.template);
   const begin = beginOfText(tokenizer);
   // A block that BOS fills by itself would hold no text at all.
   const room = Math.max(1, cutoff - begin.length);
@@ -37,9 +49,7 @@ export function createTextJoiner(
   let blockPlace: Place = { file: '' };
 
   return {
-    add({ messages, place }) {
-      const text = tokenizer.encode(messages[0]?.content ?? '');
-      const ids = concat([text, end]);
+    add(ids, place) {
       if (!packing) {
         emitBlock(ids.subarray(0, room), Math.max(0, ids.length - room), place);
         return;

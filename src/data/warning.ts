@@ -8,17 +8,36 @@ export type Warning = {
   readonly place?: Place | undefined;
 };
 
+/** What is known of one fault: enough of it to go on counting elsewhere. */
+export type TallyEntry = {
+  readonly warning: Warning;
+  /** The first ones. */
+  readonly places: readonly Place[];
+  readonly count: number;
+};
+
 /** One warning for the same fault in many rows: the first places, and how many there are. */
 export class Tally {
   readonly #found = new Map<string, { warning: Warning; places: Place[]; count: number }>();
 
   add(warning: Warning): void {
-    const key = `${warning.code}\n${warning.message}`;
-    const known = this.#found.get(key);
-    const entry = known ?? { warning, places: [], count: 0 };
-    if (!known) this.#found.set(key, entry);
-    entry.count++;
-    if (warning.place && entry.places.length < 3) entry.places.push(warning.place);
+    this.merge([{ warning, places: warning.place ? [warning.place] : [], count: 1 }]);
+  }
+
+  /** What was counted of later rows. */
+  merge(entries: readonly TallyEntry[]): void {
+    for (const { warning, places, count } of entries) {
+      const key = `${warning.code}\n${warning.message}`;
+      const known = this.#found.get(key);
+      const entry = known ?? { warning, places: [], count: 0 };
+      if (!known) this.#found.set(key, entry);
+      entry.count += count;
+      entry.places.push(...places.slice(0, 3 - entry.places.length));
+    }
+  }
+
+  entries(): TallyEntry[] {
+    return [...this.#found.values()];
   }
 
   all(): Warning[] {

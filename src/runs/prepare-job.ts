@@ -1,7 +1,7 @@
 /** @file The data of a job: its tokenizer and chat template from its model, and the sets that they make of its rows. */
 import { join } from 'node:path';
 import type { OpenTemplate } from '../data/open-template.ts';
-import { openTemplate } from '../data/open-template.ts';
+import { openTemplate, type TemplateInput } from '../data/open-template.ts';
 import { type PreparedSets, prepare } from '../data/prepare.ts';
 import { tuneryCache } from '../files/hub-cache.ts';
 import type { ModelSource } from '../models/source.ts';
@@ -22,22 +22,30 @@ export type JobData = {
 
 /** The chat template of a job; undefined for `pt` on a model that has none. */
 export function openJobTemplate(
-  { data, method }: Pick<Job, 'data' | 'method'>,
+  job: Pick<Job, 'data' | 'method'>,
   source: ModelSource,
 ): OpenTemplate | undefined {
+  const input = templateInput(job, source);
+  return input && openTemplate({ ...input, tokenizer: source.tokenizer() });
+}
+
+/** How the template is opened: plain data, which another thread can take. */
+function templateInput(
+  { data, method }: Pick<Job, 'data' | 'method'>,
+  source: ModelSource,
+): Omit<TemplateInput, 'tokenizer'> | undefined {
   if (method.stage === 'pt' && data.template === null) return undefined;
-  return openTemplate({
+  return {
     name: data.template,
     jinja: source.chatTemplate,
-    tokenizer: source.tokenizer(),
     defaultSystem: data.default_system,
     enableThinking: data.enable_thinking,
     stopIds: stopIdsOf(source),
-  });
+  };
 }
 
 /** `eos_token_id` of the model's generation config: one id, or several. */
-function stopIdsOf({ generationConfig }: ModelSource): number[] {
+export function stopIdsOf({ generationConfig }: ModelSource): number[] {
   const ids = generationConfig.eos_token_id;
   const list: readonly unknown[] = Array.isArray(ids) ? ids : [ids];
   return list.filter((id) => typeof id === 'number');
@@ -55,6 +63,7 @@ export async function prepareJob(
     data: job.data,
     tokenizer,
     template: opened?.template,
+    recipe: { tokenizer: source.tokenizer().definition, template: templateInput(job, source) },
     cache: join(tuneryCache(), 'prepared'),
     ...follow,
   });
