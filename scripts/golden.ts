@@ -56,6 +56,7 @@ function take(args: string[], key: string): string | undefined {
 function stepsOf(name: string, args: string[]): readonly Step[] {
   const [group, part] = name.split('/');
   if (group === 'schedules') return [['schedules.py', out('schedules.json')]];
+  if (group === 'rows') return [['rows.py', out('rows')]];
   if (group === 'optim') return [['optim.py', out('optim')]];
   if (group === 'models') return [['models.py', out('models'), ...(part ? [part] : []), ...args]];
   if (group === 'smollm2') {

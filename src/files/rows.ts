@@ -3,12 +3,14 @@
  * files: by a group of rows), never by the file.
  */
 import { basename } from 'node:path';
+import { arrowRows } from './arrow-rows.ts';
 import { type Chunks, openFile, readChunks, skipMark } from './chunks.ts';
 import { tableRows } from './csv-rows.ts';
 import { unknownRowFormat, wrongEnding } from './errors.ts';
 import { gunzip } from './inflate.ts';
 import { jsonRows, jsonValues } from './json-rows.ts';
 import { jsonLines, textRows } from './line-rows.ts';
+import { parquetRows } from './parquet-rows.ts';
 import type { Rows } from './row.ts';
 
 export type { Row, Rows } from './row.ts';
@@ -23,7 +25,11 @@ const textFormats: Readonly<Record<string, TextReader>> = {
   '.txt': textRows,
 };
 
-const binaryFormats: Readonly<Record<string, (path: string) => Rows>> = {};
+const binaryFormats: Readonly<Record<string, (path: string) => Rows>> = {
+  '.parquet': parquetRows,
+  '.arrow': arrowRows,
+  '.feather': arrowRows,
+};
 
 /** Endings that `readRows` takes. */
 export const rowFormats: readonly string[] = [
