@@ -17,15 +17,20 @@ import {
 import { formats } from './formats/index.ts';
 import type { Warning } from './warning.ts';
 
-const hubKeys = ['hf_hub_url', 'ms_hub_url', 'om_hub_url'] as const;
-/** What LLaMA-Factory reads that cannot be served here yet. */
-const laterKeys = ['script_url', 'cloud_file_name'] as const;
-/** These choose within a hub's data set; a local file has nothing to choose. */
-const hubOnlyKeys = ['subset', 'split', 'folder'] as const;
+/** What LLaMA-Factory reads and is not served here, and why. Where a hub or a file is named too, that serves. */
+const refused = {
+  script_url:
+    'a loading script is Python, which is not run here (and `datasets` runs none any more, from version 4 on)',
+  cloud_file_name: 'object stores (s3://, gs://) are not read',
+} as const;
 const knownKeys: readonly string[] = [
-  ...hubKeys,
-  ...laterKeys,
-  ...hubOnlyKeys,
+  'hf_hub_url',
+  'ms_hub_url',
+  'om_hub_url',
+  ...Object.keys(refused),
+  'subset',
+  'split',
+  'folder',
   'file_name',
   'formatting',
   'ranking',
@@ -35,11 +40,21 @@ const knownKeys: readonly string[] = [
   'detailed_thinking',
 ];
 
+/** Where on hubs a data set lies, and what of it is meant; a local file has nothing to choose. */
+export type HubPlace = {
+  readonly huggingface: string | undefined;
+  readonly modelscope: string | undefined;
+  readonly openmind: string | undefined;
+  readonly subset: string | undefined;
+  readonly split: string;
+  readonly folder: string | undefined;
+};
+
 export type DatasetEntry = {
   readonly name: string;
   /** Relative to the folder of dataset_info.json; undefined where the data lie on a hub. */
   readonly fileName: string | undefined;
-  readonly hub: string | undefined;
+  readonly hub: HubPlace | undefined;
   readonly formatting: string;
   readonly numSamples: number | undefined;
   readonly description: Description;
@@ -86,7 +101,7 @@ export function readDatasetInfo(
   };
 }
 
-type PlaceOf = (path: readonly string[]) => Place;
+export type PlaceOf = (path: readonly string[]) => Place;
 
 /** Where a key stands. Only errors and warnings ask, so the positions are read when the first one does. */
 function keyPlaces(text: string, file: string): PlaceOf {
@@ -109,7 +124,7 @@ function keyPlaces(text: string, file: string): PlaceOf {
   };
 }
 
-function checkEntry(
+export function checkEntry(
   name: string,
   entry: JsonObject,
   placeOf: PlaceOf,
@@ -127,14 +142,6 @@ function checkEntry(
   };
   for (const key of Object.keys(entry)) {
     if (!knownKeys.includes(key)) unknown([key], knownKeys);
-  }
-  for (const key of laterKeys) {
-    if ((entry[key] ?? null) === null) continue;
-    throw badDatasetInfo(
-      place(key),
-      `\`${key}\` is not supported yet`,
-      'download the file and name it in `file_name`',
-    );
   }
   const texts = <Name extends string>(
     group: 'columns' | 'tags',
@@ -173,11 +180,15 @@ function checkEntry(
     throw badDatasetInfo(place('num_samples'), `expected a count of rows, found \`${numSamples}\``);
   }
   const fileName = optional(entry, 'file_name', 'string', place);
-  const hub = hubKeys
-    .map((key) => optional(entry, key, 'string', place))
-    .find((id) => id !== undefined);
+  const hub = hubPlace((key) => optional(entry, key, 'string', place));
   if (fileName === undefined && hub === undefined) {
-    throw badDatasetInfo(place(), 'the data set names no `file_name`');
+    for (const [key, why] of Object.entries(refused)) {
+      if ((entry[key] ?? null) === null) continue;
+      const help =
+        'name the file in `file_name` once it lies in the folder, or the data set’s `hf_hub_url`';
+      throw badDatasetInfo(place(key), `\`${key}\` is not served: ${why}`, help);
+    }
+    throw badDatasetInfo(place(), 'the data set names neither a `file_name` nor an `hf_hub_url`');
   }
   return {
     name,
@@ -193,6 +204,16 @@ function checkEntry(
     },
     place: place(),
   };
+}
+
+function hubPlace(text: (key: string) => string | undefined): HubPlace | undefined {
+  const ids = {
+    huggingface: text('hf_hub_url'),
+    modelscope: text('ms_hub_url'),
+    openmind: text('om_hub_url'),
+  };
+  const at = { subset: text('subset'), split: text('split') ?? 'train', folder: text('folder') };
+  return Object.values(ids).some((id) => id !== undefined) ? { ...ids, ...at } : undefined;
 }
 
 type Kinds = { string: string; number: number; boolean: boolean };

@@ -111,7 +111,7 @@ export const unknownDataset = defineError(
       ? `data set \`${name}\` is neither a file nor named in ${file}${hint}`
       : `data set \`${name}\` is no file, and there is no ${file} that could name it${hint}`,
     place: exists ? { file } : undefined,
-    help: 'add it to dataset_info.json, or give the path of a .json, .jsonl or .txt file',
+    help: 'add it to dataset_info.json, give the path of a file, or a hub id (`org/name`); `tunery data list` shows the names that are known',
   }),
 );
 
@@ -120,10 +120,55 @@ export const badDatasetInfo = defineError(
   (place: Place, message: string, help?: string) => ({ message, place, help }),
 );
 
-export const hubLater = defineError('data/hub-later', (place: Place, id: string) => ({
-  message: `\`${id}\` is a data set of a hub, and those cannot be fetched yet`,
-  place,
-  help: 'download its json or jsonl file and give the path in `dataset`, or as `file_name` in dataset_info.json',
+export const noDataFiles = defineError(
+  'data/hub-no-files',
+  (id: string, folder: string | undefined, found: readonly string[]) => ({
+    message: `data set \`${id}\` has no files of rows${folder === undefined ? '' : ` in \`${folder}\``}; it holds ${found.length === 0 ? 'none at all' : list(found)}`,
+    help: 'rows are read from parquet, json, jsonl, csv, tsv, arrow and txt files; a data set that only a script can make must be made first, and named as a file',
+  }),
+);
+
+export const noSuchSubset = defineError(
+  'data/hub-subset',
+  (id: string, subset: string | undefined, known: readonly string[], hint: string) => ({
+    message:
+      subset === undefined
+        ? `data set \`${id}\` has several subsets, and none is named`
+        : `data set \`${id}\` has no subset \`${subset}\`${hint}`,
+    help:
+      known.length === 0
+        ? 'it has none at all: take `subset` out of its entry in dataset_info.json'
+        : `name one as \`subset\` in its entry in dataset_info.json: ${list(known.slice(0, 20))}`,
+  }),
+);
+
+export const noSuchSplit = defineError(
+  'data/hub-split',
+  (id: string, split: string, known: readonly string[], hint: string) => ({
+    message: /[[\]]/.test(split)
+      ? `\`${split}\` asks for a part of a split, which is not supported`
+      : `data set \`${id}\` has no split \`${split}\`${hint}`,
+    help: `name one as \`split\` in its entry in dataset_info.json: ${list(known)}; \`max_samples\` takes the first rows of it`,
+  }),
+);
+
+export const hubNotServed = defineError(
+  'data/hub-not-served',
+  (place: Place, key: string, id: string) => ({
+    message: `\`${id}\` lies on openMind’s hub only, which cannot be asked`,
+    place,
+    help: `name its \`hf_hub_url\` or \`ms_hub_url\` beside \`${key}\`, or a \`file_name\``,
+  }),
+);
+
+export const isBenchmark = defineError('data/benchmark', (name: string) => ({
+  message: `\`${name}\` is a benchmark, not a data set to learn from`,
+  help: 'a model that learned its questions would only repeat them; name a data set of instructions or conversations',
+}));
+
+export const notReadable = defineError('data/not-readable', (name: string, why: string) => ({
+  message: `data set \`${name}\` is known, and cannot be read: ${why}`,
+  help: 'choose another (`tunery data list` names them), or bring its rows as a .jsonl or .parquet file',
 }));
 
 export const unknownFormat = defineError(

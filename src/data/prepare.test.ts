@@ -216,7 +216,7 @@ describe('sources', () => {
     info({ a: { file_name: 'missing.json' } });
     expect((await failure({ dataset: ['a'] })).place?.line).toBe(2);
     expect((await failure({ dataset: ['aa'] })).message).toContain('did you mean `a`?');
-    expect((await failure({ dataset: ['some/hub-set'] })).code).toBe('data/hub-later');
+    expect((await failure({ dataset: ['some/hub-set'] })).code).toBe('files/hub-offline');
   });
 
   test('unknown keys are warned of, with the near one', async () => {

@@ -2,13 +2,13 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { dirname, extname, join } from 'node:path';
 import { didYouMean } from '../core/suggest.ts';
+import { isHubId } from '../files/hub-cache.ts';
 import { isJsonObject, type JsonObject } from '../files/json.ts';
-import { readRows, rowFormats } from '../files/rows.ts';
-import { type DatasetInfo, readDatasetInfo } from './dataset-info.ts';
+import { readRows, rowEnding } from '../files/rows.ts';
+import { type DatasetEntry, type DatasetInfo, readDatasetInfo } from './dataset-info.ts';
 import {
   badDatasetInfo,
   emptyDataset,
-  hubLater,
   neverSeen,
   unknownDataset,
   unknownFormat,
@@ -17,6 +17,8 @@ import {
 import type { Example } from './example.ts';
 import { type Format, type Reading, readingOf } from './formats/format.ts';
 import { formats } from './formats/index.ts';
+import { type DataHub, fetchDataset, fetchPaths, hubOf, placeOfId } from './hub-datasets.ts';
+import { knownDataset, knownNames } from './known-datasets/index.ts';
 import { sampleRows } from './permutation.ts';
 import { kindOf, type Stage } from './stage.ts';
 import type { Warning } from './warning.ts';
@@ -36,15 +38,32 @@ export type Source = {
 /** How its rows are read. */
 export const formatOf = ({ format }: Pick<Source, 'format'>): Format => formats[format]!;
 
-/** Finds each data set. A name that is asked for twice is read once, as LLaMA-Factory does. */
+/** `dataset_dir: ONLINE`: names are hub ids. */
+const online = 'ONLINE';
+/** `dataset_dir: REMOTE:org/name`: dataset_info.json lies in that repository of the hub. */
+const remote = 'REMOTE:';
+
+/** Where names are looked up. */
+type Names = {
+  /** The folder of local files; undefined where all lies on a hub. */
+  readonly folder: string | undefined;
+  readonly info: DatasetInfo | undefined;
+  /** The repository that `REMOTE:` names. */
+  readonly repository: string | undefined;
+};
+
+/**
+ * Finds each data set, and fetches what lies on a hub and not in its cache. A name that is asked for twice is read
+ * once, as LLaMA-Factory does.
+ */
 export async function findSources(
   names: readonly string[],
   folder: string,
   stage: Stage,
   warn: (warning: Warning) => void,
+  hub: DataHub = {},
 ): Promise<Source[]> {
-  let info: DatasetInfo | undefined;
-  let read = false;
+  let known: Names | undefined;
   const sources: Source[] = [];
   for (const [i, name] of names.entries()) {
     if (names.indexOf(name) !== i) {
@@ -56,54 +75,86 @@ export async function findSources(
       });
       continue;
     }
-    if (!read) info = readDatasetInfo(folder, warn);
-    read = true;
-    sources.push(await findSource(name, folder, info));
+    known ??= await readNames(folder, warn, hub);
+    sources.push(await findSource(name, known, hub));
   }
   for (const source of sources) checkStage(source, stage);
   return sources;
 }
 
+async function readNames(
+  folder: string,
+  warn: (warning: Warning) => void,
+  hub: DataHub,
+): Promise<Names> {
+  if (folder === online) return { folder: undefined, info: undefined, repository: undefined };
+  if (!folder.startsWith(remote))
+    return { folder, info: readDatasetInfo(folder, warn), repository: undefined };
+  const repository = folder.slice(remote.length);
+  const from = hubOf(placeOfId(repository), hub, { file: 'dataset_dir' });
+  const path = await fetchPaths(from.hub, repository, 'dataset_info.json', hub);
+  return { folder: undefined, info: readDatasetInfo(dirname(path), warn), repository };
+}
+
 async function findSource(
   name: string,
-  folder: string,
-  info: DatasetInfo | undefined,
+  { folder, info, repository }: Names,
+  hub: DataHub,
 ): Promise<Source> {
-  const infoPath = info?.path ?? join(folder, 'dataset_info.json');
-  if (folder === 'ONLINE' || folder.startsWith('REMOTE:')) {
-    throw hubLater({ file: 'dataset_dir' }, name);
-  }
-  const entry = info?.entry(name);
-  if (entry) {
-    const path = entry.fileName === undefined ? undefined : join(folder, entry.fileName);
-    if (path === undefined || !existsSync(path)) {
-      if (entry.hub !== undefined) throw hubLater(entry.place, entry.hub);
-      throw badDatasetInfo(
-        entry.place,
-        `its file ${path} does not exist`,
-        'check `file_name` and `dataset_dir`',
-      );
-    }
-    const format = formats[entry.formatting]!;
-    const { numSamples, description } = entry;
-    const reading = readingOf(format, description);
-    const files = filesAt(path, name);
-    return {
-      name,
-      files,
-      format: entry.formatting,
-      reading,
-      described: description.columns !== undefined,
-      numSamples,
-    };
-  }
-  const path = [name, join(folder, name)].find((candidate) => existsSync(candidate));
+  const own = info?.entry(name);
+  if (own) return sourceOf(own, await filesOf(own, folder, repository, hub));
+  const path = [name, ...(folder === undefined ? [] : [join(folder, name)])].find((candidate) =>
+    existsSync(candidate),
+  );
   if (path !== undefined) return { ...guess(filesAt(path, name)), name };
-  if (/^[\w.-]+\/[\w.-]+$/.test(name) && !rowFormats.includes(extname(name))) {
-    throw hubLater({ file: 'dataset' }, name);
+  const builtIn = knownDataset(name);
+  if (builtIn) {
+    return sourceOf(builtIn, await filesOf(builtIn, undefined, undefined, hub));
   }
-  const hint = didYouMean(name, [...(info?.names ?? []), ...filesNear(name)]);
-  throw unknownDataset(name, infoPath, info !== undefined, hint);
+  const isOnline = folder === undefined && repository === undefined;
+  const isId = isHubId(name) && (name.includes('/') || isOnline);
+  if (isId && rowEnding(name) === '') {
+    const place = placeOfId(name);
+    const from = hubOf(place, hub, { file: 'dataset' });
+    return { ...guess(await fetchDataset(from.hub, from.id, place, hub)), name };
+  }
+  const names = [...(info?.names ?? []), ...knownNames, ...filesNear(name)];
+  const infoPath = info?.path ?? join(folder ?? '', 'dataset_info.json');
+  throw unknownDataset(name, infoPath, info !== undefined, didYouMean(name, names));
+}
+
+function sourceOf(
+  { name, formatting, description, numSamples }: DatasetEntry,
+  files: readonly string[],
+): Source {
+  const reading = readingOf(formats[formatting]!, description);
+  const described = description.columns !== undefined;
+  return { name, files, format: formatting, reading, described, numSamples };
+}
+
+/** A local file serves where there is one, also beside a hub's id. */
+async function filesOf(
+  { name, fileName, hub: place, place: where }: DatasetEntry,
+  folder: string | undefined,
+  repository: string | undefined,
+  hub: DataHub,
+): Promise<readonly string[]> {
+  if (fileName !== undefined && folder !== undefined) {
+    const path = join(folder, fileName);
+    if (existsSync(path)) return filesAt(path, name);
+    if (place === undefined) {
+      const help = 'check `file_name` and `dataset_dir`';
+      throw badDatasetInfo(where, `its file ${path} does not exist`, help);
+    }
+  }
+  if (place !== undefined) {
+    const from = hubOf(place, hub, where);
+    return fetchDataset(from.hub, from.id, place, hub);
+  }
+  if (fileName === undefined || repository === undefined)
+    throw badDatasetInfo(where, 'a file needs a folder: `dataset_dir` names none');
+  const from = hubOf(placeOfId(repository), hub, where);
+  return filesAt(await fetchPaths(from.hub, repository, fileName, hub), name);
 }
 
 /** Files that a mistyped path may have meant. */

@@ -40,6 +40,8 @@ export type FetchOptions = Asking & {
    * only where the repository's list of files is not known; unset is no.
    */
   readonly serves?: (snapshot: Snapshot, paths: readonly string[]) => boolean;
+  /** What an earlier call found there, so that the hub need not be asked again. */
+  readonly listing?: Listing;
   /** Told once, before the first byte. */
   readonly announce?: (plan: FetchPlan) => void;
   readonly progress?: (bytes: number, expected: number) => void;
@@ -50,6 +52,8 @@ export type FetchOptions = Asking & {
 export type Fetched = Snapshot & {
   /** Paths inside the folder, in the order of `choose`. */
   readonly files: readonly string[];
+  /** All that the repository holds at this commit, as far as is known. */
+  readonly listing: Listing;
 };
 
 /** Files that are fetched at once: small ones wait for answers more than for bytes. */
@@ -62,6 +66,7 @@ export async function fetchSnapshot(
 ): Promise<Fetched> {
   const revision = options.revision ?? hub.mainRevision;
   if (!isRevision(revision)) throw revisionNotFound(repository, revision);
+  if (options.listing) return fetchListed(hub, repository, revision, options.listing, options);
   const cached = fromCache(hub, repository, revision, options);
   if (cached) return cached;
   if (hub.access.offline !== undefined) {
@@ -94,12 +99,17 @@ function fromCache(
   if (listed) {
     const files = choose(listed);
     return files.every((path) => existsSync(join(snapshot.folder, path)))
-      ? { ...snapshot, files }
+      ? { ...snapshot, files, listing: { commit: snapshot.commit, files: listed } }
       : undefined;
   }
   const paths = filesOfSnapshot(snapshot);
   if (!serves?.(snapshot, paths)) return undefined;
-  return { ...snapshot, files: choose(paths.map(unlisted)) };
+  const unsure = paths.map(unlisted);
+  return {
+    ...snapshot,
+    files: choose(unsure),
+    listing: { commit: snapshot.commit, files: unsure },
+  };
 }
 
 const unlisted = (path: string): HubFile => ({ path, size: undefined, sum: undefined });
@@ -115,10 +125,11 @@ function asItIs(
   const snapshot = findSnapshot(repository, revision, hub.cache);
   if (!snapshot) return undefined;
   try {
-    const files = choose(filesOfSnapshot(snapshot).map(unlisted));
-    if (files.length === 0) return undefined;
+    const all = filesOfSnapshot(snapshot).map(unlisted);
+    const files = choose(all);
+    if (all.length === 0) return undefined;
     note?.(`${repository.id} is taken from ${hub.cache} as it lies there: ${why}`);
-    return { ...snapshot, files };
+    return { ...snapshot, files, listing: { commit: snapshot.commit, files: all } };
   } catch (error) {
     if (error instanceof TuneryError) return undefined;
     throw error;
@@ -136,6 +147,8 @@ async function fetchListed(
   const wanted = options.choose(files);
   const folder = join(repositoryFolder(repository, hub.cache), 'snapshots', commit);
   const missing = wanted.filter((path) => !existsSync(join(folder, path)));
+  if (missing.length > 0 && hub.access.offline !== undefined)
+    throw hubOffline(repository, hub.cache, hub.access.offline);
   const byPath = new Map(files.map((file) => [file.path, file]));
   // One failure ends the others: nothing is fetched for a repository that cannot be had.
   const failed = new AbortController();
@@ -165,7 +178,7 @@ async function fetchListed(
   for (const { path, etag } of located) link(blobPath(hub, repository, etag), join(folder, path));
   const absent = (options.optional ?? []).filter((path) => !byPath.has(path));
   remember(hub, repository, revision, commit, absent);
-  return { folder, commit, files: wanted };
+  return { folder, commit, files: wanted, listing: { commit, files } };
 }
 
 async function fetchAll(
