@@ -1,6 +1,7 @@
 /** @file `tunery data check`: every defect of the data, with its place and what to do about it. */
 import { z } from 'zod';
 import { loadConfig } from '../../config/load.ts';
+import type { RunConfig } from '../../config/run-config.ts';
 import { formatPlace } from '../../core/errors.ts';
 import { field } from '../../core/field.ts';
 import { fixOne } from '../../data/doctor/errors.ts';
@@ -8,8 +9,13 @@ import { examine } from '../../data/doctor/examine.ts';
 import type { Severity } from '../../data/doctor/finding.ts';
 import { type Repaired, repair } from '../../data/doctor/repair.ts';
 import { type Group, Report } from '../../data/doctor/report.ts';
+import { checkSettings, type RunFacts, rowChecks } from '../../data/doctor/run-checks.ts';
 import { subjectsOf } from '../../data/doctor/subjects.ts';
-import { defineCommand, exitCodes } from '../command.ts';
+import { encodeOptions } from '../../data/prepare.ts';
+import { templates } from '../../data/templates/index.ts';
+import { openJobTemplate, stopIdsOf } from '../../runs/prepare-job.ts';
+import { type Context, defineCommand, exitCodes } from '../command.ts';
+import { openSource } from '../open-source.ts';
 
 const isSettings = (file: string): boolean => /\.ya?ml$/i.test(file);
 
@@ -35,7 +41,7 @@ export const dataCheckCommand = defineCommand({
 
   async run(
     _job,
-    { positionals: [file], settings, options, json, emit, print, color, progress, signal },
+    { positionals: [file], settings, options, json, emit, print, note, color, progress, signal },
   ) {
     const isData = file !== undefined && !isSettings(file);
     const loaded = loadConfig({
@@ -51,9 +57,12 @@ export const dataCheckCommand = defineCommand({
     const evaluation = await subjectsOf(data.eval_dataset, find);
     const files = subjects.flatMap((subject) => subject.files);
     if (options.fix !== null && files.length !== 1) throw fixOne(files.length);
+    const facts = await runFacts(loaded.job, { note, progress, signal });
+    if (facts) checkSettings(facts, report);
     const examined = await examine(subjects, {
       report,
       evaluation,
+      training: facts && method.stage === 'sft' ? rowChecks(facts) : undefined,
       sample: options.sample ?? undefined,
       progress: (rows) => progress(`${rows} rows checked`),
       signal,
@@ -72,6 +81,31 @@ export const dataCheckCommand = defineCommand({
     return report.count('error') > 0 ? exitCodes.failed : undefined;
   },
 });
+
+/** The template and tokenizer of the run that the settings describe; undefined where they name no model. */
+async function runFacts(
+  job: RunConfig,
+  follow: Pick<Context, 'note' | 'progress' | 'signal'>,
+): Promise<RunFacts | undefined> {
+  const { data, model } = job;
+  if (!model.model_name_or_path) return undefined;
+  const source = await openSource(model, follow);
+  const opened = openJobTemplate(job, source);
+  if (!opened) return undefined;
+  const named = data.template === null ? undefined : templates[data.template];
+  const compared = named && source.chatTemplate !== undefined;
+  const own = compared
+    ? openJobTemplate({ ...job, data: { ...data, template: null } }, source)
+    : undefined;
+  return {
+    template: opened.template,
+    tokenizer: opened.tokenizer,
+    own: own?.template,
+    generationStopIds: stopIdsOf(source),
+    named,
+    options: encodeOptions({ data, template: opened.template }),
+  };
+}
 
 const colors: Readonly<Record<Severity, string>> = { error: '31', warning: '33', note: '36' };
 

@@ -1,7 +1,6 @@
 /** @file Every check over every row of the data, in one go: nothing is held but what a check needs of all rows. */
 import { statSync } from 'node:fs';
 import { type Place, TuneryError } from '../../core/errors.ts';
-import type { JsonObject } from '../../files/json.ts';
 import type { Example } from '../example.ts';
 import type { Reading } from '../formats/format.ts';
 import { formats } from '../formats/index.ts';
@@ -19,7 +18,7 @@ import { EvaluationTexts } from './leakage.ts';
 import { insideText, keyOf, offsetOf, type Path, placeAt } from './locate.ts';
 import type { RawRow } from './raw-row.ts';
 import { readRaw } from './raw-rows.ts';
-import { type Guessed, guessReading } from './reading.ts';
+import { guessFiles } from './reading.ts';
 import type { Report } from './report.ts';
 import { type RowView, viewOf } from './view.ts';
 
@@ -43,6 +42,7 @@ export type Examined = {
 /** What a run would say of a row that its format can read. */
 export type TrainingCheck = (
   example: Example,
+  view: RowView,
   add: (kind: Kind, message: string, path?: Path) => void,
 ) => void;
 
@@ -124,7 +124,7 @@ async function examineSubject(
   compare: (view: RowView, found: (kind: Kind) => Found) => void,
 ): Promise<Examined> {
   const { report } = options;
-  const { format, reading } = subject.format !== undefined ? subject : guess(subject.files);
+  const { format, reading } = subject.format !== undefined ? subject : guessFiles(subject.files);
   const sets = setChecks(report, (check) => check.across !== true);
   const unused = unusedNames(subject);
   let rows = 0;
@@ -170,19 +170,6 @@ async function examineSubject(
   return { name: subject.name, rows, format, reading };
 }
 
-/** What most of the first rows look like. */
-function guess(files: readonly string[]): Partial<Guessed> {
-  const rows: JsonObject[] = [];
-  for (const file of files) {
-    for (const { value } of readRaw(file, () => {})) {
-      rows.push(value);
-      if (rows.length >= 200) break;
-    }
-    if (rows.length >= 200) break;
-  }
-  return guessReading(rows) ?? {};
-}
-
 /** Takes about `count` rows, spread over the file by a fixed hash of their number. */
 function sampler(file: string, count: number | undefined): (raw: RawRow) => boolean {
   if (count === undefined) return () => true;
@@ -226,7 +213,8 @@ function examineRow(
   }
   more(found);
   const example = readAsRun(raw, view, errors > 0, found);
-  if (example && training) training(example, (kind, message, path) => found(kind)(message, path));
+  if (example && training)
+    training(example, view, (kind, message, path) => found(kind)(message, path));
 }
 
 /** The row as a run reads it; what that refuses and no check has named is a finding too. */

@@ -3,6 +3,7 @@ import type { JsonObject } from '../../files/json.ts';
 import { isJsonObject } from '../../files/json.ts';
 import { type ColumnName, type Description, type Reading, readingOf } from '../formats/format.ts';
 import { formats } from '../formats/index.ts';
+import { readRaw } from './raw-rows.ts';
 
 export type Guessed = { readonly format: string; readonly reading: Reading };
 
@@ -16,6 +17,19 @@ const usual: readonly (readonly [ColumnName, readonly string[]])[] = [
   ['audios', ['audios']],
   ['kto_tag', ['kto_tag', 'label']],
 ];
+
+/** What most of the first rows look like. */
+export function guessFiles(files: readonly string[]): Partial<Guessed> {
+  const rows: JsonObject[] = [];
+  for (const file of files) {
+    for (const { value } of readRaw(file, () => {})) {
+      rows.push(value);
+      if (rows.length >= 200) break;
+    }
+    if (rows.length >= 200) break;
+  }
+  return guessReading(rows) ?? {};
+}
 
 /** Undefined where no row is of a known format. */
 export function guessReading(rows: readonly JsonObject[]): Guessed | undefined {

@@ -11,7 +11,7 @@ import { rowsText, toJsonText } from '../../files/json-text.ts';
 import type { Found, Kind } from './check.ts';
 import { checks, kindsByCode } from './checks/index.ts';
 import { duplicateKey, repeatedKeys } from './checks/source-text.ts';
-import { badFixEnding, fixExists } from './errors.ts';
+import { badFixEnding, outExists } from './errors.ts';
 import type { Examined } from './examine.ts';
 import type { Path } from './locate.ts';
 import type { RawRow } from './raw-row.ts';
@@ -65,7 +65,7 @@ const setDroppers = checks.filter(({ fix, set }) => fix?.how === 'drop' && set);
 export function repair(path: string, { format, reading }: Examined, out: string): Repaired {
   const ending = endingOf(path, out);
   const listing = `${out}.report.json`;
-  for (const target of [out, listing]) if (existsSync(target)) throw fixExists(target);
+  for (const target of [out, listing]) if (existsSync(target)) throw outExists(target);
   const changes = ledger();
   let read = 0;
   let written = 0;

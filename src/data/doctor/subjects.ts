@@ -3,12 +3,13 @@ import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Place, TuneryError } from '../../core/errors.ts';
 import { readDatasetInfo } from '../dataset-info.ts';
-import { findSources } from '../sources.ts';
+import { findSources, type Source } from '../sources.ts';
 import { type Stage, stages } from '../stage.ts';
 import type { Warning } from '../warning.ts';
 import type { Kind } from './check.ts';
 import { datasetInfo } from './checks/training.ts';
 import type { Subject } from './examine.ts';
+import { guessFiles } from './reading.ts';
 import type { Report } from './report.ts';
 
 export type SubjectOptions = {
@@ -59,23 +60,39 @@ async function subjectOf(
   const entry = readDatasetInfo(folder, warn)?.entry(name);
   // A path is read as it stands, and its format told by many rows: the first may be the broken one.
   if (!entry && existsSync(name)) return { name, files: filesAt(name) };
-  const [source] = await sourceOf(name, folder, stage, warn);
+  const [source] = await (stage === undefined
+    ? sourcesOfAnyStage(name, folder, warn)
+    : findSources([name], folder, stage, warn));
   const { files, format, reading } = source;
   return { name, files, format, reading, described: entry?.place };
 }
 
-/** Without a stage, the first that fits. */
-async function sourceOf(
+/** The sources of one data set to convert: a path by what its rows look like, a name as dataset_info.json has it. */
+export async function sourcesToConvert(
   name: string,
   folder: string,
-  stage: Stage | undefined,
+  warn: (warning: Warning) => void,
+): Promise<Source[]> {
+  const subject = await subjectOf(name, folder, undefined, warn);
+  const { files, described } = subject;
+  const { format, reading } = subject.format === undefined ? guessFiles(files) : subject;
+  // Where nobody can tell the format, the error is the run's own.
+  if (format === undefined || reading === undefined) return sourcesOfAnyStage(name, folder, warn);
+  return [
+    { name, files, format, reading, described: described !== undefined, numSamples: undefined },
+  ];
+}
+
+/** The sources of a data set whatever it is for: those of the first stage that takes it. */
+async function sourcesOfAnyStage(
+  name: string,
+  folder: string,
   warn: (warning: Warning) => void,
 ): ReturnType<typeof findSources> {
-  if (stage !== undefined) return findSources([name], folder, stage, warn);
   let refusal: unknown;
-  for (const each of [...stages].reverse()) {
+  for (const stage of [...stages].reverse()) {
     try {
-      return await findSources([name], folder, each, warn);
+      return await findSources([name], folder, stage, warn);
     } catch (error) {
       if (!(error instanceof TuneryError) || error.code !== 'data/wrong-kind') throw error;
       refusal = error;

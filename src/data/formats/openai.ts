@@ -17,7 +17,7 @@ import {
 import { defineFormat, type Tags } from './format.ts';
 
 /** Results of several calls stand in one turn of the tool; LLaMA-Factory joins them so. */
-const betweenResults = '\n</tool_response>\n<tool_response>\n';
+export const betweenResults = '\n</tool_response>\n<tool_response>\n';
 
 export const openaiTags: Tags = {
   role_tag: 'role',
