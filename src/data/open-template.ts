@@ -4,11 +4,11 @@ import { didYouMean } from '../core/suggest.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import type { ChatTemplate } from './chat-template.ts';
 import { noTemplate, unknownTemplate } from './errors.ts';
+import { checkTemplate, type TemplateFacts } from './template-checks.ts';
 import { templates } from './templates/index.ts';
 import { type JinjaOptions, jinjaTemplate } from './templates/jinja.ts';
 import { namedTemplate } from './templates/named.ts';
 import { stopTokenOf } from './templates/piece-encoder.ts';
-import type { NamedTemplate } from './templates/template.ts';
 import { toJinja } from './templates/to-jinja.ts';
 import type { Warning } from './warning.ts';
 
@@ -49,7 +49,10 @@ export function openTemplate(input: TemplateInput): OpenTemplate {
       template,
       tokenizer,
       jinja,
-      warnings: jinja.includes('strftime_now') ? [fixedDateWarning] : [],
+      warnings: [
+        ...(jinja.includes('strftime_now') ? [fixedDateWarning] : []),
+        ...warningsOf({ template, tokenizer, generationStopIds: stopIds }),
+      ],
     };
   }
   const named = Object.hasOwn(templates, name) ? templates[name] : undefined;
@@ -58,15 +61,38 @@ export function openTemplate(input: TemplateInput): OpenTemplate {
   const eos = stopTokenOf(named, tokenizer.eos?.token);
   const fixed = namedTokenizer(tokenizer, eos);
   const template = namedTemplate(named, fixed, { defaultSystem });
-  const differs =
-    jinja === undefined ? undefined : difference(named, template, jinja, fixed, options);
   const keeps = jinja !== undefined && !named.replaceJinja;
   return {
     template,
     tokenizer: fixed,
     jinja: keeps ? jinja : toJinja(named, { bos: fixed.bos?.token, eos: fixed.eos?.token }),
-    warnings: differs ? [differs] : [],
+    warnings: warningsOf({
+      template,
+      own: jinja === undefined ? undefined : ownTemplate(jinja, fixed, options),
+      tokenizer: fixed,
+      generationStopIds: stopIds,
+    }),
   };
+}
+
+/** What a person should know at the start of a run; `tunery data check` tells the notes too. */
+const warningsOf = (facts: TemplateFacts): readonly Warning[] =>
+  checkTemplate(facts).flatMap(({ severity, ...warning }) =>
+    severity === 'note' ? [] : [warning],
+  );
+
+/** The model's own template; undefined where it cannot be used, which is no fault of a named one. */
+export function ownTemplate(
+  jinja: string,
+  tokenizer: Tokenizer,
+  options: JinjaOptions,
+): ChatTemplate | undefined {
+  try {
+    return jinjaTemplate(jinja, tokenizer, options);
+  } catch (error) {
+    if (error instanceof TuneryError) return undefined;
+    throw error;
+  }
 }
 
 /** With the template's end of text; where there is no padding, that is the padding too. */
@@ -82,57 +108,3 @@ const fixedDateWarning: Warning = {
     'the model’s template writes today’s date; it is 26 Jul 2024 in every run, so that runs can be repeated',
   help: 'nothing need be done; other programs will write the day’s own date',
 };
-
-const probes = [
-  {
-    system: '',
-    messages: [
-      { role: 'user', content: 'Hello' },
-      { role: 'assistant', content: 'Hi there' },
-    ],
-  },
-  {
-    system: 'Be brief.',
-    messages: [
-      { role: 'user', content: 'One' },
-      { role: 'assistant', content: 'Two' },
-      { role: 'user', content: 'Three' },
-    ],
-  },
-] as const;
-
-/** Where a named template writes something else than the model's own. */
-function difference(
-  named: NamedTemplate,
-  template: ChatTemplate,
-  jinja: string,
-  tokenizer: Tokenizer,
-  options: JinjaOptions,
-): Warning | undefined {
-  const warning = (what: string): Warning => ({
-    code: 'data/template-differs',
-    message: `template \`${named.name}\` differs from the model’s own: ${what}`,
-    help: 'leave `template` unset to train with what the model was trained with',
-  });
-  try {
-    const own = jinjaTemplate(jinja, tokenizer, options);
-    for (const { system, messages } of probes) {
-      const conversation = { system, messages, tools: '' };
-      const [ours, theirs] = [template, own].map((each) => each.promptText(conversation));
-      // A generation prompt after a reply is the own template's manner, and no one asks for it there.
-      const length =
-        messages.at(-1)?.role === 'assistant' ? Math.min(ours.length, theirs.length) : Infinity;
-      const [a, b] = [ours.slice(0, length), theirs.slice(0, length)];
-      if (a === b) continue;
-      let at = 0;
-      while (at < a.length && a[at] === b[at]) at++;
-      const from = Math.max(0, at - 12);
-      const show = (text: string): string => JSON.stringify(text.slice(from, at + 28));
-      return warning(`it writes ${show(a)} where the model’s writes ${show(b)}`);
-    }
-  } catch (error) {
-    if (!(error instanceof TuneryError)) throw error;
-    return warning(error.message);
-  }
-  return undefined;
-}

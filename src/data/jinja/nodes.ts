@@ -116,10 +116,18 @@ export type Statement =
 
 export type Block = readonly Statement[];
 
-/** Whether a name stands anywhere in a block, or in the blocks within it. */
-export function mentions(part: unknown, name: string): boolean {
-  if (Array.isArray(part)) return part.some((each) => mentions(each, name));
+/** Whether a part of this kind stands anywhere in a block, or in the blocks within it. */
+function some(part: unknown, is: (node: object) => boolean): boolean {
+  if (Array.isArray(part)) return part.some((each) => some(each, is));
   if (typeof part !== 'object' || part === null) return false;
-  if ('type' in part && part.type === 'name' && 'name' in part && part.name === name) return true;
-  return Object.values(part).some((each) => mentions(each, name));
+  return is(part) || Object.values(part).some((each) => some(each, is));
 }
+
+export const hasStatement = (block: Block, type: Statement['type']): boolean =>
+  some(block, (node) => 'type' in node && node.type === type);
+
+export const mentions = (block: Block, name: string): boolean =>
+  some(
+    block,
+    (node) => 'type' in node && node.type === 'name' && 'name' in node && node.name === name,
+  );

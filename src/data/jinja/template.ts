@@ -5,11 +5,16 @@
 import { compileBlock, type Execute } from './execute.ts';
 import { globals } from './globals.ts';
 import { Budget, JinjaError } from './limits.ts';
+import { hasStatement } from './nodes.ts';
 import { parseTemplate } from './parser.ts';
 import { type Mark, Output, type Run, Scope } from './scope.ts';
 import type { Value } from './values.ts';
 
-export type Template = { readonly execute: Execute };
+export type Template = {
+  readonly execute: Execute;
+  /** `{% generation %}` stands somewhere in it. */
+  readonly hasGeneration: boolean;
+};
 
 export type Rendering = {
   readonly text: string;
@@ -27,10 +32,10 @@ export type RenderOptions = {
 };
 
 export function compileTemplate(source: string): Template {
-  return bounded(
-    () => ({ execute: compileBlock(parseTemplate(source)) }),
-    'it is not valid Jinja: ',
-  );
+  return bounded(() => {
+    const block = parseTemplate(source);
+    return { execute: compileBlock(block), hasGeneration: hasStatement(block, 'generation') };
+  }, 'it is not valid Jinja: ');
 }
 
 export function renderTemplate(

@@ -1,115 +1,76 @@
 /**
- * @file What of a Jinja template's text the assistant says. The template itself marks it: its loops over
- * messages are given marks at their beginnings and ends, so each turn's text is known as it is written,
- * never looked for afterwards. Marks that change the text in any way are refused.
+ * @file Which text a Jinja template writes for which message, and what it writes within `{% generation %}`. Known
+ * as it is written, never looked for afterwards: a loop that stands at a message marks what it writes.
  */
 import { randomBytes } from 'node:crypto';
-import { compile, JinjaError, type Program } from './jinja-runtime.ts';
-
-/** The key by which a marked message knows its number. */
-export const turnKey = '__turn';
+import { type Chat, type Mark, type Rendering, render, type Template } from './jinja-runtime.ts';
 
 export type Span = { readonly start: number; readonly end: number };
 
 export type Marked = {
   readonly text: string;
-  /** Text written while the loop stood at a message, by the message's number. */
+  /** Text written while a loop stood at a message, by the message's number. */
   readonly turns: ReadonlyMap<number, readonly Span[]>;
   /** Text within `{% generation %}`. */
   readonly generated: readonly Span[];
+  /** Marks that stand in captured text changed the whole text, so that they tell nothing. */
+  readonly lost: boolean;
 };
 
-export type MarkedTemplate = {
-  readonly program: Program;
-  /** The template says itself what is generated. */
-  readonly hasGeneration: boolean;
-  read(output: string): Marked;
-};
-
-const generationTag = /\{%([-+]?)\s*(end)?generation\s*([-+]?)%\}/g;
-
-type Node = { readonly type: string; readonly [key: string]: unknown };
-
-const isNode = (value: unknown): value is Node =>
-  typeof value === 'object' && value !== null && 'type' in value && typeof value.type === 'string';
-
-export function markTemplate(source: string): MarkedTemplate {
-  // No text of a row can hold it, for it is drawn anew in each process.
-  const secret = randomBytes(9).toString('hex');
-  const mark = (what: string): string => `\ue000${secret}${what}\ue001`;
-
-  const hasGeneration = generationTag.test(source);
-  // Where a block tag stood, block tags stand again: white space around them is trimmed as before.
-  const tagged = source.replaceAll(
-    generationTag,
-    (_, before: string, end: string | undefined, after: string) =>
-      `{%${before} if true %}{{ "${mark(end ? 'g]' : 'g[')}" }}{% endif ${after}%}`,
-  );
-  const program = compile(tagged);
-  let loops = 0;
-  markLoops(program as unknown as Node, () => loops++, mark);
-
-  const pattern = new RegExp(`\\ue000${secret}([^\\ue001]*)\\ue001`, 'g');
-  return { program, hasGeneration, read: (output) => readMarks(output, pattern) };
+export function renderMarked(template: Template, chat: Chat, today: Date): Marked {
+  const plain = render(template, chat, today);
+  if (!plain.captured) return { ...collect(plain.marks), text: plain.text, lost: false };
+  // Text of a macro or a `set` block comes into its place later: the marks go along within it.
+  const marked = readMarks(secretly(template, chat, today));
+  const lost = marked?.text !== plain.text;
+  return { ...collect(lost ? [] : (marked?.marks ?? [])), text: plain.text, lost };
 }
 
-/** Marks in every `for` over single names: at the start of its body where the item is a message, and after it. */
-function markLoops(node: Node, nextLoop: () => number, mark: (what: string) => string): void {
-  for (const key of ['body', 'alternate', 'defaultBlock']) {
-    const block = node[key];
-    if (!Array.isArray(block)) continue;
-    for (let i = 0; i < block.length; i++) {
-      const statement: unknown = block[i];
-      if (!isNode(statement)) continue;
-      markLoops(statement, nextLoop, mark);
-      const variable =
-        statement.type === 'For' && isNode(statement.loopvar) ? statement.loopvar : null;
-      if (variable?.type !== 'Identifier' || !Array.isArray(statement.body)) continue;
-      const loop = nextLoop();
-      const name = String(variable.value);
-      const [open, close] = mark(`${loop}:#`).split('#');
-      const start = compile(
-        `{% if ${name} is mapping and ${name}.${turnKey} is defined %}{{ "${open}" ~ ${name}.${turnKey} ~ "${close}" }}{% endif %}`,
-      );
-      statement.body.unshift(...start.body);
-      block.splice(++i, 0, ...compile(`{{ "${mark(`${loop}.`)}" }}`).body);
-    }
+// No text of a row can hold it, for it is drawn anew in each process.
+const secret = `\ue000${randomBytes(9).toString('hex')}`;
+const pattern = new RegExp(`${secret}([[\\]])(\\w+):(\\d+)\ue001`, 'g');
+
+/** Undefined where the template fails over the marks. */
+function secretly(template: Template, chat: Chat, today: Date): Rendering | undefined {
+  try {
+    return render(template, chat, today, secret);
+  } catch {
+    return undefined;
   }
 }
 
-function readMarks(output: string, pattern: RegExp): Marked {
-  const turns = new Map<number, Span[]>();
-  const generated: Span[] = [];
-  const open = new Map<string, { turn: number; start: number }>();
-  let generationStart: number | undefined;
+function readMarks(rendering: Rendering | undefined): { text: string; marks: Mark[] } | undefined {
+  if (!rendering) return undefined;
+  const marks: Mark[] = [];
+  const open: Mark[] = [];
   let text = '';
   let from = 0;
-
-  const close = (loop: string): void => {
-    const begun = open.get(loop);
-    open.delete(loop);
-    if (!begun || begun.start === text.length) return;
-    const spans = turns.get(begun.turn) ?? [];
-    spans.push({ start: begun.start, end: text.length });
-    turns.set(begun.turn, spans);
-  };
-
-  for (const match of output.matchAll(pattern)) {
-    text += output.slice(from, match.index);
+  for (const match of rendering.text.matchAll(pattern)) {
+    text += rendering.text.slice(from, match.index);
     from = match.index + match[0].length;
-    const what = match[1] ?? '';
-    if (what === 'g[') generationStart = text.length;
-    else if (what === 'g]') {
-      if (generationStart === undefined)
-        throw new JinjaError('endgeneration without generation', false);
-      if (text.length > generationStart)
-        generated.push({ start: generationStart, end: text.length });
-      generationStart = undefined;
-    } else {
-      const [loop = '', turn] = what.endsWith('.') ? [what.slice(0, -1)] : what.split(':');
-      close(loop);
-      if (turn !== undefined) open.set(loop, { turn: Number(turn), start: text.length });
+    const kind = match[2] === 'generation' ? 'generation' : 'turn';
+    if (match[1] === '[') {
+      const mark = { kind, index: Number(match[3]), start: text.length, end: -1 } as const;
+      open.push(mark);
+      marks.push(mark);
+      continue;
     }
+    // A text that is printed in part, or in another order, closes what it has not opened.
+    const last = open.pop();
+    if (!last || last.kind !== kind || last.index !== Number(match[3])) return undefined;
+    last.end = text.length;
   }
-  return { text: text + output.slice(from), turns, generated };
+  if (open.length > 0) return undefined;
+  return { text: text + rendering.text.slice(from), marks };
+}
+
+function collect(marks: readonly Mark[]): Pick<Marked, 'turns' | 'generated'> {
+  const turns = new Map<number, Span[]>();
+  const generated: Span[] = [];
+  for (const { kind, index, start, end } of marks) {
+    if (end <= start) continue;
+    if (kind === 'generation') generated.push({ start, end });
+    else turns.set(index, [...(turns.get(index) ?? []), { start, end }]);
+  }
+  return { turns, generated };
 }

@@ -133,7 +133,7 @@ describe('what cannot be told exactly is refused', () => {
   });
 
   test('a reply without a stop token', () => {
-    const source = chatml("{{ '<|im_start|>' + message.role + '\n' + message.content + '\n' }}");
+    const source = chatml("{{ '<|im_start|>' + message.role + '\n' + message.content + '.\n' }}");
     expect(failure(() => jinjaTemplate(source, tokenizer).encode(hello)).code).toBe(
       'data/no-exact-mask',
     );
@@ -197,9 +197,7 @@ describe('limits', () => {
     const loops =
       '{% for a in range(9999) %}{% for b in range(9999) %}{{ a }}{% endfor %}{% endfor %}';
     expect(run(loops).message).toContain('without an end');
-    expect(run('{% for a in range(99999999) %}{% endfor %}').message).toContain(
-      'more than a million',
-    );
+    expect(run('{% for a in range(99999999) %}{% endfor %}').message).toContain('more than 100000');
     expect(run('{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}').code).toBe(
       'data/template-raised',
     );
