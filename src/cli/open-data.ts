@@ -3,15 +3,17 @@ import { formatPlace } from '../core/errors.ts';
 import { type JobData, prepareJob } from '../runs/prepare-job.ts';
 import type { Job } from '../train/job.ts';
 import type { Context } from './command.ts';
-import { openSource } from './open-source.ts';
+import { dataHub, openSource } from './open-source.ts';
 
 export async function openData(
   job: Pick<Job, 'data' | 'method' | 'model'>,
-  { note, progress, signal }: Pick<Context, 'note' | 'progress' | 'signal'>,
+  context: Pick<Context, 'note' | 'progress' | 'signal'>,
 ): Promise<JobData> {
-  const source = await openSource(job.model, { note, progress, signal });
+  const { note, progress, signal } = context;
+  const source = await openSource(job.model, context);
   const data = await prepareJob(job, source, {
     signal,
+    hub: dataHub(job.model, context),
     progress: (examples) => progress(`${examples.toLocaleString('en')} rows tokenized`),
   });
   progress(null);

@@ -12,6 +12,7 @@ import type { ChatTemplate } from './chat-template.ts';
 import { openEncodePool } from './encode-pool.ts';
 import { noTemplate } from './errors.ts';
 import { withRows } from './feed.ts';
+import type { DataHub } from './hub-datasets.ts';
 import type { TemplateInput } from './open-template.ts';
 import { rememberSet, type SetJob, setJob, whyRebuilt } from './prepare-key.ts';
 import { openPrepared, type Prepared } from './prepared.ts';
@@ -36,6 +37,8 @@ export type PrepareInput = {
   readonly threads?: number | undefined;
   /** The folder of prepared sets. */
   readonly cache: string;
+  /** How hubs are asked for data sets that lie there. */
+  readonly hub?: DataHub | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly progress?: ((examples: number) => void) | undefined;
 };
@@ -61,8 +64,10 @@ export async function prepare(input: PrepareInput): Promise<PreparedSets> {
   const tally = new Tally();
   const warn = (warning: Warning): void => tally.add(warning);
   if (stage !== 'pt' && !input.template) throw noTemplate(Object.keys(templates));
-  const trainSources = await findSources(data.dataset, data.dataset_dir, stage, warn);
-  const evalSources = await findSources(data.eval_dataset, data.dataset_dir, stage, warn);
+  const find = (names: readonly string[]) =>
+    findSources(names, data.dataset_dir, stage, warn, input.hub);
+  const trainSources = await find(data.dataset);
+  const evalSources = await find(data.eval_dataset);
   const sets: Partial<Record<Split, Prepared>> = {};
   const rebuilt: string[] = [];
 

@@ -1,5 +1,6 @@
 /** @file The data of a job: its tokenizer and chat template from its model, and the sets that they make of its rows. */
 import { join } from 'node:path';
+import type { DataHub } from '../data/hub-datasets.ts';
 import type { OpenTemplate } from '../data/open-template.ts';
 import { openTemplate, type TemplateInput } from '../data/open-template.ts';
 import { type PreparedSets, prepare } from '../data/prepare.ts';
@@ -11,6 +12,8 @@ import type { Job } from '../train/job.ts';
 export type Follow = {
   readonly signal?: AbortSignal;
   readonly progress?: (examples: number) => void;
+  /** How hubs are asked for data sets that lie there. */
+  readonly hub?: DataHub;
 };
 
 export type JobData = {

@@ -21,7 +21,7 @@ import { trainSection } from '../../train/settings.ts';
 import { attachAdapters } from '../../tuning/attach-adapters.ts';
 import { defineCommand } from '../command.ts';
 import { badIds, oneOf } from '../errors.ts';
-import { openSource } from '../open-source.ts';
+import { dataHub, openSource } from '../open-source.ts';
 
 export const debugLogitsCommand = defineCommand({
   name: 'debug logits',
@@ -126,6 +126,7 @@ export const debugBatchesCommand = defineCommand({
     const source = await openSource(model, { note, progress, signal });
     const { sets, opened } = await prepareJob(job, source, {
       signal,
+      hub: dataHub(model, { note, progress, signal }),
       progress: (examples) => progress(`${examples} rows tokenized`),
     });
     progress(null);

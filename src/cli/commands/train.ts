@@ -21,7 +21,7 @@ import { trainSection } from '../../train/settings.ts';
 import { tuningSection } from '../../tuning/settings.ts';
 import { type Context, defineCommand, exitCodes } from '../command.ts';
 import { followRun } from '../follow-run.ts';
-import { openSource } from '../open-source.ts';
+import { dataHub, openSource } from '../open-source.ts';
 import { type RunProgress, runProgress } from '../progress.ts';
 import { packageVersion } from '../version.ts';
 
@@ -65,9 +65,11 @@ export const trainCommand = defineCommand({
 type Words = Pick<Context, 'print' | 'note' | 'progress' | 'signal'>;
 
 /** Data, tokens and warnings are shown before anything is learned. */
-async function readyData(job: Job, source: ModelSource, { print, note, progress, signal }: Words) {
+async function readyData(job: Job, source: ModelSource, words: Words) {
+  const { print, note, progress, signal } = words;
   const { sets, opened } = await prepareJob(job, source, {
     signal,
+    hub: dataHub(job.model, words),
     progress: (examples) => progress(`${examples.toLocaleString('en')} rows tokenized`),
   });
   progress(null);
