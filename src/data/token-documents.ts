@@ -23,11 +23,26 @@ function fedTokens(ids: Int32Array, labels: Int32Array): Bare[] {
   });
 }
 
-const all = (ids: Int32Array, state: TokenState, part: 'prompt' | 'reply'): Bare[] =>
-  Array.from(ids, (id) => ({ id, state, part }));
+const all = (ids: Int32Array, state: TokenState, part?: 'prompt' | 'reply'): Bare[] =>
+  Array.from(ids, (id) => ({ id, state, ...(part === undefined ? {} : { part }) }));
 
-/** The documents of a block or a pack. */
-function blocks(row: number, { prepared, conversations }: TokenInput, found: FoundExamples) {
+/** A text by itself, or a block of joined texts. */
+function textBlock(row: number, { prepared, texts }: TokenInput, found: FoundExamples) {
+  const ids = prepared.ids(row);
+  const [place] = prepared.places(row);
+  const fed = fedTokens(ids, prepared.labels(row));
+  if (!texts || prepared.truncatedOf(row) === 0) return [{ place, tokens: fed }];
+  const rest = firstThatAgrees(place, found, (example) => {
+    const whole = texts.encode(example).columns.input_ids;
+    // BOS stands before a text that has one.
+    const lead = [0, 1].find((from) => begins(whole, ids.subarray(from)));
+    return lead === undefined ? undefined : whole.subarray(ids.length - lead);
+  });
+  return [{ place, tokens: [...fed, ...all(rest, 'truncated')] }];
+}
+
+/** The conversation of a row, or those of a pack. */
+function packed(row: number, { prepared, conversations }: TokenInput, found: FoundExamples) {
   const [ids, labels] = [prepared.ids(row), prepared.labels(row)];
   const places = prepared.places(row);
   let from = 0;
@@ -213,8 +228,8 @@ function prompts(row: number, input: TokenInput, found: FoundExamples) {
 
 /** By what the stage learns from. */
 export const bareDocuments: Readonly<Record<Kind, Documents>> = {
-  text: blocks,
-  conversations: blocks,
+  text: textBlock,
+  conversations: packed,
   pairs,
   tagged,
   prompts,

@@ -8,6 +8,7 @@ import { encodeOptions, prepare } from './prepare.ts';
 import { type DataSettings, dataSection } from './settings.ts';
 import { findSources } from './sources.ts';
 import type { Stage } from './stage.ts';
+import { textEncoder } from './text-blocks.ts';
 import { type Token, type TokenRow, tokensOfRows } from './tokens.ts';
 
 let folder: string;
@@ -46,8 +47,10 @@ async function input({ stage = 'sft', entry, stopIsLabel = false, ...more }: Giv
   const cache = join(folder, 'cache');
   const sets = await prepare({ stage, data, template, tokenizer, cache });
   const sources = await findSources(data.dataset, data.dataset_dir, stage, () => {});
-  const conversations = { sources, options: encodeOptions({ data, template }) };
-  return { prepared: sets.train!, tokenizer, ...(stage === 'pt' ? {} : { conversations }) };
+  const all = { prepared: sets.train!, tokenizer };
+  return stage === 'pt'
+    ? { ...all, texts: { sources, encode: textEncoder(data, tokenizer) } }
+    : { ...all, conversations: { sources, options: encodeOptions({ data, template }) } };
 }
 
 async function view(
@@ -194,6 +197,15 @@ describe('stages other than sft', () => {
       packing: true,
     });
     expect(row.trained).toBe(row.fed - 1);
+  });
+
+  test('pt without packing: a text is a row, and what was cut off it follows', async () => {
+    writeFileSync(join(folder, 'text.txt'), 'a text that is long\nb\n');
+    const given: Given = { stage: 'pt', dataset: [join(folder, 'text.txt')], packing: false };
+    const { view: row } = await view(0, { ...given, cutoff_len: 8 });
+    expect(textOf(fed(row))).toBe('a text t');
+    expect(textOf(row.documents[0]!.tokens)).toBe('a text that is long<|im_end|>');
+    expect([row.fed, row.truncated]).toEqual([8, 12]);
   });
 });
 

@@ -9,6 +9,7 @@ import { type FoundExamples, findExamples } from './find-examples.ts';
 import type { Prepared } from './prepared.ts';
 import type { Source } from './sources.ts';
 import { kindOf } from './stage.ts';
+import type { textEncoder } from './text-blocks.ts';
 import { bareDocuments } from './token-documents.ts';
 import { type TokenText, textsOf } from './token-text.ts';
 
@@ -52,6 +53,11 @@ export type TokenInput = {
   readonly tokenizer: Tokenizer;
   /** For what a template renders: where it came from, and how it was encoded. */
   readonly conversations?: { readonly sources: readonly Source[]; readonly options: EncodeOptions };
+  /** For texts that are rows by themselves: where they came from, and how they are encoded before they are cut. */
+  readonly texts?: {
+    readonly sources: readonly Source[];
+    readonly encode: ReturnType<typeof textEncoder>;
+  };
 };
 
 /** Rows whose examples are looked up in one reading of their files. */
@@ -64,7 +70,7 @@ export function* tokensOfRows(rows: Iterable<number>, input: TokenInput): Genera
     const some = [...waiting.take(rowsAtOnce)];
     if (some.length === 0) return;
     const places = some.flatMap((row) => input.prepared.places(row));
-    const found = findExamples(places, input.conversations?.sources ?? []);
+    const found = findExamples(places, (input.conversations ?? input.texts)?.sources ?? []);
     for (const row of some) yield tokenRow(row, input, found);
   }
 }

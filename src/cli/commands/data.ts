@@ -6,6 +6,7 @@ import { encodeOptions } from '../../data/prepare.ts';
 import type { Prepared } from '../../data/prepared.ts';
 import { dataSection } from '../../data/settings.ts';
 import { findSources } from '../../data/sources.ts';
+import { textEncoder } from '../../data/text-blocks.ts';
 import { type TokenInput, tokensOfRows } from '../../data/tokens.ts';
 import { tokenPage } from '../../data/tokens-html.ts';
 import { writeFileAtomic } from '../../files/atomic.ts';
@@ -94,10 +95,14 @@ async function tokenInput(
   { tokenizer, opened }: JobData,
   prepared: Prepared,
 ): Promise<TokenInput> {
-  if (!opened || method.stage === 'pt') return { prepared, tokenizer };
+  const isText = method.stage === 'pt';
+  if (isText && data.packing) return { prepared, tokenizer };
   const names = [...data.dataset, ...data.eval_dataset];
   const sources = await findSources(names, data.dataset_dir, method.stage, () => {});
-  const options = encodeOptions({ data, template: opened.template });
+  if (isText) {
+    return { prepared, tokenizer, texts: { sources, encode: textEncoder(data, tokenizer) } };
+  }
+  const options = encodeOptions({ data, template: opened?.template });
   return { prepared, tokenizer, conversations: { sources, options } };
 }
 
