@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 
 const golden = fileURLToPath(new URL('../tests/golden', import.meta.url));
 const identity = fileURLToPath(new URL('../data/identity.json', import.meta.url));
+const texts = fileURLToPath(new URL('../data/c4_demo.jsonl', import.meta.url));
 const out = (...parts: readonly string[]) => join(golden, ...parts);
 
 type Step = readonly [script: string, ...args: string[]];
@@ -56,6 +57,9 @@ function take(args: string[], key: string): string | undefined {
 function stepsOf(name: string, args: string[]): readonly Step[] {
   const [group, part] = name.split('/');
   if (group === 'schedules') return [['schedules.py', out('schedules.json')]];
+  if (group === 'sentencepiece') {
+    return [['sentencepiece_models.py', '--text', texts, '--out', out('tokenizer')]];
+  }
   if (group === 'rows') return [['rows.py', out('rows')]];
   if (group === 'optim') return [['optim.py', out('optim')]];
   if (group === 'models') return [['models.py', out('models'), ...(part ? [part] : []), ...args]];

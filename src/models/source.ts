@@ -26,6 +26,7 @@ import { mapFile } from '../native/memory.ts';
 import { byteTokenizer } from '../tokenizer/byte-tokenizer.ts';
 import { tokenizerFromGguf } from '../tokenizer/from-gguf.ts';
 import { tokenizerFromJson } from '../tokenizer/from-json.ts';
+import { tokenizerFromSentencePiece } from '../tokenizer/from-sentencepiece.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import { modelNotFound, notAModelFolder } from './errors.ts';
 import { modelOfGguf } from './gguf-model.ts';
@@ -264,7 +265,7 @@ function openFolder(name: string, folder: string, kind: 'folder' | 'hub'): Model
     chatTemplate: folderTemplate(files),
     weights: weightsOfFolder(folder, raw),
     tokenizerFiles: files,
-    tokenizer: () => folderTokenizer(folder, files),
+    tokenizer: () => folderTokenizer(folder, files, config),
   };
 }
 
@@ -282,18 +283,31 @@ function readText(path: string): string {
   }
 }
 
-function folderTokenizer(folder: string, files: ReadonlyMap<string, string>): Tokenizer {
-  const file = files.get('tokenizer.json');
-  if (file === undefined) {
-    const what = files.has('tokenizer.model')
-      ? 'its tokenizer is a SentencePiece file, which cannot be read yet; convert it to tokenizer.json'
-      : 'it has no tokenizer.json';
-    throw notAModelFolder(folder, what);
-  }
+/** tokenizer.json where there is one, as transformers has it, else the SentencePiece model. */
+function folderTokenizer(
+  folder: string,
+  files: ReadonlyMap<string, string>,
+  { model_type }: JsonObject,
+): Tokenizer {
+  const modelType = typeof model_type === 'string' ? model_type : undefined;
   const configFile = files.get('tokenizer_config.json');
-  return configFile === undefined
-    ? tokenizerFromJson(readText(file), undefined, { file })
-    : tokenizerFromJson(readText(file), readText(configFile), { file, configFile });
+  const names = { modelType, ...(configFile !== undefined && { configFile }) };
+  const config = configFile === undefined ? undefined : readText(configFile);
+  const file = files.get('tokenizer.json');
+  if (file !== undefined) return tokenizerFromJson(readText(file), config, { ...names, file });
+  const pieces = files.get('tokenizer.model');
+  if (pieces === undefined) {
+    throw notAModelFolder(folder, 'it has neither tokenizer.json nor tokenizer.model');
+  }
+  return tokenizerFromSentencePiece(readBytes(pieces), config, { ...names, file: pieces });
+}
+
+function readBytes(path: string): Uint8Array {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    throw readFault(path, error);
+  }
 }
 
 /** chat_template.jinja, else the `chat_template` of tokenizer_config.json: a text, or named ones. */

@@ -5,7 +5,7 @@ import type { Definition, SpecialRole } from './definition.ts';
 import { badTokenizer, unknownPre, unsupportedModel } from './errors.ts';
 import { ggufKinds } from './gguf-kinds.ts';
 import { readMerges } from './merges.ts';
-import type { Part } from './normalizers.ts';
+import { around } from './post-processors.ts';
 import { createTokenizer, type Tokenizer } from './tokenizer.ts';
 
 /** Metadata by key, as `files/gguf.ts` reads it; arrays may be typed ones. */
@@ -89,10 +89,10 @@ export function tokenizerFromGguf(metadata: GgufMetadata, file = 'model.gguf'): 
     },
     normalizer: kind.normalizer,
     preTokenizer: kind.preTokenizer,
-    postProcessor: template(
+    postProcessor: around(
       addBos ? special.bos : undefined,
       addEos ? special.eos : undefined,
-      ids,
+      (token) => ids.get(token),
     ),
     decoder: byteLevelDecoder,
     added,
@@ -112,29 +112,4 @@ const ggufModels: Readonly<Record<string, string>> = {
 function arrayOf(value: unknown): unknown[] | undefined {
   const iterable = typeof value === 'object' && value !== null && Symbol.iterator in value;
   return iterable ? Array.from(value as Iterable<unknown>) : undefined;
-}
-
-/** The post-processor that puts these around a text; none where there is nothing to put. */
-export function template(
-  bos: string | undefined,
-  eos: string | undefined,
-  ids: ReadonlyMap<string, number>,
-): Part | undefined {
-  const named = [bos, eos].filter((token) => token !== undefined);
-  if (named.length === 0) return undefined;
-  const special = (token: string | undefined, type: number): unknown[] =>
-    token === undefined ? [] : [{ SpecialToken: { id: token, type_id: type } }];
-  const sequence = (name: string, type: number): unknown[] => [
-    ...special(bos, type),
-    { Sequence: { id: name, type_id: type } },
-    ...special(eos, type),
-  ];
-  return {
-    type: 'TemplateProcessing',
-    single: sequence('A', 0),
-    pair: [...sequence('A', 0), ...sequence('B', 1)],
-    special_tokens: Object.fromEntries(
-      named.map((token) => [token, { id: token, ids: [ids.get(token)], tokens: [token] }]),
-    ),
-  };
 }

@@ -1,22 +1,22 @@
 /** @file Reads tokenizer.json (with tokenizer_config.json beside it), as Hugging Face's `tokenizers` writes it. */
 import * as z from 'zod';
-import { type AddedToken, plainToken, withSpecialTokens } from './added-tokens.ts';
-import { type Definition, type SpecialRole, specialRoles } from './definition.ts';
+import type { Definition } from './definition.ts';
 import { badTokenizer, unsupportedModel } from './errors.ts';
+import { llamaParts } from './llama-class.ts';
 import { type Merges, readMerges } from './merges.ts';
 import { Part } from './normalizers.ts';
+import { spaceMark } from './sentencepiece-normalizer.ts';
 import { createTokenizer, type Tokenizer } from './tokenizer.ts';
+import {
+  badShape,
+  check,
+  Declared,
+  parseJson,
+  readAdded,
+  readConfig,
+  rolesOf,
+} from './tokenizer-config.ts';
 
-const flag = z.boolean().default(false);
-
-const Declared = z.object({
-  content: z.string(),
-  single_word: flag,
-  lstrip: flag,
-  rstrip: flag,
-  normalized: flag,
-  special: flag,
-});
 const Added = Declared.extend({ id: z.int().nonnegative() });
 
 const optionalPart = Part.nullish().transform((part) => part ?? undefined);
@@ -41,37 +41,22 @@ const TokenizerJson = z.looseObject({
   }),
 });
 
-/** A special token of tokenizer_config.json: its text, or the token with its flags. */
-const Named = z
-  .union([z.string(), z.looseObject({ content: z.string() })])
-  .transform((token) => (typeof token === 'string' ? token : token.content));
-
-const TokenizerConfig = z.looseObject({
-  bos_token: Named.nullish(),
-  eos_token: Named.nullish(),
-  pad_token: Named.nullish(),
-  unk_token: Named.nullish(),
-  additional_special_tokens: z.array(Named).nullish(),
-  extra_special_tokens: z.union([z.array(Named), z.record(z.string(), Named)]).nullish(),
-  added_tokens_decoder: z.record(z.string(), Declared).nullish(),
-});
-type TokenizerConfig = z.infer<typeof TokenizerConfig>;
-
 export type JsonNames = {
   /** What errors call the files. */
   readonly file?: string;
   readonly configFile?: string;
+  /** `model_type` of config.json: some models' files name a wrong class, and are known by it. */
+  readonly modelType?: string | undefined;
 };
 
 /** The tokenizer of a tokenizer.json; the config names bos, eos and pad. Both are the texts of the files. */
 export function tokenizerFromJson(
   tokenizerJson: string,
   tokenizerConfig?: string,
-  { file = 'tokenizer.json', configFile = 'tokenizer_config.json' }: JsonNames = {},
+  { file = 'tokenizer.json', configFile = 'tokenizer_config.json', modelType }: JsonNames = {},
 ): Tokenizer {
   const json = parse(TokenizerJson, tokenizerJson, file);
-  const configValue = tokenizerConfig === undefined ? {} : parseJson(tokenizerConfig, configFile);
-  const config = check(TokenizerConfig, configValue, configFile);
+  const { config, raw } = readConfig(tokenizerConfig, configFile);
   const { model } = json;
   const kind = model.type ?? (Array.isArray(model.vocab) ? 'Unigram' : 'BPE');
   if (kind !== 'BPE' && kind !== 'Unigram') throw unsupportedModel(file, kind);
@@ -82,13 +67,7 @@ export function tokenizerFromJson(
   const read = kind === 'BPE' ? readVocabulary(model.vocab, file) : readScored(model.vocab, file);
   const { tokens, ids, scores } = read;
   const added = readAdded(json.added_tokens ?? [], config, ids);
-  const names = new Set(added.map(({ content }) => content));
-  const special: Partial<Record<SpecialRole, string>> = {};
-  for (const role of specialRoles) {
-    const token = config[`${role}_token`];
-    if (typeof token === 'string' && (names.has(token) || ids.has(token))) special[role] = token;
-  }
-
+  const special = rolesOf(config, added, ids);
   const definition: Definition = {
     file,
     tokens,
@@ -113,7 +92,8 @@ export function tokenizerFromJson(
     decoder: json.decoder,
     added,
     special,
-    source: { tokenizerJson, config: z.record(z.string(), z.unknown()).parse(configValue) },
+    ...(isMarked(json) && llamaParts(config, modelType)),
+    source: { tokenizerJson, config: raw },
   };
   try {
     return createTokenizer(definition, ids);
@@ -122,22 +102,10 @@ export function tokenizerFromJson(
   }
 }
 
-function parseJson(text: string, file: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw badTokenizer(file, undefined, error instanceof Error ? error.message : String(error));
-  }
-}
-
-function check<Schema extends z.ZodType>(
-  schema: Schema,
-  value: unknown,
-  file: string,
-): z.infer<Schema> {
-  const parsed = schema.safeParse(value);
-  if (!parsed.success) throw badShape(parsed.error, file);
-  return parsed.data;
+/** Whether it marks spaces, as the tokenizers that `LlamaTokenizer` is for; others name that class by mistake. */
+function isMarked({ model, normalizer, pre_tokenizer }: z.infer<typeof TokenizerJson>): boolean {
+  const marks = JSON.stringify([normalizer, pre_tokenizer]).includes(spaceMark);
+  return model.byte_fallback === true && marks;
 }
 
 function parse<Schema extends z.ZodType>(
@@ -146,11 +114,6 @@ function parse<Schema extends z.ZodType>(
   file: string,
 ): z.infer<Schema> {
   return check(schema, parseJson(text, file), file);
-}
-
-function badShape(error: z.ZodError, file: string): Error {
-  const [issue] = error.issues;
-  return badTokenizer(file, issue.path.join('.') || undefined, issue.message);
 }
 
 type Read = {
@@ -223,54 +186,4 @@ function mergesOf(merges: unknown, { tokens, ids }: Read, file: string): Merges 
     return [left, right];
   };
   return readMerges(merges.length, pairOf, tokens, ids, bad);
-}
-
-function readAdded(
-  listed: readonly z.infer<typeof Declared>[],
-  config: TokenizerConfig,
-  ids: ReadonlyMap<string, number>,
-): readonly AddedToken[] {
-  const byContent = new Map<string, AddedToken>();
-  let next = 0;
-  for (const id of ids.values()) next = Math.max(next, id + 1);
-  // As in the library, the vocabulary has the first word on an id, and the order of the list has the last; the ids
-  // that the file writes beside them only repeat that.
-  const add = (token: z.infer<typeof Declared>): void => {
-    if (token.content === '' || byContent.has(token.content)) return;
-    byContent.set(token.content, {
-      id: ids.get(token.content) ?? next++,
-      content: token.content,
-      singleWord: token.single_word,
-      lstrip: token.lstrip,
-      rstrip: token.rstrip,
-      normalized: token.normalized,
-      special: token.special,
-    });
-  };
-  for (const token of listed) add(token);
-  const declared = Object.entries(config.added_tokens_decoder ?? {});
-  for (const [, token] of declared.sort(([a], [b]) => Number(a) - Number(b))) add(token);
-
-  // transformers makes special whatever the config names so, with a new id where it has none.
-  const extra = config.extra_special_tokens ?? [];
-  const named = [
-    config.bos_token,
-    config.eos_token,
-    config.unk_token,
-    config.pad_token,
-    ...(config.additional_special_tokens ?? []),
-    ...(Array.isArray(extra) ? extra : Object.values(extra)),
-  ].filter((token) => typeof token === 'string' && token !== '');
-  for (const content of named) {
-    if (content && !byContent.has(content) && !ids.has(content)) {
-      byContent.set(content, { ...plainToken(next++, content), special: true });
-    }
-  }
-  const idOf = (token: string): number | undefined => byContent.get(token)?.id ?? ids.get(token);
-  const added = [...byContent.values()].sort((a, b) => a.id - b.id);
-  return withSpecialTokens(
-    added,
-    named.filter((token) => token !== undefined && token !== null),
-    idOf,
-  );
 }

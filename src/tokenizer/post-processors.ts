@@ -62,3 +62,28 @@ export function compilePostProcessor(part: Part | undefined, file: string): Wrap
   }
   return kind(part, file);
 }
+
+/** The post-processor that puts these around a text; none where there is nothing to put. */
+export function around(
+  bos: string | undefined,
+  eos: string | undefined,
+  idOf: (token: string) => number | undefined,
+): Part | undefined {
+  const named = [bos, eos].filter((token) => token !== undefined);
+  if (named.length === 0) return undefined;
+  const special = (token: string | undefined, type: number): unknown[] =>
+    token === undefined ? [] : [{ SpecialToken: { id: token, type_id: type } }];
+  const sequence = (name: string, type: number): unknown[] => [
+    ...special(bos, type),
+    { Sequence: { id: name, type_id: type } },
+    ...special(eos, type),
+  ];
+  return {
+    type: 'TemplateProcessing',
+    single: sequence('A', 0),
+    pair: [...sequence('A', 0), ...sequence('B', 1)],
+    special_tokens: Object.fromEntries(
+      named.map((token) => [token, { id: token, ids: [idOf(token)], tokens: [token] }]),
+    ),
+  };
+}

@@ -66,9 +66,9 @@ export function createUnigram(
         j++;
         const id = trie.tokenAt(node);
         if (id < 0) continue;
-        const sum = base + (bonus.has(id) ? bytes * highest - 0.1 : scores[id]);
+        const sum = round(base + (bonus.has(id) ? bytes * highest - 0.1 : scores[id]));
         if (from[j] < 0 || sum > best[j]) {
-          best[j] = round(sum);
+          best[j] = sum;
           from[j] = i;
           token[j] = id;
         }
