@@ -74,6 +74,7 @@ export function* jsonValues(path: string, chunks: Chunks, inArray: boolean): Row
     column++;
   };
   const seen = (): string => {
+    while (input.buffer.length - input.at < 20) if (!input.more()) break;
     const text = input.buffer.toString('utf8', input.at, input.at + 20);
     return `\`${text.split(/[\r\n\ufffd]/)[0]}\``;
   };
