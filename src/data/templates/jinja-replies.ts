@@ -4,16 +4,15 @@
  */
 import type { Place } from '../../core/errors.ts';
 import { noExactMask } from '../errors.ts';
-import type { Variables } from './jinja-runtime.ts';
 import type { Marked, Span } from './jinja-turns.ts';
 import type { JinjaInput, Writer } from './jinja-writer.ts';
 
 /** How a template writes a reply, found out with a conversation of two words. */
 type Manner = {
-  /** What is written before a reply is generated, the longest first. */
-  readonly prompts: readonly string[];
-  /** What a written reply has in common with them, where it has less. */
-  readonly header: string;
+  /** What is written before a reply is generated. */
+  readonly prompt: string;
+  /** What written replies have in common with it, where that is less: a template may take thoughts out of what was. */
+  readonly headers: readonly string[];
   /** The token that ends a reply; undefined where the template writes none. */
   readonly stopToken: string | undefined;
   /** Something else than one control token follows a reply. */
@@ -22,7 +21,7 @@ type Manner = {
   readonly lastIsBare: boolean;
 };
 
-export type Replies = Pick<Manner, 'prompts' | 'stopToken' | 'lastIsBare'> & {
+export type Replies = Pick<Manner, 'prompt' | 'stopToken' | 'lastIsBare'> & {
   /** Spans of a marked text, in its order. */
   spans(input: JinjaInput, marked: Marked, place?: Place): readonly Span[];
 };
@@ -62,7 +61,7 @@ export function repliesOf(writer: Writer, specials: readonly string[]): Replies 
 
 /** How much of a turn is the prompt to it. */
 function promptLength(
-  { prompts, header }: Manner,
+  { prompt, headers }: Manner,
   writer: Writer,
   input: JinjaInput,
   text: string,
@@ -71,15 +70,15 @@ function promptLength(
   place: Place | undefined,
 ): number {
   const written = text.slice(turn.start, turn.end);
-  const known = prompts.find((prompt) => written.startsWith(prompt));
-  if (known !== undefined) return known.length;
+  if (written.startsWith(prompt)) return prompt.length;
   // A reply that goes on in a turn already begun, as after the results of tools: what is written before it says.
   const before = index === 0 ? undefined : promptBefore(writer, input, index);
   if (before !== undefined && text.startsWith(before) && before.length >= turn.start) {
     if (before.length < turn.end) return before.length - turn.start;
   }
-  if (header !== '' && written.startsWith(header)) return header.length;
-  const expected = JSON.stringify(prompts[0]);
+  const header = headers.find((each) => written.startsWith(each));
+  if (header !== undefined) return header.length;
+  const expected = JSON.stringify(prompt);
   throw noExactMask(place, `a reply does not begin with the generation prompt ${expected}`);
 }
 
@@ -121,55 +120,54 @@ const ask: JinjaInput = { messages: [question], tools: [] };
 
 function probe(writer: Writer, specials: readonly string[]): Manner {
   const asked = writer.write(ask, {});
-  // A reasoning template may put an empty thought into its prompt, which earlier turns then lack.
-  const found = [
-    generationPrompt(writer, asked, {}),
-    generationPrompt(writer, asked, { enable_thinking: undefined }),
-  ];
-  const prompts = [...new Set(found)].filter((text) => text !== '');
-
   const once = writer.mark({ messages: [question, answer], tools: [] }, {});
   const span = turnOf(once, 1);
   const from = span?.start ?? (once.text.startsWith(asked) ? asked.length : once.text.length);
-  const turn = once.text.slice(from, span?.end);
-  const before = turn.slice(0, Math.max(0, turn.indexOf(answer.content)));
+  const last = around(once.text.slice(from, span?.end), specials);
+  const first = firstOfTwo(writer, specials);
   // A template that takes no heed of `add_generation_prompt` may still write a header before a reply: then that is the prompt.
-  if (prompts.length === 0) prompts.push(before.trim() === '' ? '' : before);
-  prompts.sort((a, b) => b.length - a.length);
-
-  const ending = endingOf(turn);
-  const last = specials.find((token) => token === ending);
-  const first = last ?? firstStop(writer, specials);
+  const written = last.before.trim() === '' ? '' : last.before;
+  const prompt = generationPrompt(writer, asked) || written;
+  const headers = [last.before, first?.before ?? ''].map((before) => commonStart(prompt, before));
+  const stopToken = last.stopToken ?? first?.stopToken;
   return {
-    prompts,
-    header: commonStart(prompts[0], before),
-    stopToken: first,
-    isUnclear: first === undefined && ending !== '',
-    lastIsBare: last === undefined && first !== undefined,
+    prompt,
+    headers: headers.filter((header) => header !== '').sort((a, b) => b.length - a.length),
+    stopToken,
+    isUnclear: stopToken === undefined && last.after !== '',
+    lastIsBare: last.stopToken === undefined && stopToken !== undefined,
   };
 }
 
-/** What follows a question where a reply is asked for. */
-function generationPrompt(writer: Writer, asked: string, more: Variables): string {
-  const variables = { ...more, add_generation_prompt: true };
-  const marked = writer.mark(ask, variables);
-  const after = marked.text.slice(turnOf(marked, 0)?.end ?? marked.text.length);
-  if (after !== '') return after;
-  return marked.text.startsWith(asked) ? marked.text.slice(asked.length) : '';
-}
+type Around = {
+  readonly before: string;
+  readonly after: string | undefined;
+  /** The control token that ends it. */
+  readonly stopToken: string | undefined;
+};
 
-/** What a turn of the probe ends with, after its reply. */
-function endingOf(turn: string): string | undefined {
+/** What stands around the reply in a turn of the probe. */
+function around(turn: string, specials: readonly string[]): Around {
   const at = turn.indexOf(answer.content);
-  return at < 0 ? undefined : turn.slice(at + answer.content.length).trim();
+  if (at < 0) return { before: '', after: undefined, stopToken: undefined };
+  const after = turn.slice(at + answer.content.length).trim();
+  const stopToken = specials.find((token) => after.endsWith(token));
+  return { before: turn.slice(0, at), after, stopToken };
 }
 
 /** Of a reply that another turn follows. */
-function firstStop(writer: Writer, specials: readonly string[]): string | undefined {
+function firstOfTwo(writer: Writer, specials: readonly string[]): Around | undefined {
   const twice = writer.mark({ messages: [question, answer, question, answer], tools: [] }, {});
   const span = turnOf(twice, 1);
-  const ending = span && endingOf(twice.text.slice(span.start, span.end));
-  return specials.find((token) => token === ending);
+  return span && around(twice.text.slice(span.start, span.end), specials);
+}
+
+/** What follows a question where a reply is asked for. */
+function generationPrompt(writer: Writer, asked: string): string {
+  const marked = writer.mark(ask, { add_generation_prompt: true });
+  const after = marked.text.slice(turnOf(marked, 0)?.end ?? marked.text.length);
+  if (after !== '') return after;
+  return marked.text.startsWith(asked) ? marked.text.slice(asked.length) : '';
 }
 
 function commonStart(a: string, b: string): string {

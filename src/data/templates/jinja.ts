@@ -46,7 +46,7 @@ export function jinjaTemplate(
   const writer = createWriter(source, tokenizer, options);
   const specials = controlTokens(tokenizer);
   const replies = repliesOf(writer, specials);
-  const { prompts, stopToken } = replies;
+  const { prompt, stopToken } = replies;
   const stopId = stopToken === undefined ? undefined : tokenizer.idOf(stopToken);
   const toolsOf = toolReader();
 
@@ -58,7 +58,7 @@ export function jinjaTemplate(
   const promptText = (conversation: Conversation): string => {
     const { place } = conversation;
     const text = writer.write(inputOf(conversation), { add_generation_prompt: true }, place);
-    return prompts.some((prompt) => text.endsWith(prompt)) ? text : text + (prompts[0] ?? '');
+    return text.endsWith(prompt) ? text : text + prompt;
   };
 
   // Replies without a stop token of their own end where the next turn begins: there the end of text is learned.
