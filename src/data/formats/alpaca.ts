@@ -52,9 +52,7 @@ export const alpaca = defineFormat({
       place,
     };
     if (reading.ranking) {
-      const [chosen, rejected] = [columns.chosen, columns.rejected].map((column) =>
-        column === null ? null : (row[column] ?? null),
-      );
+      const [chosen, rejected] = rankedTexts(row, reading);
       if (typeof chosen !== 'string' || typeof rejected !== 'string') return { messages, ...base };
       return {
         messages,
@@ -75,6 +73,14 @@ export const alpaca = defineFormat({
     return { messages, ...base, ...desirableOf(row, reading, place) };
   },
 });
+
+/** Two columns; where neither is named, a list of two in place of the reply, the better one first, as data of 2023 has it. */
+function rankedTexts(row: JsonObject, { columns }: Reading): readonly JsonValue[] {
+  const { chosen, rejected, response } = columns;
+  const list = response === null ? null : (row[response] ?? null);
+  if (chosen === null && rejected === null && Array.isArray(list)) return list;
+  return [chosen, rejected].map((column) => (column === null ? null : (row[column] ?? null)));
+}
 
 /** A row needs one of the two that make its prompt; which, decides the message. */
 function demandPrompt(row: JsonObject, { columns }: Reading, place: Place): void {
