@@ -1,21 +1,12 @@
 /** @file Every check over every row of the data, in one go: nothing is held but what a check needs of all rows. */
 import { statSync } from 'node:fs';
-import { type Place, TuneryError } from '../../core/errors.ts';
-import type { Example } from '../example.ts';
+import type { Place } from '../../core/errors.ts';
 import type { Reading } from '../formats/format.ts';
-import { formats } from '../formats/index.ts';
 import type { Check, Found, Kind, SetCheck } from './check.ts';
 import { checks, kindsByCode } from './checks/index.ts';
-import {
-  duplicateKey,
-  longNumbers,
-  mayHoldLongNumber,
-  numberText,
-  repeatedKeys,
-} from './checks/source-text.ts';
 import { refused } from './checks/training.ts';
+import { createRowExaminer, type TrainingCheck } from './examine-row.ts';
 import { EvaluationTexts } from './leakage.ts';
-import { insideText, keyOf, offsetOf, type Path, placeAt } from './locate.ts';
 import type { RawRow } from './raw-row.ts';
 import { readRaw } from './raw-rows.ts';
 import { guessFiles } from './reading.ts';
@@ -38,13 +29,6 @@ export type Examined = {
   readonly format: string | undefined;
   readonly reading: Reading | undefined;
 };
-
-/** What a run would say of a row that its format can read. */
-export type TrainingCheck = (
-  example: Example,
-  view: RowView,
-  add: (kind: Kind, message: string, path?: Path) => void,
-) => void;
 
 export type ExamineOptions = {
   readonly report: Report;
@@ -113,9 +97,6 @@ function setChecks(report: Report, wanted: (check: Check) => boolean): Sets {
   };
 }
 
-const passageChecks = checks.filter(({ passage }) => passage);
-const rowChecks = checks.filter(({ row }) => row);
-
 async function examineSubject(
   subject: Subject,
   options: ExamineOptions,
@@ -127,6 +108,7 @@ async function examineSubject(
   const { format, reading } = subject.format !== undefined ? subject : guessFiles(subject.files);
   const sets = setChecks(report, (check) => check.across !== true);
   const unused = unusedNames(subject);
+  const examiner = createRowExaminer(options);
   let rows = 0;
   let columns: readonly string[] | undefined;
   for (const file of subject.files) {
@@ -138,12 +120,13 @@ async function examineSubject(
     for (const raw of readRaw(file, fault)) {
       if (!wants(raw)) continue;
       rows++;
-      await pace();
+      const pause = pace();
+      if (pause) await pause;
       columns ??= Object.keys(raw.value);
       if (format === undefined || reading === undefined) continue;
       const view = viewOf(raw.value, raw.place, format, reading);
       unused.see(view);
-      examineRow(raw, view, options, (found) => {
+      examiner(raw, view, (found) => {
         sets.row(view, found);
         across.row(view, found);
         compare(view, found);
@@ -182,81 +165,6 @@ function sampler(file: string, count: number | undefined): (raw: RawRow) => bool
     const share = count / Math.max(count, size / (bytes / rows));
     return Math.imul((place.row ?? 0) + 1, 0x9e3779b1) >>> 0 < share * 2 ** 32;
   };
-}
-
-function examineRow(
-  raw: RawRow,
-  view: RowView,
-  { report, training }: ExamineOptions,
-  more: (found: (kind: Kind) => Found) => void,
-): void {
-  let errors = 0;
-  const found =
-    (kind: Kind): Found =>
-    (message, path, offset) => {
-      if (kind.severity === 'error') errors++;
-      report.add(kind, message, () => placeOf(raw, path, offset));
-    };
-  if (raw.source?.kind === 'json') {
-    const { text, start } = raw.source;
-    for (const { key, at } of repeatedKeys(text)) {
-      report.add(duplicateKey, `the key \`${key}\` stands twice in one object`, () => ({
-        ...placeAt(text, at, start),
-        row: raw.place.row ?? 0,
-      }));
-    }
-    if (mayHoldLongNumber(text)) longNumbers(raw.value, found(numberText));
-  }
-  for (const check of rowChecks) check.row?.(view, found(check));
-  for (const passage of view.passages) {
-    for (const check of passageChecks) check.passage?.(passage, found(check), view);
-  }
-  more(found);
-  const example = readAsRun(raw, view, errors > 0, found);
-  if (example && training)
-    training(example, view, (kind, message, path) => found(kind)(message, path));
-}
-
-/** The row as a run reads it; what that refuses and no check has named is a finding too. */
-function readAsRun(
-  { value, place }: RawRow,
-  { format, reading }: RowView,
-  isKnown: boolean,
-  found: (kind: Kind) => Found,
-): Example | undefined {
-  try {
-    return formats[format]?.read(value, reading, place);
-  } catch (error) {
-    if (!(error instanceof TuneryError)) throw error;
-    const { code, message, help } = error;
-    if (!isKnown)
-      found({ ...refused, code, ...(help === undefined ? {} : { help }) })(
-        message,
-        pathOf(error.place?.key),
-      );
-    return undefined;
-  }
-}
-
-/** `conversations[2].from` as a path. */
-const pathOf = (key: string | undefined): Path =>
-  [...(key ?? '').matchAll(/\[(\d+)\]|[^.[\]]+/g)].map(([step, index]) =>
-    index === undefined ? step : Number(index),
-  );
-
-/** Where a value of the row stands, or a character of it. */
-function placeOf(
-  { place, source }: RawRow,
-  path: Path | undefined,
-  offset: number | undefined,
-): Place {
-  const key = path === undefined || path.length === 0 ? {} : { key: keyOf(path) };
-  if (!source) return { ...place, ...key };
-  const { text, start, kind } = source;
-  if (kind === 'line') return { ...place, column: (offset ?? 0) + 1 };
-  const at = offsetOf(text, path ?? []);
-  const inner = offset === undefined ? at : insideText(text, at, offset);
-  return { ...placeAt(text, inner, start), row: place.row ?? 0, ...key };
 }
 
 /** Columns and tags that dataset_info.json names and no row has. */

@@ -21,16 +21,18 @@ const commonWords: Readonly<Record<string, string>> = {
   Portuguese: 'os uma que não com para em do da dos das mais você está são foi pelo também ao',
   Italian: 'il che di una per non con del della sono gli più anche nel questo come alla dei',
 };
-const languageOf: ReadonlyMap<string, readonly string[]> = (() => {
-  const words = new Map<string, string[]>();
-  for (const [language, list] of Object.entries(commonWords)) {
-    for (const word of list.split(' ')) words.set(word, [...(words.get(word) ?? []), language]);
+const languages = Object.keys(commonWords);
+/** Of each word a bit for each language that it is common in. */
+const languagesOf: ReadonlyMap<string, number> = (() => {
+  const words = new Map<string, number>();
+  for (const [i, list] of Object.values(commonWords).entries()) {
+    for (const word of list.split(' ')) words.set(word, (words.get(word) ?? 0) | (1 << i));
   }
   return words;
 })();
 
 /** So much of a text is looked at. */
-const looked = 600;
+const looked = 500;
 const letters = /\p{L}/gu;
 const beyondAscii = /[^ -~\s]/;
 
@@ -45,7 +47,8 @@ function proseOf(text: string): string {
 /** `Latin`, `Chinese`, …; undefined where there are too few letters to say. */
 export function scriptOf(text: string): string | undefined {
   const head = proseOf(text);
-  if (!beyondAscii.test(head)) return /(?:[a-z].*?){12}/is.test(head) ? 'Latin' : undefined;
+  if (!beyondAscii.test(head))
+    return /[a-z]/i.test(head) && head.length >= 12 ? 'Latin' : undefined;
   const total = head.match(letters)?.length ?? 0;
   if (total < 6) return undefined;
   for (const [name, pattern] of scripts) {
@@ -57,22 +60,22 @@ export function scriptOf(text: string): string | undefined {
   return 'Latin';
 }
 
+/** Enough words to tell. */
+const told = 60;
+
 /** The language of a Latin text; undefined where few of its words tell. */
 export function latinLanguage(text: string): string | undefined {
-  const words =
-    text
-      .slice(0, looked)
-      .toLowerCase()
-      .match(/\p{L}+/gu) ?? [];
-  if (words.length < 8) return undefined;
-  const counts = new Map<string, number>();
-  for (const word of words) {
-    for (const language of languageOf.get(word) ?? [])
-      counts.set(language, (counts.get(language) ?? 0) + 1);
+  const counts = new Uint8Array(languages.length);
+  let words = 0;
+  for (const [word] of proseOf(text).matchAll(/\p{L}+/gu)) {
+    if (words++ === told) break;
+    let bits = word.length > 5 ? 0 : (languagesOf.get(word.toLowerCase()) ?? 0);
+    for (let i = 0; bits !== 0; i++, bits >>= 1) counts[i] += bits & 1;
   }
-  const [best, second] = [...counts].sort(([, a], [, b]) => b - a);
-  if (!best || best[1] < 3 || best[1] < words.length / 8) return undefined;
-  return best[1] >= 2 * (second?.[1] ?? 0) ? best[0] : undefined;
+  const best = Math.max(...counts);
+  if (words < 8 || best < 3 || best < words / 8) return undefined;
+  const close = counts.filter((count) => 2 * count > best).length;
+  return close === 1 ? languages[counts.indexOf(best)] : undefined;
 }
 
 /** `Chinese`, `English`, …: the script where it tells the language, else the language; undefined where neither is clear. */

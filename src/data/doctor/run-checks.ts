@@ -8,7 +8,7 @@ import { checkTemplate, type TemplateFacts } from '../template-checks.ts';
 import type { NamedTemplate } from '../templates/template.ts';
 import type { Kind } from './check.ts';
 import { beyondCutoff, cutByLength, cutPrompt, refused, unsupervised } from './checks/training.ts';
-import type { TrainingCheck } from './examine.ts';
+import type { TrainingCheck } from './examine-row.ts';
 import type { Severity } from './finding.ts';
 import type { Path } from './locate.ts';
 import type { Report } from './report.ts';
@@ -95,7 +95,12 @@ function checkLength(
   const cutSource = turns.findIndex(({ source }, i) => kept[i].source < source.length);
   const cutTarget = turns.findIndex(({ target }, i) => kept[i].target < target.length);
   const size = `the row has ${length} tokens, \`cutoff_len\` keeps ${options.cutoff}`;
-  if (cutSource >= 0) add(cutPrompt, `${size}: prompt ${cutSource} loses its end`, path);
+  if (cutSource >= 0)
+    add(
+      cutPrompt,
+      `${size}: prompt ${cutSource} loses its end`,
+      turnPath(view, 2 * cutSource) ?? path,
+    );
   if (cutTarget >= 0) {
     const lost = turns[cutTarget].target.length - kept[cutTarget].target;
     add(cutByLength, `${size}: reply ${cutTarget} loses its last ${lost} tokens`, path);

@@ -5,8 +5,8 @@
 import type { Place } from '../../core/errors.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../../files/json.ts';
 import { describe, type Role } from '../example.ts';
-import type { ColumnName, Reading } from '../formats/format.ts';
-import { keyOf, type Path } from './locate.ts';
+import type { Reading } from '../formats/format.ts';
+import type { Path } from './locate.ts';
 import {
   type Call,
   callsOfMessage,
@@ -337,11 +337,13 @@ function readRanked(
   return undefined;
 }
 
+const names = new WeakMap<Reading, readonly string[]>();
+
 /** The columns that a data set's rows are known to have, by their own names. */
-export const namesOf = ({ columns }: Reading): readonly string[] =>
-  Object.values(columns).filter((name) => name !== null);
-
-export const columnOf = (reading: Reading, name: ColumnName): string | null =>
-  reading.columns[name];
-
-export const spelledKey = (path: Path): string => `\`${keyOf(path)}\``;
+export function namesOf(reading: Reading): readonly string[] {
+  const known = names.get(reading);
+  if (known) return known;
+  const found = Object.values(reading.columns).filter((name) => name !== null);
+  names.set(reading, found);
+  return found;
+}

@@ -2,6 +2,25 @@
 import type { Place } from '../../../core/errors.ts';
 import { defineCheck } from '../check.ts';
 import { languageOfText } from '../language.ts';
+import type { RowView } from '../view.ts';
+
+type Languages = { readonly asked: string | undefined; readonly said: string | undefined };
+const known = new WeakMap<RowView, Languages>();
+
+/** The languages of the last prompt and of the reply, or of a text. */
+function languagesOf(view: RowView): Languages {
+  const found = known.get(view);
+  if (found) return found;
+  const prompt = view.passages.findLast(({ part, text }) => part === 'prompt' && text !== '');
+  const said =
+    view.reply?.part === 'reply' ? view.reply : view.passages.find(({ part }) => part === 'text');
+  const languages = {
+    asked: prompt && languageOfText(prompt.text),
+    said: said && languageOfText(said.text),
+  };
+  known.set(view, languages);
+  return languages;
+}
 
 /** Prompts that ask for another language, or for what has none. */
 const asksForAnother =
@@ -12,12 +31,11 @@ export const replyLanguage = defineCheck({
   severity: 'note',
   title: 'a reply is in another language than its prompt',
   help: 'check that it is meant, as in a translation',
-  row({ passages, reply, format }, found) {
-    if (reply?.part !== 'reply' || format === 'text') return;
-    const prompt = passages.findLast(({ part, text }) => part === 'prompt' && text.trim() !== '');
-    if (!prompt || asksForAnother.test(prompt.text) || reply.text.includes('```')) return;
-    const [asked, said] = [languageOfText(prompt.text), languageOfText(reply.text)];
-    if (asked === undefined || said === undefined || asked === said) return;
+  row(view, found) {
+    const { passages, reply } = view;
+    const { asked, said } = languagesOf(view);
+    if (!reply || asked === undefined || said === undefined || asked === said) return;
+    if (reply.text.includes('```')) return;
     if (passages.some(({ part, text }) => part !== 'reply' && asksForAnother.test(text))) return;
     found(`the prompt is ${asked}, the reply ${said}`, reply.path);
   },
@@ -36,12 +54,12 @@ export const otherLanguage = defineCheck({
     const groups = new Map<string, Group>();
     let rows = 0;
     return {
-      row({ passages, place }) {
-        const text = passages
-          .filter(({ part }) => part === 'prompt' || part === 'reply' || part === 'text')
-          .map((passage) => passage.text.slice(0, 400))
-          .join('\n');
-        const language = languageOfText(text);
+      row(view) {
+        const { place } = view;
+        const { asked, said } = languagesOf(view);
+        // Where the two differ, that is a finding of its own.
+        const language =
+          asked === undefined || asked === said ? said : said === undefined ? asked : undefined;
         if (language === undefined) return;
         rows++;
         const group = groups.get(language) ?? { places: [], count: 0 };

@@ -5,26 +5,57 @@ import { defineCheck } from '../check.ts';
 /** So often in a row is a loop. */
 const loopTimes = 5;
 
+const longestPeriod = 12;
+/** Hashes and ends of a text's words: one array for all texts, since most have no loop. */
+let hashes = new Int32Array(1 << 12);
+let ends = new Int32Array(1 << 12);
+
+/** Fills both arrays; returns the count of words. */
+function hashWords(text: string): number {
+  let count = 0;
+  let hash = 0;
+  for (let i = 0; i <= text.length; i++) {
+    const code = i < text.length ? text.charCodeAt(i) : 32;
+    if (code > 32 && code !== 0xa0 && code !== 0x3000) {
+      hash = (Math.imul(hash, 31) + code) | 1;
+      continue;
+    }
+    if (hash === 0) continue;
+    if (count === hashes.length) {
+      hashes = Int32Array.from({ length: 2 * count }, (_, k) => hashes[k] ?? 0);
+      ends = Int32Array.from({ length: 2 * count }, (_, k) => ends[k] ?? 0);
+    }
+    hashes[count] = hash;
+    ends[count++] = i;
+    hash = 0;
+  }
+  return count;
+}
+
 /** Where words or sentences repeat without end; undefined where none do. */
 export function loopIn(text: string): { readonly what: string; readonly at: number } | undefined {
-  const words = text.match(/\S+/g) ?? [];
-  for (let period = 1; period <= 12; period++) {
+  const words = hashWords(text);
+  for (let period = 1; period <= longestPeriod; period++) {
     let run = 0;
-    for (let i = period; i < words.length; i++) {
-      run = words[i] === words[i - period] ? run + 1 : 0;
+    for (let i = period; i < words; i++) {
+      run = hashes[i] === hashes[i - period] ? run + 1 : 0;
       if (run < period * (loopTimes - 1)) continue;
-      const what = words.slice(i - period + 1, i + 1).join(' ');
-      if (isSaid(what, period)) return { what, at: text.indexOf(what) };
+      const from = i - period < 0 ? 0 : (ends[i - period] ?? 0);
+      const what = text.slice(from, ends[i]).trim().replaceAll(/\s+/g, ' ');
+      if (isSaid(what, period)) return { what, at: text.indexOf(text.slice(from, ends[i]).trim()) };
       run = 0;
     }
   }
-  // Languages without spaces: sentences between their marks.
-  if (words.length * 12 > text.length) return undefined;
+  return words * 12 > text.length ? undefined : sentenceLoop(text);
+}
+
+/** Of languages without spaces: sentences between their marks. */
+function sentenceLoop(text: string): { readonly what: string; readonly at: number } | undefined {
   const parts = text.split(/[，。！？、；\n]+/).map((part) => part.trim());
-  for (let i = loopTimes - 1, run = 0; i < parts.length; i++) {
-    run = parts[i] !== '' && parts[i] === parts[i - 1] ? run + 1 : 0;
-    if (run >= loopTimes - 2 && parts[i].length > 1)
-      return { what: parts[i], at: text.indexOf(parts[i]) };
+  for (let i = 1, run = 0; i < parts.length; i++) {
+    const part = parts[i] ?? '';
+    run = part !== '' && part === parts[i - 1] ? run + 1 : 0;
+    if (run >= loopTimes - 2 && part.length > 1) return { what: part, at: text.indexOf(part) };
   }
   return undefined;
 }
@@ -53,7 +84,7 @@ export const boilerplate = defineCheck({
   title: 'a reply speaks of itself as a model',
   help: 'rewrite or remove such replies where the model should have a character of its own',
   passage({ text, path, part }, found) {
-    if (part !== 'reply') return;
+    if (part !== 'reply' || !(text.includes(' model') || text.includes('作为'))) return;
     const match =
       /\bas an? (?:AI|artificial intelligence)(?: language)? model\b|\bas a (?:large )?language model\b|作为(?:一个|一名)?(?:AI|人工智能)(?:语言)?(?:模型|助手)/i.exec(
         text,
@@ -80,6 +111,10 @@ function tally() {
   };
 }
 
+/** Up to the first end of a sentence or line, and from behind the last but one. */
+const opening = /^[^.!?。！？\n]{1,160}(?:[.!?](?=\s)|[。！？]|(?=\n))/;
+const closing = /[^.!?。！？\n]+[.!?。！？]*$/;
+
 /** The share of replies in which one sentence is too common. */
 const commonShare = 0.1;
 
@@ -95,9 +130,11 @@ export const repeatedSentence = defineCheck({
       row({ reply, place }) {
         if (!reply || reply.part === 'call' || reply.text.length < 12) return;
         replies++;
-        const sentences = reply.text.trim().split(/(?<=[.!?。！？])\s+|\n+|(?<=[。！？])/);
-        if (sentences.length < 2) return;
-        const [first = '', last = ''] = [sentences[0], sentences.at(-1)];
+        const text = reply.text.trim();
+        const first = opening.exec(text)?.[0].trim() ?? '';
+        const tail = text.slice(-200);
+        const last = tail.slice(tail.search(closing)).trim();
+        if (first === text) return;
         if (first.length >= 12) openings.add(first.slice(0, 120), place);
         if (last.length >= 12) closings.add(last.slice(0, 120), place);
       },

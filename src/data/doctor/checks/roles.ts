@@ -30,12 +30,13 @@ export const unknownRole = defineCheck({
   fix: { how: 'drop', what: 'leaves the row out' },
   row({ turns, reading }, found) {
     const { user_tag, assistant_tag, observation_tag, function_tag, system_tag } = reading.tags;
-    const known = [user_tag, assistant_tag, observation_tag, function_tag, system_tag];
+    const named = [user_tag, assistant_tag, observation_tag, function_tag, system_tag];
+    const known = named.filter((tag) => tag !== null);
     for (const { role, spelled, rolePath } of turns) {
       if (role !== undefined || spelled === undefined) continue;
       const other = otherNames[spelled.toLowerCase()];
-      const hint =
-        didYouMean(spelled, known) || (other ? ` (did you mean \`${reading.tags[other]}\`?)` : '');
+      const meant = other && reading.tags[other];
+      const hint = didYouMean(spelled, known) || (meant ? ` (did you mean \`${meant}\`?)` : '');
       found(`\`${spelled}\` is no role of this data set${hint}`, rolePath);
     }
   },
