@@ -115,6 +115,15 @@ export const unknownDataset = defineError(
   }),
 );
 
+export const outsideFolder = defineError(
+  'data/outside-folder',
+  (place: Place, path: string, folder: string, real: string) => ({
+    message: `\`${path}\` leads out of \`${folder}\`: it is ${real}`,
+    place,
+    help: `move the file there, or name its path yourself: \`dataset: ${real}\``,
+  }),
+);
+
 export const badDatasetInfo = defineError(
   'data/dataset-info',
   (place: Place, message: string, help?: string) => ({ message, place, help }),
@@ -250,6 +259,15 @@ export const noExactMask = defineError(
 
 // ── what came of them ──
 
+export const tooLong = defineError(
+  'data/too-long',
+  (place: Place, over: number, cutoff: number) => ({
+    message: `the row is ${over} tokens longer than \`cutoff_len\` (${cutoff}), and \`overlong: error\` refuses such rows`,
+    place,
+    help: 'raise `cutoff_len` or shorten the row; `overlong: truncate` cuts it, `overlong: drop` leaves it out',
+  }),
+);
+
 export const unsupervised = defineError(
   'data/unsupervised',
   (place: Place, why: string, cutoff: number) => ({
@@ -278,6 +296,23 @@ export const badPrepared = defineError('data/prepared', (folder: string, why: st
   message: `the prepared data cannot be read: ${why}`,
   place: { file: folder },
   help: 'run again with `overwrite_cache: true`',
+}));
+
+export const foreignTokenized = defineError(
+  'data/tokenized-path',
+  (folder: string, isHuggingFace: boolean) => ({
+    message: isHuggingFace
+      ? '`tokenized_path` is a data set that `datasets` saved, as LLaMA-Factory does: its rows do not say where they came from, and are not read'
+      : '`tokenized_path` is a folder that holds something else than prepared sets',
+    place: { file: folder },
+    help: 'name a folder that does not exist yet: the rows are prepared from `dataset` and saved there',
+  }),
+);
+
+export const otherTokenized = defineError('data/tokenized-path', (folder: string, why: string) => ({
+  message: `the prepared set cannot be taken: ${why}`,
+  place: { file: folder },
+  help: 'name another folder in `tokenized_path`, or the stage and model that it was made for',
 }));
 
 export const noSuchRow = defineError('data/no-such-row', (row: number, rows: number) => ({

@@ -18,6 +18,7 @@ import type { Example } from './example.ts';
 import { type Format, type Reading, readingOf } from './formats/format.ts';
 import { formats } from './formats/index.ts';
 import { type DataHub, fetchDataset, fetchPaths, hubOf, placeOfId } from './hub-datasets.ts';
+import { checkInside } from './inside-folder.ts';
 import { knownDataset, knownNames } from './known-datasets/index.ts';
 import { sampleRows } from './permutation.ts';
 import { kindOf, type Stage } from './stage.ts';
@@ -141,7 +142,10 @@ async function filesOf(
 ): Promise<readonly string[]> {
   if (fileName !== undefined && folder !== undefined) {
     const path = join(folder, fileName);
-    if (existsSync(path)) return filesAt(path, name);
+    if (existsSync(path)) {
+      checkInside(folder, path, where);
+      return filesAt(path, name);
+    }
     if (place === undefined) {
       const help = 'check `file_name` and `dataset_dir`';
       throw badDatasetInfo(where, `its file ${path} does not exist`, help);
@@ -167,13 +171,16 @@ function filesNear(name: string): string[] {
   }
 }
 
+/** A link that leads nowhere is none. */
+const isFile = (path: string): boolean => existsSync(path) && statSync(path).isFile();
+
 /** The file, or all files of a folder, which must be of one kind. */
 function filesAt(path: string, name: string): string[] {
   if (!statSync(path).isDirectory()) return [path];
   const files = readdirSync(path)
-    .filter((file) => !file.startsWith('.') && statSync(join(path, file)).isFile())
+    .filter((file) => !file.startsWith('.') && isFile(join(path, file)))
     .sort();
-  const kinds = new Set(files.map((file) => extname(file).toLowerCase()));
+  const kinds = new Set(files.map((file) => rowEnding(file) || extname(file).toLowerCase()));
   if (files.length === 0)
     throw emptyDataset(path, `the folder of data set \`${name}\` holds no files`);
   if (kinds.size > 1) {
