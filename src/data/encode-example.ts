@@ -63,12 +63,20 @@ export function hasReply({ messages, absent, place }: Example, options: EncodeOp
 
 /** What no encoding can take, and what it takes with a loss. */
 export function checkContent(
-  { messages, media, place }: Example,
+  { messages, media, lost, place }: Example,
   { template }: EncodeOptions,
   warn: (warning: Warning) => void,
 ): void {
   for (const column of ['images', 'videos', 'audios'] as const) {
     if (media[column]) throw mediaLater(place, column);
+  }
+  if (lost !== undefined) {
+    warn({
+      code: `data/${lost}`,
+      message: 'the tool results at the end of the conversation are left out: no reply follows them',
+      help: 'end the row with the assistant’s answer to learn that too',
+      place,
+    });
   }
   if (template.name !== 'model' && messages.some(({ words }) => words !== undefined)) {
     warn({

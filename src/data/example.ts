@@ -31,6 +31,8 @@ export type Example = {
   readonly desirable?: boolean;
   /** The reply's column, where the row does not even have it; and the columns that it has. */
   readonly absent?: { readonly column: string; readonly found: readonly string[] };
+  /** What of the row is left out, as LLaMA-Factory leaves it out; a name in `faults`. */
+  readonly lost?: 'trailing-tool-results';
   readonly place: Place;
 };
 

@@ -94,8 +94,10 @@ export const faults: readonly Fault[] = [
     id: 'trailing-tool-results',
     title: 'tool results at the end of a conversation are lost',
     detail:
-      'An `openai` row that ends with `tool` messages is read there as if it ended before them. Here such a row is refused, with its line.',
+      'An `openai` row that ends with `tool` messages is read as if it ended before them; preparing it warns, with its line.',
     help: 'end the row with the assistant’s answer',
+    ofRow: ({ example }) =>
+      example.lost === 'trailing-tool-results' ? example.messages.length - 1 : undefined,
   },
   {
     id: 'half-thought',

@@ -47,24 +47,26 @@ export function spelledRole(message: JsonObject, tags: Tags, place: Place): stri
 }
 
 export function roleOf(spelled: string, tags: Tags, place: Place): Role {
-  const roles: Readonly<Record<string, Role>> = {
-    [tags.function_tag]: 'function',
-    [tags.observation_tag]: 'observation',
-    [tags.assistant_tag]: 'assistant',
-    [tags.user_tag]: 'user',
-  };
-  const role = Object.hasOwn(roles, spelled) ? roles[spelled] : undefined;
-  if (role) return role;
-  if (spelled === tags.system_tag) {
-    throw roleOrder(place, 'the first message', spelled);
+  switch (spelled) {
+    case tags.user_tag:
+      return 'user';
+    case tags.assistant_tag:
+      return 'assistant';
+    case tags.observation_tag:
+      return 'observation';
+    case tags.function_tag:
+      return 'function';
+    case tags.system_tag:
+      throw roleOrder(place, 'the first message', spelled);
   }
-  const known = [
+  const named = [
     tags.user_tag,
     tags.assistant_tag,
     tags.observation_tag,
     tags.function_tag,
     tags.system_tag,
   ];
+  const known = named.filter((tag) => tag !== null);
   throw unknownRole(place, spelled, known, didYouMean(spelled, known));
 }
 

@@ -32,7 +32,11 @@ export const tagNames = [
   'system_tag',
 ] as const;
 export type TagName = (typeof tagNames)[number];
-export type Tags = Readonly<Record<TagName, string>>;
+/** The roles that a row can do without; null where `tags` lists others and not this one. */
+export type RareTag = 'observation_tag' | 'function_tag' | 'system_tag';
+export type Tags = Readonly<
+  Record<Exclude<TagName, RareTag>, string> & Record<RareTag, string | null>
+>;
 
 /** How the rows of one data set are to be read. */
 export type Reading = {
@@ -76,9 +80,13 @@ export type Description = {
   readonly detailedThinking?: boolean | undefined;
 };
 
+/** Tags that `tags` does not list are no roles of the set, as in LLaMA-Factory. */
+const unlisted = { observation_tag: null, function_tag: null, system_tag: null };
+
 /**
- * Defaults filled in as LLaMA-Factory does: where `columns` is given, a column that it does not list is
- * not read. `messages` and the tags keep their defaults, for without them such a row could not be read at all.
+ * Defaults filled in as LLaMA-Factory does: where `columns` or `tags` is given, what it does not list is
+ * not read. `messages` and four of the tags keep their defaults, for without them no row could be read at all;
+ * and so do all of a format that has tags of its own.
  */
 export function readingOf(format: Format, description: Description = {}): Reading {
   const given = description.columns;
@@ -88,7 +96,12 @@ export function readingOf(format: Format, description: Description = {}): Readin
   };
   return {
     columns: Object.fromEntries(columnNames.map((name) => [name, column(name)])) as Columns,
-    tags: { ...shareGptTags, ...format.tags, ...description.tags },
+    tags: {
+      ...shareGptTags,
+      ...(description.tags ? unlisted : {}),
+      ...format.tags,
+      ...description.tags,
+    },
     ranking: description.ranking ?? false,
     detailedThinking: description.detailedThinking ?? false,
   };

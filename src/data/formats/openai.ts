@@ -2,7 +2,7 @@
 import type { Place } from '../../core/errors.ts';
 import { isJsonObject, type JsonObject, type JsonValue, toPythonJson } from '../../files/json.ts';
 import { mediaLater, wrongType } from '../errors.ts';
-import { at, describe, type Message, type Role, textOf } from '../example.ts';
+import { at, describe, type Example, type Message, type Role, textOf } from '../example.ts';
 import {
   checkOrder,
   desirableOf,
@@ -19,7 +19,7 @@ import { defineFormat, type Tags } from './format.ts';
 /** Results of several calls stand in one turn of the tool; LLaMA-Factory joins them so. */
 export const betweenResults = '\n</tool_response>\n<tool_response>\n';
 
-export const openaiTags: Tags = {
+export const openaiTags = {
   role_tag: 'role',
   content_tag: 'content',
   user_tag: 'user',
@@ -27,7 +27,7 @@ export const openaiTags: Tags = {
   observation_tag: 'tool',
   function_tag: 'tool_calls',
   system_tag: 'system',
-};
+} satisfies Tags;
 
 export const openai = defineFormat({
   name: 'openai',
@@ -53,7 +53,8 @@ export const openai = defineFormat({
     const rows = messagesOf(row, reading, place);
 
     const given = textOf(row, columns.system, place);
-    const { said, system } = turnsOf(rows, given, { column, tags, place });
+    const { said: turns, system } = turnsOf(rows, given, { column, tags, place });
+    const { said, lost } = withoutTrailing(turns, reading.ranking);
     checkOrder(said, reading.ranking, place, tags);
     const tools = toolsOf(row, columns.tools, place);
     return {
@@ -62,6 +63,7 @@ export const openai = defineFormat({
       tools,
       media: mediaOf(row, reading),
       place,
+      ...(lost ? { lost } : {}),
       ...(reading.ranking
         ? rankedReplies(row, reading, place, (value, key) => text(value, key, place))
         : {}),
@@ -89,6 +91,15 @@ export function turnsOf(
     add(said, spelled, roleOf(spelled, tags, where), message, key, tags, place);
   }
   return { said, system };
+}
+
+/** Results of tools that no reply follows are no part of what is learned: LLaMA-Factory loses them. */
+function withoutTrailing(
+  said: readonly Said[],
+  ranking: boolean,
+): { readonly said: readonly Said[]; readonly lost?: Example['lost'] } {
+  const trails = !ranking && said.length > 1 && said.at(-1)?.role === 'observation';
+  return trails ? { said: said.slice(0, -1), lost: 'trailing-tool-results' } : { said };
 }
 
 function add(

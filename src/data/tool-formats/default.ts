@@ -9,7 +9,8 @@ import {
 import { pythonText } from './python-text.ts';
 import { bare, defineToolFormat, nameOf, type ToolCall, tryJson } from './tool-format.ts';
 
-const textOf = (value: JsonValue | undefined): string => pythonText(value ?? '');
+const textOf = (value: JsonValue | undefined): string =>
+  value === undefined ? '' : pythonText(value);
 const objectOf = (value: JsonValue | undefined): JsonObject =>
   value !== undefined && isJsonObject(value) ? value : {};
 const listOf = (value: JsonValue | undefined): readonly JsonValue[] =>

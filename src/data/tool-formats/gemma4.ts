@@ -90,7 +90,7 @@ export const gemma4Tools = defineToolFormat({
           ? `,parameters:{${describeParameters(objectOf(parameters))}}`
           : '';
         const back = given(response) ? `,response:{${describeResponse(objectOf(response))}}` : '';
-        const what = marked(pythonText(description ?? ''));
+        const what = marked(description === undefined ? '' : pythonText(description));
         return `declaration:${nameOf(tool, place)}{description:${what}${told}${back}}`;
       })
       .join('\n'),
