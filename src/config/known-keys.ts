@@ -415,8 +415,6 @@ const later: readonly Group[] = [
     'data sets are joined one after the other and shuffled; `num_samples` in dataset_info.json sets their shares',
     { mix_strategy: 'concat', interleave_probs: null },
   ],
-  ['the tool format is the template’s own', { tool_format: null }],
-  ['thoughts of earlier turns are treated as the template does', { preserve_thinking: false }],
   [
     'prepared sets are cached by their content, so the same one is never made twice',
     { tokenized_path: null },

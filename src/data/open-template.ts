@@ -7,7 +7,7 @@ import { noTemplate, unknownTemplate } from './errors.ts';
 import { checkTemplate, type TemplateFacts } from './template-checks.ts';
 import { templates } from './templates/index.ts';
 import { type JinjaOptions, jinjaTemplate } from './templates/jinja.ts';
-import { namedTemplate } from './templates/named.ts';
+import { adaptTemplate, type NamedOptions, namedTemplate } from './templates/named.ts';
 import { stopTokenOf } from './templates/piece-encoder.ts';
 import { toJinja } from './templates/to-jinja.ts';
 import type { Warning } from './warning.ts';
@@ -20,6 +20,8 @@ export type TemplateInput = {
   readonly tokenizer: Tokenizer;
   readonly defaultSystem?: string | null;
   readonly enableThinking?: boolean | null;
+  /** What only a named template asks about. */
+  readonly named?: Omit<NamedOptions, 'defaultSystem' | 'enableThinking' | 'today'>;
   /** Stop ids of the model's generation config. */
   readonly stopIds?: readonly number[];
 };
@@ -60,12 +62,15 @@ export function openTemplate(input: TemplateInput): OpenTemplate {
 
   const eos = stopTokenOf(named, tokenizer.eos?.token);
   const fixed = namedTokenizer(tokenizer, eos);
-  const template = namedTemplate(named, fixed, { defaultSystem });
+  const { enableThinking = true } = input;
+  const settings: NamedOptions = { ...input.named, defaultSystem, enableThinking };
+  const template = namedTemplate(named, fixed, settings);
   const keeps = jinja !== undefined && !named.replaceJinja;
+  const tokens = { bos: fixed.bos?.token, eos: fixed.eos?.token };
   return {
     template,
     tokenizer: fixed,
-    jinja: keeps ? jinja : toJinja(named, { bos: fixed.bos?.token, eos: fixed.eos?.token }),
+    jinja: keeps ? jinja : toJinja(adaptTemplate(named, settings), tokens),
     warnings: warningsOf({
       template,
       own: jinja === undefined ? undefined : ownTemplate(jinja, fixed, options),

@@ -1,6 +1,7 @@
 /** @file Settings of the data: which rows, how they become tokens, and what of them is learned. */
 import { z } from 'zod';
 import { type Conflict, field, type SectionOf, section, textList } from '../core/field.ts';
+import { toolFormatNames } from './tool-formats/index.ts';
 
 const onlySft = (key: string, ofTexts: string, ofOthers: string) => {
   return (values: Readonly<Record<string, unknown>>): Conflict | undefined =>
@@ -72,8 +73,17 @@ export const dataSection = section(
       help: 'System message of conversations that have none; unset is the template’s own.',
       aliases: ['system_prompt', 'system_message'],
     }),
+    tool_format: field(z.enum(toolFormatNames).nullable().default(null), {
+      help: 'How a named template writes tools and calls; unset is as the template has it.',
+      why: 'A model’s own tool format is the one that it knows; another one has to be learned.',
+      level: 'advanced',
+    }),
     enable_thinking: field(z.boolean().nullable().default(true), {
-      help: 'Whether a reasoning template leaves room for thoughts.',
+      help: 'Whether the replies of a thinking template think: `true` adds an empty thought where a reply has none, `false` takes all thoughts out, `null` lets replies think or not.',
+      level: 'advanced',
+    }),
+    preserve_thinking: field(z.boolean().default(false), {
+      help: 'With a thinking template, keep the thoughts of earlier replies where they are history: in preference data, with `mask_history`, and when chatting.',
       level: 'advanced',
     }),
     allow_unsupervised: field(z.boolean().default(false), {

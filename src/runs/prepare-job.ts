@@ -43,6 +43,12 @@ function templateInput(
     jinja: source.chatTemplate,
     defaultSystem: data.default_system,
     enableThinking: data.enable_thinking,
+    named: {
+      toolFormat: data.tool_format ?? undefined,
+      preserveThinking: data.preserve_thinking,
+      maskHistory: data.mask_history,
+      trainOnPrompt: data.train_on_prompt,
+    },
     stopIds: stopIdsOf(source),
   };
 }

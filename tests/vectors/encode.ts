@@ -7,7 +7,7 @@ import { templates } from '../../src/data/templates/index.ts';
 import { adaptTemplate, type NamedOptions, namedTemplate } from '../../src/data/templates/named.ts';
 import { type Conversation, type Piece, renderPieces } from '../../src/data/templates/render.ts';
 import { asWritten, thinkInTurns } from '../../src/data/templates/thoughts.ts';
-import { type ToolFormatName, toolFormats } from '../../src/data/tool-formats/index.ts';
+import { isToolFormat } from '../../src/data/tool-formats/index.ts';
 import type { JsonObject, JsonValue } from '../../src/files/json.ts';
 import { type ByteTokenizer, tokenizerOf } from './byte-tokenizer.ts';
 import { compare, Mismatch } from './compare.ts';
@@ -37,8 +37,6 @@ const messagesOf = (value: JsonValue | undefined): readonly Message[] =>
       role: roles[textOf(role)] ?? 'user',
       content: textOf(content),
     }));
-
-const isToolFormat = (name: string): name is ToolFormatName => Object.hasOwn(toolFormats, name);
 
 /** LLaMA-Factory's data arguments that differ from their defaults. */
 function optionsOf(options: JsonObject): NamedOptions {

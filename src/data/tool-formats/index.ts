@@ -26,3 +26,7 @@ export const toolFormats = {
   seed_oss: seedOssTools,
 } as const satisfies Record<string, ToolFormat>;
 export type ToolFormatName = keyof typeof toolFormats;
+
+export const isToolFormat = (name: string): name is ToolFormatName =>
+  Object.hasOwn(toolFormats, name);
+export const toolFormatNames = Object.keys(toolFormats).filter(isToolFormat);
