@@ -6,6 +6,7 @@ import { type FakeHub, type Repository, startHub } from '../../tests/fakes/hub.t
 import { TuneryError } from '../core/errors.ts';
 import { patience as usual } from '../files/hub-http.ts';
 import type { DataHub } from './hub-datasets.ts';
+import { listDatasets } from './list-datasets.ts';
 import { findSources, readExamples } from './sources.ts';
 import type { Stage } from './stage.ts';
 import type { Warning } from './warning.ts';
@@ -234,4 +235,24 @@ test('a data set that only a script makes is said to be one', async () => {
   const error = await failure('org/script');
   expect(error).toMatchObject({ code: 'data/hub-no-files' });
   expect(error.help).toContain('only a script can make');
+});
+
+test('the list says which names are whose, and what lies here', async () => {
+  write('dataset_info.json', {
+    here: { file_name: 'own.json' },
+    gone: { file_name: 'gone.json' },
+    wrong: { file_name: 'own.json', formatting: 'sharegtp' },
+    belle_2m: { hf_hub_url: 'org/mine', formatting: 'sharegpt' },
+  });
+  write('own.json', [alpaca('own')]);
+  await said('belle_2m');
+  const list = listDatasets(folder, ({ message }) => notes.push(message));
+  const state = (name: string) =>
+    list.filter((each) => each.name === name).map((each) => [each.state, each.bytes, each.source]);
+  expect(state('here')).toEqual([['here', 50, join(folder, 'own.json')]]);
+  expect(state('gone')).toEqual([['missing', null, join(folder, 'gone.json')]]);
+  expect(state('belle_2m')).toEqual([['cached', 83, 'org/mine']]);
+  expect(state('belle_1m')).toEqual([['not fetched', null, 'BelleGroup/train_1M_CN']]);
+  expect(state('wrong')).toEqual([]);
+  expect(notes.at(-1)).toContain('did you mean `sharegpt`?');
 });

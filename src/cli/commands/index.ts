@@ -9,6 +9,7 @@ export const commands: CommandTable = {
   'config schema': async () => (await import('./config.ts')).configSchemaCommand,
   'data check': async () => (await import('./data-check.ts')).dataCheckCommand,
   'data convert': async () => (await import('./data-convert.ts')).dataConvertCommand,
+  'data list': async () => (await import('./data-list.ts')).dataListCommand,
   'data stats': async () => (await import('./data-stats.ts')).dataStatsCommand,
   'data tokens': async () => (await import('./data.ts')).dataTokensCommand,
   'debug batches': async () => (await import('./debug.ts')).debugBatchesCommand,
