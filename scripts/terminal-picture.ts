@@ -3,11 +3,17 @@
  * The pictures under docs/images come from real output, captured by `script -qec COMMAND FILE`.
  */
 import { readFileSync } from 'node:fs';
+import { textWidth } from '../src/cli/text-width.ts';
 
 type Style = { color: string; bold: boolean; faint: boolean; under: boolean; struck: boolean };
 
 const plain: Style = { color: '#d7dae0', bold: false, faint: false, under: false, struck: false };
-const colors: Readonly<Record<string, string>> = { 31: '#ff7b72', 32: '#7ee787', 36: '#76d4e8' };
+const colors: Readonly<Record<string, string>> = {
+  31: '#ff7b72',
+  32: '#7ee787',
+  33: '#e3b341',
+  36: '#76d4e8',
+};
 const [cell, line, margin, bar] = [8.4, 19, 18, 34];
 
 const escaped = (text: string): string =>
@@ -36,12 +42,12 @@ function drawn(row: string, y: number): { svg: string; width: number } {
       style = styled(style, part);
       return '';
     }
-    // Spaces at the edges of a text are the renderer's to drop: they only move it.
+    // Spaces at the edges of a text only move it; those inside would be drawn as one, were they not unbreakable.
     const text = part.trim();
     const x = margin + (column + part.length - part.trimStart().length) * cell;
-    column += [...part].length;
+    column += textWidth(part);
     if (text === '') return '';
-    const length = ([...text].length * cell).toFixed(1);
+    const length = (textWidth(text) * cell).toFixed(1);
     const { color, bold, faint, under, struck } = style;
     const marks = [
       `fill="${color}"`,
@@ -53,7 +59,7 @@ function drawn(row: string, y: number): { svg: string; width: number } {
           ? ['text-decoration="line-through"']
           : []),
     ].join(' ');
-    return `<text x="${x.toFixed(1)}" y="${y}" textLength="${length}" ${marks}>${escaped(text)}</text>`;
+    return `<text x="${x.toFixed(1)}" y="${y}" textLength="${length}" ${marks}>${escaped(text.replaceAll(' ', '\u00a0'))}</text>`;
   });
   return { svg: runs.join(''), width: column };
 }
