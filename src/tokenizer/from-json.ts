@@ -29,8 +29,8 @@ const TokenizerJson = z.looseObject({
   decoder: optionalPart,
   model: z.looseObject({
     type: z.string().optional(),
-    vocab: z.unknown(),
-    merges: z.unknown(),
+    vocab: z.unknown().optional(),
+    merges: z.unknown().optional(),
     unk_token: z.string().nullish(),
     unk_id: z.int().nonnegative().nullish(),
     fuse_unk: z.boolean().nullish(),
@@ -125,15 +125,24 @@ type Read = {
 
 /** A list of tokens, each with its score. */
 function readScored(vocab: unknown, file: string): Read {
-  const list = z.array(z.tuple([z.string(), z.number()])).safeParse(vocab);
-  if (!list.success || list.data.length === 0) {
+  if (!Array.isArray(vocab) || vocab.length === 0) {
     throw badTokenizer(file, 'model.vocab', 'the vocabulary is not a list of tokens and scores');
   }
-  return {
-    tokens: list.data.map(([token]) => token),
-    ids: new Map(list.data.map(([token], id) => [token, id])),
-    scores: Float64Array.from(list.data, ([, score]) => score),
-  };
+  const ids = new Map<string, number>();
+  const scores = new Float64Array(vocab.length);
+  for (const [id, entry] of vocab.entries()) {
+    const [token, score]: readonly unknown[] = Array.isArray(entry) ? entry : [];
+    if (typeof token !== 'string' || typeof score !== 'number') {
+      throw badTokenizer(
+        file,
+        `model.vocab[${id}]`,
+        `${JSON.stringify(entry)} is no token with a score`,
+      );
+    }
+    ids.set(token, id);
+    scores[id] = score;
+  }
+  return { tokens: vocab.map(([token]) => token), ids, scores };
 }
 
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>

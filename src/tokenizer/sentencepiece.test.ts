@@ -1,10 +1,14 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
+import { Tokenizer as RustTokenizer } from 'tokenizers';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
+import { tokenizerFromGguf } from './from-gguf.ts';
 import { tokenizerFromJson } from './from-json.ts';
 import { tokenizerFromSentencePiece } from './from-sentencepiece.ts';
+import { readSentencePiece } from './sentencepiece-file.ts';
+import { tokenizerTexts } from './to-json.ts';
 import type { Tokenizer } from './tokenizer.ts';
 
 const golden = new URL('../../tests/golden/tokenizer/', import.meta.url);
@@ -69,6 +73,74 @@ describe.each(Object.keys(models))('a SentencePiece model: %s', (name) => {
     expectResults(encode, decode, goldens[name]);
   });
 });
+
+/** The same model as a GGUF carries it. */
+function ggufOf(name: string): Map<string, unknown> {
+  const model = readSentencePiece(modelOf(name), name);
+  const { normalizer } = model;
+  return new Map<string, unknown>([
+    ['tokenizer.ggml.model', model.kind === 'bpe' ? 'llama' : 't5'],
+    ['tokenizer.ggml.tokens', model.pieces.map(({ text }) => text)],
+    ['tokenizer.ggml.scores', Float32Array.from(model.pieces, ({ score }) => score)],
+    ['tokenizer.ggml.token_type', Int32Array.from(model.pieces, ({ type }) => type)],
+    ['tokenizer.ggml.precompiled_charsmap', normalizer.charsmap],
+    ['tokenizer.ggml.add_space_prefix', normalizer.addDummyPrefix],
+    ['tokenizer.ggml.remove_extra_whitespaces', normalizer.removeExtraWhitespaces],
+    ['tokenizer.ggml.unknown_token_id', model.unknownId],
+    ['tokenizer.ggml.bos_token_id', 1],
+    ['tokenizer.ggml.eos_token_id', 2],
+  ]);
+}
+
+// A GGUF does not say that white space ends words.
+describe.each(Object.keys(models).filter((name) => name !== 'bpe-suffix'))('a GGUF: %s', (name) => {
+  const tokenizer = tokenizerFromGguf(ggufOf(name));
+  const file = tokenizerFromSentencePiece(modelOf(name));
+
+  test('ids are those of the model', () => {
+    for (const text of [...listed, ...drawn]) {
+      expect([...tokenizer.encode(text)], JSON.stringify(text)).toEqual([...file.encode(text)]);
+    }
+  });
+
+  test('the BPE kind begins a text, the Unigram kind ends it', () => {
+    const ids = [...tokenizer.encode('a', { addSpecialTokens: true })];
+    const bare = [...tokenizer.encode('a')];
+    expect(ids).toEqual(name.startsWith('bpe') ? [1, ...bare] : [...bare, 2]);
+    expect([tokenizer.bos?.token, tokenizer.eos?.token]).toEqual(['<s>', '</s>']);
+  });
+});
+
+// Those that the library can say: no symbols of the user's, no map that graphemes change.
+describe.each(['bpe-bytes', 'bpe-suffix', 'bpe-loose', 'unigram', 'unigram-loose'])(
+  'written as tokenizer.json: %s',
+  (name) => {
+    const tokenizer = tokenizerFromSentencePiece(modelOf(name), '{"add_bos_token": true}');
+    const texts = tokenizerTexts(tokenizer);
+    const json = texts['tokenizer.json'];
+    const again = tokenizerFromJson(json, texts['tokenizer_config.json']);
+    const rust = RustTokenizer.fromString(json);
+
+    test('the library and we read the same ids and texts from it', async () => {
+      for (const text of [...listed, ...drawn]) {
+        const encoding = await rust.encode(text.toWellFormed(), null, { addSpecialTokens: true });
+        const ids = encoding.getIds();
+        const ours = again.encode(text, { addSpecialTokens: true });
+        expect([...ours], JSON.stringify(text)).toEqual(ids);
+        expect(again.decode(ids)).toBe(await rust.decode(ids, false));
+        expect(again.decode(ids, { skipSpecialTokens: true })).toBe(await rust.decode(ids, true));
+      }
+    });
+
+    test('most of them are the model’s own', () => {
+      const same = drawn.filter(
+        (text) => String(tokenizer.encode(text)) === String(again.encode(text)),
+      );
+      expect(same.length / drawn.length).toBeGreaterThan(0.99);
+      expect([again.bos, again.eos]).toEqual([tokenizer.bos, tokenizer.eos]);
+    });
+  },
+);
 
 function withQuestionMarks(
   tokenizer: Tokenizer,

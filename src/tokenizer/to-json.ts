@@ -1,5 +1,5 @@
 /** @file A tokenizer as Hugging Face's files: tokenizer.json, tokenizer_config.json, special_tokens_map.json. */
-import type { AddedToken } from './added-tokens.ts';
+import { type AddedToken, plainToken } from './added-tokens.ts';
 import {
   type BpeModel,
   type Definition,
@@ -7,6 +7,8 @@ import {
   specialRoles,
   type UnigramModel,
 } from './definition.ts';
+import type { Part } from './normalizers.ts';
+import { SentencePieceNormalizer, spaceMark } from './sentencepiece-normalizer.ts';
 import type { Tokenizer } from './tokenizer.ts';
 
 export type TokenizerFileOptions = {
@@ -77,7 +79,8 @@ function newConfig({ added }: Definition, maxLength: number | undefined): Record
 }
 
 /** tokenizer.json, in the layout of `tokenizers` 0.20 and later. */
-export function toTokenizerJson(definition: Definition): string {
+export function toTokenizerJson(given: Definition): string {
+  const definition = given.normalizer?.type === 'SentencePiece' ? libraryParts(given) : given;
   const { tokens, added, source } = definition;
   const listed = added.map((token) => ({ id: token.id, ...addedToken(token) }));
   if (source) return withAdded(source.tokenizerJson, listed);
@@ -95,6 +98,46 @@ export function toTokenizerJson(definition: Definition): string {
         ? bpe(tokens, definition.model)
         : unigram(tokens, definition.model),
   })}\n`;
+}
+
+/**
+ * SentencePiece's own way in parts of the library. The same but for rare cases: equal scores merge in another order, a
+ * user-defined symbol gets a space behind it, and the character map is applied grapheme by grapheme.
+ */
+function libraryParts(definition: Definition): Definition {
+  const settings = SentencePieceNormalizer.parse(definition.normalizer);
+  const { model, tokens } = definition;
+  const mark = settings.escape_whitespaces ? spaceMark : ' ';
+  const replace = (pattern: object, content: string): Part => ({
+    type: 'Replace',
+    pattern,
+    content,
+  });
+  const normalizers: Part[] = [];
+  if (settings.precompiled_charsmap !== '') {
+    const { precompiled_charsmap } = settings;
+    normalizers.push({ type: 'Precompiled', precompiled_charsmap });
+  }
+  if (settings.remove_extra_whitespaces) {
+    // The library's `Strip` would take other white space too.
+    normalizers.push(replace({ Regex: '\\A +| +\\z' }, ''), replace({ Regex: ' {2,}' }, ' '));
+  }
+  if (settings.add_dummy_prefix) {
+    normalizers.push(
+      settings.treat_whitespace_as_suffix
+        ? replace({ Regex: '(?<=[\\s\\S])\\z' }, mark)
+        : { type: 'Prepend', prepend: mark },
+    );
+  }
+  normalizers.push(replace({ String: ' ' }, mark));
+  const symbols = (model.type === 'bpe' ? model.frozen : model.userDefined) ?? [];
+  return {
+    ...definition,
+    normalizer: { type: 'Sequence', normalizers },
+    added: [...definition.added, ...symbols.map((id) => plainToken(id, tokens[id]!))].sort(
+      (a, b) => a.id - b.id,
+    ),
+  };
 }
 
 function bpe(tokens: Definition['tokens'], model: BpeModel): object {

@@ -95,8 +95,11 @@ export function createUnigram(
     count: number,
   ): number {
     const { symbols, starts } = work;
-    if (ofBytes !== undefined) {
-      const bytes = utf8.encode(text.slice(from, to));
+    const run = text.slice(from, to);
+    // The library looks the run up once more: the unknown token itself may be spelled out.
+    const known = userDefined ? undefined : model.get(run);
+    if (ofBytes !== undefined && known === undefined) {
+      const bytes = utf8.encode(run);
       if (bytes.every((one) => ofBytes[one] >= 0)) {
         for (const [i, one] of bytes.entries()) {
           symbols[count + i] = ofBytes[one];
@@ -106,7 +109,7 @@ export function createUnigram(
       }
     }
     if (unknown < 0) throw noUnknown(file);
-    symbols[count] = unknown;
+    symbols[count] = known ?? unknown;
     starts[count] = byte;
     return 1;
   }
