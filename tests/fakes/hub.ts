@@ -94,11 +94,13 @@ export async function startHub(repositories: readonly Repository[]): Promise<Fak
     }
     response.writeHead(404).end();
   });
+  // Another host by its name too: huggingface_hub looks at names alone.
+  const storeUrl = store.url.replace('127.0.0.1', 'localhost');
   const hub = await listen((request, response) => {
     note(request, 'hub');
     const url = new URL(request.url ?? '/', 'http://hub');
     const answered =
-      huggingFace(url, request, response, repositories, store.url, faults) ||
+      huggingFace(url, request, response, repositories, storeUrl, faults) ||
       modelScope(url, request, response, repositories, faults);
     if (!answered) fail(response, 404, 'RepoNotFound');
   });
@@ -108,7 +110,8 @@ export async function startHub(repositories: readonly Repository[]): Promise<Fak
     faults,
     contents: () =>
       asked.filter(
-        ({ method, path }) => method === 'GET' && !/^\/api\/(models|datasets)\//.test(path),
+        ({ method, host, path }) =>
+          method === 'GET' && (host === 'store' || /\/resolve\/|\/repo\?/.test(path)),
       ),
     close: async () => {
       await hub.close();
@@ -240,12 +243,15 @@ function treePage(
     path: rfilename,
     oid: blobId,
     ...rest,
-    ...(lfs ? { lfs: { oid: lfs.sha256, size: lfs.size } } : {}),
+    ...(lfs ? { lfs: { oid: lfs.sha256, size: lfs.size, pointerSize: 130 } } : {}),
   }));
   const next = `${url.pathname}?recursive=true&cursor=${from + size}`;
   json(
     response,
-    [{ type: 'directory', path: 'data' }, ...all.slice(from, from + size)],
+    [
+      { type: 'directory', path: 'data', oid: '0'.repeat(40), size: 0 },
+      ...all.slice(from, from + size),
+    ],
     from + size < all.length ? { link: `<${next}>; rel="next"` } : {},
   );
 }
