@@ -55,12 +55,14 @@ function kindOf(stats: Stats): string {
 export function* readChunks(path: string, chunkBytes = defaultChunkBytes): Chunks {
   const file = openFile(path);
   try {
+    let left = file.size;
     for (;;) {
-      // A fresh one each time: the reader keeps pieces of the last.
-      const chunk = Buffer.allocUnsafeSlow(Math.max(1, Math.min(chunkBytes, file.size)));
+      // A fresh one each time: the reader keeps pieces of the last. One byte tells that nothing was added meanwhile.
+      const chunk = Buffer.allocUnsafeSlow(Math.max(1, Math.min(chunkBytes, left)));
       const count = file.read(chunk, null);
       if (count === 0) return;
       yield chunk.subarray(0, count);
+      left -= count;
     }
   } finally {
     file.close();

@@ -1,29 +1,17 @@
 /** @file SHA-256 of files and values: content identity for caches, manifests and downloads. */
 import { createHash } from 'node:crypto';
-import { closeSync, openSync, readSync } from 'node:fs';
-import { readFault } from './errors.ts';
+import { readChunks } from './chunks.ts';
 
 /** Lower-case hex SHA-256 of a file, read in pieces. */
 export function digestFile(path: string, progress?: (bytes: number) => void): string {
   const hash = createHash('sha256');
-  const piece = Buffer.allocUnsafe(4 << 20);
-  try {
-    const fd = openSync(path, 'r');
-    try {
-      let done = 0;
-      for (;;) {
-        const count = readSync(fd, piece, 0, piece.length, null);
-        if (count === 0) return hash.digest('hex');
-        hash.update(piece.subarray(0, count));
-        done += count;
-        progress?.(done);
-      }
-    } finally {
-      closeSync(fd);
-    }
-  } catch (error) {
-    throw readFault(path, error);
+  let done = 0;
+  for (const chunk of readChunks(path)) {
+    hash.update(chunk);
+    done += chunk.length;
+    progress?.(done);
   }
+  return hash.digest('hex');
 }
 
 /** Lower-case hex SHA-256 of texts and bytes; each is framed by its length, so that no two lists collide. */
