@@ -60,17 +60,26 @@ export function scriptOf(text: string): string | undefined {
   return 'Latin';
 }
 
+/** Of Latin script; `NaN`, behind the end, is none. */
+const isLetter = (code: number): boolean =>
+  (code >= 97 && code <= 122) || (code >= 65 && code <= 90) || (code >= 0xc0 && code <= 0x24f);
+
 /** Enough words to tell. */
 const told = 60;
 
 /** The language of a Latin text; undefined where few of its words tell. */
 export function latinLanguage(text: string): string | undefined {
   const counts = new Uint8Array(languages.length);
+  const prose = proseOf(text);
   let words = 0;
-  for (const [word] of proseOf(text).matchAll(/\p{L}+/gu)) {
-    if (words++ === told) break;
-    let bits = word.length > 5 ? 0 : (languagesOf.get(word.toLowerCase()) ?? 0);
-    for (let i = 0; bits !== 0; i++, bits >>= 1) counts[i] += bits & 1;
+  for (let i = 0, from = 0; i <= prose.length && words < told; i++) {
+    if (isLetter(prose.charCodeAt(i))) continue;
+    const length = i - from;
+    if (length > 0) words++;
+    let bits =
+      length > 0 && length < 6 ? (languagesOf.get(prose.slice(from, i).toLowerCase()) ?? 0) : 0;
+    for (let k = 0; bits !== 0; k++, bits >>= 1) counts[k] += bits & 1;
+    from = i + 1;
   }
   const best = Math.max(...counts);
   if (words < 8 || best < 3 || best < words / 8) return undefined;

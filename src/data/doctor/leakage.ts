@@ -4,7 +4,7 @@
  */
 import type { Found, Kind } from './check.ts';
 import { HashTable, hash64 } from './hash-table.ts';
-import type { RowView } from './view.ts';
+import { askedOf, type RowView } from './view.ts';
 
 export const leakedRow: Kind = {
   code: 'data/leaked-row',
@@ -60,7 +60,8 @@ export class EvaluationTexts {
     const index = this.#lines.length;
     this.#lines.push(view.place.line ?? view.place.row ?? 0);
     this.#rows.set(...hash64(normal(text)), index);
-    if (view.asked.trim() !== '') this.#prompts.set(...hash64(normal(view.asked)), index);
+    const asked = normal(askedOf(view));
+    if (asked !== '') this.#prompts.set(...hash64(asked), index);
     let size = 0;
     for (const [low, high] of gramsOf(wordsOf(text))) {
       size++;
@@ -80,8 +81,8 @@ export class EvaluationTexts {
       found(leakedRow)(`the row is the evaluation row at line ${this.#lines[same]}`);
       return;
     }
-    const prompt =
-      view.asked.trim() === '' ? undefined : this.#prompts.get(...hash64(normal(view.asked)));
+    const asked = normal(askedOf(view));
+    const prompt = asked === '' ? undefined : this.#prompts.get(...hash64(asked));
     if (prompt !== undefined) {
       found(leakedText)(`the prompt is that of the evaluation row at line ${this.#lines[prompt]}`);
       return;

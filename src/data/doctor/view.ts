@@ -51,8 +51,7 @@ export type RowView = {
   readonly gaps: readonly Gap[];
   readonly calls: readonly Call[];
   readonly tools: Declared;
-  /** Texts before the last reply, and the last reply itself; undefined where the row has no such column. */
-  readonly asked: string;
+  /** The last reply; undefined where the row has no such column. */
   readonly reply: Passage | undefined;
   readonly chosen: Passage | undefined;
   readonly rejected: Passage | undefined;
@@ -78,12 +77,7 @@ export function viewOf(value: JsonObject, place: Place, format: string, reading:
         readRanked(draft, value, reading, 'rejected'),
       ] as const)
     : ([undefined, undefined] as const);
-  const replies = draft.passages.filter(({ part }) => part === 'reply' || part === 'call');
-  const reply = replies.at(-1);
-  const asked = draft.passages
-    .filter((passage) => passage !== reply && !(reading.ranking && isRanked(passage, reading)))
-    .map(({ text }) => text)
-    .join('\n');
+  const reply = draft.passages.findLast(({ part }) => part === 'reply' || part === 'call');
   return {
     value,
     place,
@@ -91,15 +85,22 @@ export function viewOf(value: JsonObject, place: Place, format: string, reading:
     reading,
     ...draft,
     tools: declaredTools(value, columns.tools),
-    asked,
     reply,
     chosen: ranked[0],
     rejected: ranked[1],
   };
 }
 
-const isRanked = ({ path }: Passage, { columns }: Reading): boolean =>
-  path[0] === (columns.chosen ?? 'chosen') || path[0] === (columns.rejected ?? 'rejected');
+/** All texts before the last reply. */
+export function askedOf({ passages, reply, reading: { columns, ranking } }: RowView): string {
+  const ranked = [columns.chosen ?? 'chosen', columns.rejected ?? 'rejected'];
+  return passages
+    .filter(
+      (passage) => passage !== reply && !(ranking && ranked.includes(String(passage.path[0]))),
+    )
+    .map(({ text }) => text)
+    .join('\n');
+}
 
 /** A column of text; null and absent are none. */
 function take(

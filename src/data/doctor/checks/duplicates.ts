@@ -4,18 +4,38 @@ import { defineCheck } from '../check.ts';
 import { HashTable, hash64 } from '../hash-table.ts';
 import type { RowView } from '../view.ts';
 
-/** All that is learned from or read of a row; other columns may differ. */
-const contentOf = ({ passages, value, reading: { columns } }: RowView): string => {
-  const texts = passages.map(({ part, text }) => `${part}\u0000${text}`).join('\u0001');
-  const others = (['tools', 'images', 'videos', 'audios', 'kto_tag'] as const).flatMap((name) => {
-    const column = columns[name];
+type Hash = readonly [low: number, high: number];
+type Hashes = { readonly content: Hash; readonly asked: Hash; readonly reply: Hash };
+
+const mix = ([low, high]: Hash, [a, b]: Hash): Hash => [
+  (Math.imul(low ^ a, 0x01000193) + 0x9e37) >>> 0,
+  (Math.imul(high + b, 0x85ebca6b) ^ (high >>> 15)) >>> 0,
+];
+const none: Hash = [0x811c9dc5, 0x9e3779b9];
+
+let last: { readonly view: RowView; readonly hashes: Hashes } | undefined;
+
+/** Of all that is learned from or read of a row (other columns may differ), of its prompt, and of its reply. */
+function hashesOf(view: RowView): Hashes {
+  if (last?.view === view) return last.hashes;
+  const { passages, value, reply, reading } = view;
+  let [content, asked, said] = [none, none, none];
+  for (const passage of passages) {
+    const hash = hash64(passage.text);
+    content = mix(mix(content, [passage.part.charCodeAt(0), passage.part.length]), hash);
+    if (passage === reply) said = hash;
+    else asked = mix(asked, hash);
+  }
+  for (const name of ['tools', 'images', 'videos', 'audios', 'kto_tag'] as const) {
+    const column = reading.columns[name];
     const other = column === null ? undefined : value[column];
-    return other === undefined || other === null
-      ? []
-      : [typeof other === 'string' ? other : JSON.stringify(other)];
-  });
-  return others.length === 0 ? texts : `${texts}\u0002${others.join('\u0001')}`;
-};
+    if (other === undefined || other === null) continue;
+    content = mix(content, hash64(typeof other === 'string' ? other : JSON.stringify(other)));
+  }
+  const hashes = { content, asked, reply: said };
+  last = { view, hashes };
+  return hashes;
+}
 
 /** Line and file of a row in one number: 2²⁶ lines of 63 files, and the rest of them as the last. */
 function places() {
@@ -46,7 +66,7 @@ export const duplicateRow = defineCheck({
     return {
       row(view, found) {
         if (view.gaps.length > 0 || view.passages.every(({ text }) => text.trim() === '')) return;
-        const [low, high] = hash64(contentOf(view));
+        const [low, high] = hashesOf(view).content;
         const before = seen.get(low, high);
         if (before === undefined) seen.set(low, high, at.number(view.place));
         else found(`the row is the same as the one at ${at.words(before, view.place)}`);
@@ -66,11 +86,14 @@ export const samePrompt = defineCheck({
     const at = places();
     const replies = new HashTable();
     return {
-      row({ reading, reply, asked, format, place }, found) {
+      row(view, found) {
+        const { reading, reply, passages, format, place } = view;
         if (reading.ranking || reading.columns.kto_tag !== null || format === 'text') return;
-        if (!reply || asked.trim() === '' || reply.text.trim() === '') return;
-        const [low, high] = hash64(asked);
-        const [code] = hash64(reply.text);
+        if (!reply || reply.text.trim() === '') return;
+        if (!passages.some(({ part, text }) => part === 'prompt' && text.trim() !== '')) return;
+        const hashes = hashesOf(view);
+        const [low, high] = hashes.asked;
+        const [code] = hashes.reply;
         const before = seen.get(low, high);
         if (before === undefined) {
           seen.set(low, high, at.number(place));

@@ -5,12 +5,12 @@ import { languageOfText } from '../language.ts';
 import type { RowView } from '../view.ts';
 
 type Languages = { readonly asked: string | undefined; readonly said: string | undefined };
-const known = new WeakMap<RowView, Languages>();
+/** Two checks ask of the same row. */
+let last: { readonly view: RowView; readonly languages: Languages } | undefined;
 
 /** The languages of the last prompt and of the reply, or of a text. */
 function languagesOf(view: RowView): Languages {
-  const found = known.get(view);
-  if (found) return found;
+  if (last?.view === view) return last.languages;
   const prompt = view.passages.findLast(({ part, text }) => part === 'prompt' && text !== '');
   const said =
     view.reply?.part === 'reply' ? view.reply : view.passages.find(({ part }) => part === 'text');
@@ -18,7 +18,7 @@ function languagesOf(view: RowView): Languages {
     asked: prompt && languageOfText(prompt.text),
     said: said && languageOfText(said.text),
   };
-  known.set(view, languages);
+  last = { view, languages };
   return languages;
 }
 

@@ -1,5 +1,6 @@
 /** @file Markup of other layers that slipped into texts: entities, escapes, fences, thoughts, a template's own tokens. */
 import { defineCheck } from '../check.ts';
+import { askedOf } from '../view.ts';
 
 const entity = /&(?:amp|lt|gt|quot|apos|nbsp|#\d{2,5}|#x[\da-f]{2,5});/i;
 
@@ -8,10 +9,14 @@ export const htmlEntity = defineCheck({
   severity: 'warning',
   title: 'an HTML entity stands in a plain text',
   help: 'decode it (`&amp;` is `&`); the text came from a web page',
-  passage({ text, path, part }, found, { asked }) {
+  passage({ text, path, part }, found, view) {
     if (part === 'call' || part === 'result' || !text.includes('&')) return;
     const match = entity.exec(text);
-    if (!match || /```|<\/?[a-z][^<>]*>|&lt;\/?[a-z]/i.test(text) || /html|xml|entit/i.test(asked))
+    if (
+      !match ||
+      /```|<\/?[a-z][^<>]*>|&lt;\/?[a-z]/i.test(text) ||
+      /html|xml|entit/i.test(askedOf(view))
+    )
       return;
     found(`\`${match[0]}\` is HTML, not text`, path, match.index);
   },

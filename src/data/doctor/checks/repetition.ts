@@ -10,9 +10,18 @@ const longestPeriod = 12;
 let hashes = new Int32Array(1 << 12);
 let ends = new Int32Array(1 << 12);
 
-/** Fills both arrays; returns the count of words. */
+/** Of a word's hash, the number of the last word that had it, counted over all texts. */
+const lastSeen = new Float64Array(1 << 12);
+let wordsSeen = longestPeriod;
+
+/**
+ * Fills both arrays; returns the count of words, or 0 where no stretch of words each stood within the last few: then
+ * there is no loop, and nothing more need be done.
+ */
 function hashWords(text: string): number {
   let count = 0;
+  let stretch = 0;
+  let suspect = false;
   let hash = 0;
   for (let i = 0; i <= text.length; i++) {
     const code = i < text.length ? text.charCodeAt(i) : 32;
@@ -27,9 +36,13 @@ function hashWords(text: string): number {
     }
     hashes[count] = hash;
     ends[count++] = i;
+    const slot = hash & (lastSeen.length - 1);
+    stretch = ++wordsSeen - (lastSeen[slot] ?? 0) <= longestPeriod ? stretch + 1 : 0;
+    lastSeen[slot] = wordsSeen;
+    suspect ||= stretch >= loopTimes - 1;
     hash = 0;
   }
-  return count;
+  return suspect ? count : 0;
 }
 
 /** Where words or sentences repeat without end; undefined where none do. */
@@ -46,8 +59,10 @@ export function loopIn(text: string): { readonly what: string; readonly at: numb
       run = 0;
     }
   }
-  return words * 12 > text.length ? undefined : sentenceLoop(text);
+  return unspaced.test(text) ? sentenceLoop(text) : undefined;
 }
+
+const unspaced = /[\u3040-\u30ff\u4e00-\u9fff]/;
 
 /** Of languages without spaces: sentences between their marks. */
 function sentenceLoop(text: string): { readonly what: string; readonly at: number } | undefined {
@@ -111,9 +126,18 @@ function tally() {
   };
 }
 
-/** Up to the first end of a sentence or line, and from behind the last but one. */
+/** Up to the first end of a sentence or line. */
 const opening = /^[^.!?。！？\n]{1,160}(?:[.!?](?=\s)|[。！？]|(?=\n))/;
-const closing = /[^.!?。！？\n]+[.!?。！？]*$/;
+
+const marks = '.!?。！？\n';
+
+/** From behind the last end but one. */
+function lastSentence(text: string): string {
+  let from = text.length - 1;
+  while (from > 0 && marks.includes(text[from] ?? '')) from--;
+  while (from > 0 && !marks.includes(text[from - 1] ?? '')) from--;
+  return text.slice(from).trim();
+}
 
 /** The share of replies in which one sentence is too common. */
 const commonShare = 0.1;
@@ -132,8 +156,7 @@ export const repeatedSentence = defineCheck({
         replies++;
         const text = reply.text.trim();
         const first = opening.exec(text)?.[0].trim() ?? '';
-        const tail = text.slice(-200);
-        const last = tail.slice(tail.search(closing)).trim();
+        const last = lastSentence(text);
         if (first === text) return;
         if (first.length >= 12) openings.add(first.slice(0, 120), place);
         if (last.length >= 12) closings.add(last.slice(0, 120), place);
