@@ -7,6 +7,7 @@ import { commandDocs } from '../src/cli/to-docs.ts';
 import { toDocs } from '../src/config/to-docs.ts';
 import { toJsonSchema } from '../src/config/to-json-schema.ts';
 import { compatDocs } from './compat-docs.ts';
+import { faultDocs, templateDocs } from './template-docs.ts';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const files: Readonly<Record<string, () => string | Promise<string>>> = {
@@ -14,6 +15,8 @@ const files: Readonly<Record<string, () => string | Promise<string>>> = {
   'docs/compat.md': compatDocs,
   'docs/reference/settings.md': toDocs,
   'docs/reference/commands.md': () => commandDocs(commands),
+  'docs/reference/llama-factory-faults.md': faultDocs,
+  'docs/reference/templates.md': templateDocs,
 };
 
 const read = (path: string): string | undefined => {

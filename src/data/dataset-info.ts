@@ -200,7 +200,8 @@ export function checkEntry(
       columns: texts<ColumnName>('columns', columnNames),
       tags: texts<TagName>('tags', tagNames),
       ranking: optional(entry, 'ranking', 'boolean', place),
-      detailedThinking: optional(entry, 'detailed_thinking', 'boolean', place),
+      // A row of this file gives LLaMA-Factory's tokens where its template does.
+      detailedThinking: optional(entry, 'detailed_thinking', 'boolean', place) ?? 'named',
     },
     place: place(),
   };

@@ -22,6 +22,8 @@ export type Example = {
   /** Prompt and reply in turn. Without a reply (or with `chosen`) the last one is the prompt's. */
   readonly messages: readonly Message[];
   readonly system: string;
+  /** The system text that a named template writes, where LLaMA-Factory’s converter changes it. */
+  readonly namedSystem?: string;
   /** JSON text of a list, or empty. */
   readonly tools: string;
   readonly media: { readonly [Column in MediaColumn]?: readonly JsonValue[] };

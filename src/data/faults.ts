@@ -87,8 +87,10 @@ export const faults: readonly Fault[] = [
     id: 'detailed-thinking-off',
     title: '`openai` rows get a line that no one wrote',
     detail:
-      'LLaMA-Factory’s head adds “detailed thinking off” to the system text of every `openai` row without tools, and a line break to that of rows with tools. Here it is added where `dataset_info.json` asks for it only.',
-    help: 'nothing need be done',
+      'LLaMA-Factory’s head adds “detailed thinking off” to the system text of every `openai` row without tools, and a line break to that of rows with tools. Here too where a named template writes a data set of `dataset_info.json`, unless its entry says `detailed_thinking: false`.',
+    help: 'say `detailed_thinking: false` in the entry, or leave `template` unset',
+    ofRow: ({ example, template }) =>
+      template !== undefined && example.namedSystem !== undefined ? 0 : undefined,
   },
   {
     id: 'trailing-tool-results',

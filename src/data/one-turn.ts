@@ -16,12 +16,11 @@ export type OneTurn = {
 };
 
 /** An example's prompt alone: the messages before its reply, where it has one. */
-export type Prompt = Pick<Example, 'messages' | 'system' | 'tools' | 'place'>;
+export type Prompt = Pick<Example, 'messages' | 'system' | 'namedSystem' | 'tools' | 'place'>;
 
 /** The reply to a prompt; an `efficient_eos` template's stop token ends it. */
 export function oneTurn(template: ChatTemplate, prompt: Prompt, reply: Message): OneTurn {
-  const { messages, system, tools, place } = prompt;
-  const turn = lastTurn(template, { messages: [...messages, reply], system, tools, place });
+  const turn = lastTurn(template, { ...prompt, messages: [...prompt.messages, reply] });
   const stop = template.efficientEos === undefined ? [] : [Int32Array.of(template.efficientEos)];
   const ids = concat([turn.target, ...stop]);
   const labels = ids.slice();

@@ -44,8 +44,11 @@ export type Reading = {
   readonly tags: Tags;
   /** Rows hold a chosen and a rejected reply. */
   readonly ranking: boolean;
-  /** Add LLaMA-Factory's "detailed thinking off" to the system text of `openai` rows, as its head does. */
-  readonly detailedThinking: boolean;
+  /**
+   * Add LLaMA-Factory's "detailed thinking off" to the system text of `openai` rows; `named` adds it where a
+   * named template writes them.
+   */
+  readonly detailedThinking: boolean | 'named';
 };
 
 export type Format = {
@@ -77,7 +80,7 @@ export type Description = {
   readonly columns?: Partial<Record<ColumnName, string>> | undefined;
   readonly tags?: Partial<Record<TagName, string>> | undefined;
   readonly ranking?: boolean | undefined;
-  readonly detailedThinking?: boolean | undefined;
+  readonly detailedThinking?: boolean | 'named' | undefined;
 };
 
 /** Tags that `tags` does not list are no roles of the set, as in LLaMA-Factory. */

@@ -103,7 +103,13 @@ test('nobody’s system text grows unless it is asked for', () => {
       { role: 'assistant', content: 'a' },
     ],
   };
-  expect(formats.openai!.read(row, reading, place).system).toBe('');
+  const example = formats.openai!.read(row, reading, place);
+  expect(example.system).toBe('');
+  expect(example.namedSystem).toBeUndefined();
+
+  const named = readingOf(formats.openai!, { detailedThinking: 'named' });
+  const grown = formats.openai!.read(row, named, place);
+  expect([grown.system, grown.namedSystem]).toEqual(['', 'detailed thinking off']);
 });
 
 describe.each(Object.entries(formats))('format %s', (_, format: Format) => {

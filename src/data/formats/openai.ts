@@ -57,9 +57,11 @@ export const openai = defineFormat({
     const { said, lost } = withoutTrailing(turns, reading.ranking);
     checkOrder(said, reading.ranking, place, tags);
     const tools = toolsOf(row, columns.tools, place);
+    const named = reading.detailedThinking === false ? system : withThinkingOff(system, tools);
     return {
       messages: said.map(({ message }) => message),
-      system: reading.detailedThinking ? withThinkingOff(system, tools) : system,
+      system: reading.detailedThinking === true ? named : system,
+      ...(reading.detailedThinking === 'named' && named !== system ? { namedSystem: named } : {}),
       tools,
       media: mediaOf(row, reading),
       place,

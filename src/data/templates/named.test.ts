@@ -42,6 +42,16 @@ test('the same opening is rendered anew where system text or tools differ', () =
   expect(text(talk('a', 'b'))).toBe(plain);
 });
 
+test('a system text for named templates takes the place of the row’s own', () => {
+  const grown = { ...talk('a', 'b'), namedSystem: 'detailed thinking off' };
+  const { source } = open('chatml').encode(grown)[0]!;
+  expect(tokenizer.decode(source)).toContain('system\ndetailed thinking off<|im_end|>');
+  const prompt = { messages: talk('a').messages, system: '', tools: '', place };
+  const reply = { role: 'assistant', content: 'b' } as const;
+  const turn = oneTurn(open('chatml'), { ...prompt, namedSystem: 'detailed thinking off' }, reply);
+  expect(turn.prompt).toEqual(source);
+});
+
 test('tools in a format of the user’s choice', () => {
   const tools = '[{"name": "f", "description": "d", "parameters": {}}]';
   const call = { role: 'function', content: '{"name": "f", "arguments": {"x": 1}}' } as const;

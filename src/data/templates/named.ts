@@ -7,6 +7,7 @@ import type { ToolFormatName } from '../tool-formats/index.ts';
 import { type PieceTokenizer, pieceEncoder } from './piece-encoder.ts';
 import {
   type Conversation,
+  givenSystem,
   type Opening,
   type Piece,
   renderMessage,
@@ -145,7 +146,8 @@ function lastOpening(
 ): (conversation: Conversation) => Opened {
   let last: (Opened & Pick<Conversation, 'system' | 'tools'>) | undefined;
   return (conversation) => {
-    const { system, tools } = conversation;
+    const { tools } = conversation;
+    const system = givenSystem(conversation);
     if (!last || last.system !== system || last.tools !== tools) {
       const opening = renderOpening(template, conversation, today);
       last = { system, tools, opening, ids: encode(opening.pieces) };

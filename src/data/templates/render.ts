@@ -13,6 +13,8 @@ import { defineTemplate, type NamedTemplate, type Slot } from './template.ts';
 export type Conversation = {
   readonly messages: readonly Message[];
   readonly system: string;
+  /** Takes its place in a named template. */
+  readonly namedSystem?: string;
   /** JSON text of a list, or empty. */
   readonly tools: string;
   readonly place?: Place;
@@ -68,13 +70,16 @@ export function renderOpening(
   };
 }
 
+export const givenSystem = ({ system, namedSystem }: Conversation): string => namedSystem ?? system;
+
 /** The system text with the tools described after it; undefined where there is neither. */
 function systemText(
   template: NamedTemplate,
-  { system: given, tools, place }: Conversation,
+  conversation: Conversation,
   today: string,
 ): string | undefined {
-  const system = given === '' ? template.defaultSystem : given;
+  const { tools, place } = conversation;
+  const system = givenSystem(conversation) || template.defaultSystem;
   if (system === '' && tools === '') return undefined;
   if (tools === '') return system;
   const text = describeTools(template, tools, today, place);
