@@ -320,6 +320,13 @@ export const noSuchRow = defineError('data/no-such-row', (row: number, rows: num
   help: undefined,
 }));
 
+export const rowChanged = defineError('data/row-changed', (place: Place) => ({
+  message:
+    'the row is not what it was when it was prepared: the file or the template has changed since',
+  place,
+  help: 'prepare it again: take `tokenized_path` out, or set `overwrite_cache: true`',
+}));
+
 export const textNotFound = defineError('data/no-such-row', (text: string) => ({
   message: `none of the rows that were looked at holds \`${text}\``,
   help: 'it is looked for in the text as it is fed, special tokens and all, upper and lower case apart; `--rows 0..` looks at every row',

@@ -2,10 +2,11 @@
  * @file What is fed of a row, by what the stage learns from, and what was cut off in its place. Ids and labels are
  * the Prepared set's; the example, encoded again without a limit, tells what else there was.
  */
-import { invariant, type Place } from '../core/errors.ts';
+import type { Place } from '../core/errors.ts';
 import { type EncodeOptions, encodeTurns } from './encode-example.ts';
 import { encodePair } from './encode-pair.ts';
 import { encodePrompt } from './encode-prompt.ts';
+import { rowChanged } from './errors.ts';
 import type { Example } from './example.ts';
 import type { FoundExamples } from './find-examples.ts';
 import { ignored } from './labels.ts';
@@ -69,7 +70,7 @@ function firstThatAgrees<T>(
     const shown = show(example);
     if (shown !== undefined) return shown;
   }
-  throw new Error(`row ${place.row} of ${place.file} is not what was prepared`);
+  throw rowChanged(place);
 }
 
 function turnsOf(
@@ -153,19 +154,25 @@ function pairs(row: number, { prepared, conversations }: TokenInput, found: Foun
   return documents;
 }
 
-/** The prompt and the reply of an example, whole. */
+/** The prompt and the reply of an example, whole; undefined where it is not at hand. */
 function promptAndReply(
   place: Place,
   { conversations }: TokenInput,
   found: FoundExamples,
   agrees: (prompt: Int32Array, reply: Int32Array) => boolean,
-): { prompt: Int32Array; reply: Int32Array } {
-  invariant(conversations !== undefined, 'a prompt comes of a conversation');
+): { prompt: Int32Array; reply: Int32Array } | undefined {
+  if (!conversations) return undefined;
   return firstThatAgrees(place, found, (example) => {
     const columns = wholeColumns(encodePrompt, example, conversations.options);
     const { prompt_ids: prompt, reply_ids: reply } = columns ?? {};
     return prompt && reply && agrees(prompt, reply) ? { prompt, reply } : undefined;
   });
+}
+
+/** Where a reply begins: the prompt before it has no labels. */
+function firstLearned(labels: Int32Array): number {
+  const first = labels.findIndex((label) => label !== ignored);
+  return first < 0 ? labels.length : first;
 }
 
 /** The reply with its prompt, and the pair of the KL term, of which nothing is learned. */
@@ -178,30 +185,31 @@ function tagged(row: number, input: TokenInput, found: FoundExamples) {
   // A row is one document here; prompt and reply keep their beginnings.
   const { truncated, truncated_reply: ofReply } = prepared.perDocument;
   const keptOf = (prompt: Int32Array): number => prompt.length - truncated[row] + ofReply[row];
-  const { prompt, reply } = promptAndReply(place, input, found, (question, answer) => {
+  const whole = promptAndReply(place, input, found, (question, answer) => {
     const kept = keptOf(question);
-    return begins(question, ids.subarray(0, kept)) && begins(answer, ids.subarray(kept));
+    return (
+      kept >= 0 && begins(question, ids.subarray(0, kept)) && begins(answer, ids.subarray(kept))
+    );
   });
-  const kept = keptOf(prompt);
+  const kept = whole ? keptOf(whole.prompt) : firstLearned(column('labels'));
   const kl = column('kl_input_ids');
   const klLabels = column('kl_labels');
-  const klReply = klLabels.findIndex((label) => label !== ignored);
+  const klReply = firstLearned(klLabels);
   return [
     {
       place,
       name: column('kto_tag')[0] === 1 ? 'wanted' : 'not wanted',
       tokens: [
-        ...withCut(fed.slice(0, kept), prompt, 'prompt'),
-        ...withCut(fed.slice(kept), reply, 'reply'),
+        ...withCut(fed.slice(0, kept), whole?.prompt, 'prompt'),
+        ...withCut(fed.slice(kept), whole?.reply, 'reply'),
       ],
     },
     {
       place,
       name: 'KL pair',
       tokens: Array.from(kl, (id, i): Bare => {
-        const isReply = klReply >= 0 && i >= klReply;
         const state = klLabels[i] === ignored ? 'masked' : 'measured';
-        return { id, state, part: isReply ? 'reply' : 'prompt' };
+        return { id, state, part: i < klReply ? 'prompt' : 'reply' };
       }),
     },
   ];
@@ -212,14 +220,19 @@ function prompts(row: number, input: TokenInput, found: FoundExamples) {
   const { prepared } = input;
   const [place] = prepared.places(row);
   const [fed, answer] = [prepared.column('prompt_ids', row), prepared.column('reply_ids', row)];
-  const { prompt, reply } = promptAndReply(
+  const whole = promptAndReply(
     place,
     input,
     found,
-    (whole, given) => begins(whole, fed) && begins(given, answer),
+    (prompt, given) => begins(prompt, fed) && begins(given, answer),
   );
+  const reply = whole?.reply ?? answer;
   return [
-    { place, name: 'prompt', tokens: withCut(all(fed, 'masked', 'prompt'), prompt, 'prompt') },
+    {
+      place,
+      name: 'prompt',
+      tokens: withCut(all(fed, 'masked', 'prompt'), whole?.prompt, 'prompt'),
+    },
     ...(reply.length > 0
       ? [{ place, name: 'reply in the data', tokens: all(reply, 'unfed', 'reply') }]
       : []),

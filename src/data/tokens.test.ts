@@ -213,7 +213,24 @@ test('a set that is not what its rows encode to is not shown', async () => {
   const path = file([{ instruction: 'Hi', output: 'Yo' }]);
   const all = await input({ dataset: [path] });
   file([{ instruction: 'Hi', output: 'Ye' }]);
-  expect(() => [...tokensOfRows([0], all)]).toThrow('is not what was prepared');
+  expect(() => [...tokensOfRows([0], all)]).toThrow('is not what it was when it was prepared');
+});
+
+test('without its data sets a set is shown as it is fed', async () => {
+  file([
+    { instruction: 'Hi', output: 'A', good: true },
+    { instruction: 'Hi', output: 'B', good: false },
+  ]);
+  const entry = { columns: { prompt: 'instruction', response: 'output', kto_tag: 'good' } };
+  for (const stage of ['sft', 'kto', 'ppo'] as const) {
+    const { prepared, tokenizer } = await input({ stage, dataset: ['rows'], entry });
+    const [whole] = tokensOfRows([1], await input({ stage, dataset: ['rows'], entry }));
+    const [alone] = tokensOfRows([1], { prepared, tokenizer });
+    expect([alone?.fed, alone?.trained]).toEqual([whole?.fed, whole?.trained]);
+    expect(fed(alone!).map(({ id, state }) => [id, state])).toEqual(
+      fed(whole!).map(({ id, state }) => [id, state]),
+    );
+  }
 });
 
 test('rows of several look-ups come in the order in which they are asked for', async () => {

@@ -14,6 +14,7 @@ import { orderOfJob } from '../../runs/plan-of-job.ts';
 import { trainSection } from '../../train/settings.ts';
 import { defineCommand } from '../command.ts';
 import { openData } from '../open-data.ts';
+import { dataHub } from '../open-source.ts';
 import { statsView } from '../stats-view.ts';
 
 export const dataStatsCommand = defineCommand({
@@ -56,7 +57,8 @@ export const dataStatsCommand = defineCommand({
       return undefined;
     }
     const names = options.eval ? data.eval_dataset : data.dataset;
-    const sources = await findSources(names, data.dataset_dir, method.stage, () => {});
+    const hub = dataHub(job.model, context);
+    const sources = await findSources(names, data.dataset_dir, method.stage, () => {}, hub);
     const nameOf = (file: string): string =>
       sources.find(({ files }) => files.includes(file))?.name ?? file;
     print(statsView({ ...figures, nameOf, columns, color }));

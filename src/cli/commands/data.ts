@@ -14,9 +14,10 @@ import { methodSection } from '../../methods/settings.ts';
 import { modelSection } from '../../models/settings.ts';
 import type { JobData } from '../../runs/prepare-job.ts';
 import type { Job } from '../../train/job.ts';
-import { defineCommand } from '../command.ts';
+import { type Context, defineCommand } from '../command.ts';
 import { badOption, oneOf } from '../errors.ts';
 import { openData } from '../open-data.ts';
+import { dataHub } from '../open-source.ts';
 import { painted, table } from '../token-view.ts';
 
 export const dataTokensCommand = defineCommand({
@@ -55,7 +56,7 @@ export const dataTokensCommand = defineCommand({
     const ready = await openData(job, context);
     const prepared = options.eval ? ready.sets.eval : ready.sets.train;
     if (!prepared) throw noSuchSet(options.eval ? 'eval_dataset' : 'dataset');
-    const input = await tokenInput(job, ready, prepared);
+    const input = await tokenInput(job, ready, prepared, context);
 
     const chosen = chooseRows(prepared, { ...options, range });
     const rows = tokensOfRows(
@@ -90,15 +91,20 @@ export const dataTokensCommand = defineCommand({
   },
 });
 
+/** Without its data sets (which `tokenized_path` does not need) a set is shown as it is fed, and no more is known. */
 async function tokenInput(
-  { data, method }: Pick<Job, 'data' | 'method'>,
+  { data, method, model }: Pick<Job, 'data' | 'method' | 'model'>,
   { tokenizer, opened }: JobData,
   prepared: Prepared,
+  context: Context,
 ): Promise<TokenInput> {
   const isText = method.stage === 'pt';
   if (isText && data.packing) return { prepared, tokenizer };
   const names = [...data.dataset, ...data.eval_dataset];
-  const sources = await findSources(names, data.dataset_dir, method.stage, () => {});
+  const { stage } = method;
+  const hub = dataHub(model, context);
+  const sources = await findSources(names, data.dataset_dir, stage, () => {}, hub);
+  if (sources.length === 0) return { prepared, tokenizer };
   if (isText) {
     return { prepared, tokenizer, texts: { sources, encode: textEncoder(data, tokenizer) } };
   }
