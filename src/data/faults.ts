@@ -144,6 +144,24 @@ export const faults: readonly Fault[] = [
         : undefined,
   },
   {
+    id: 'rounds-from-zero',
+    title: 'rounds are numbered from 0',
+    detail:
+      'ChatGLM2 was trained with `[Round 1]` at the first turn; the template writes `[Round 0]`.',
+    help: 'nothing need be done where only adapters of this template are used together',
+    ofTemplate: ({ user }) =>
+      user.some((slot) => typeof slot === 'string' && slot.includes('{{idx}}')),
+  },
+  {
+    id: 'beginning-not-written',
+    title: 'the token that begins a text is not written',
+    detail:
+      'The template means to begin with `<|endoftext|>`, in a notation that nothing reads, so it begins with nothing.',
+    help: 'leave `template` unset',
+    ofTemplate: ({ prefix }) =>
+      prefix.some((slot) => typeof slot !== 'string' && 'unwritten' in slot),
+  },
+  {
     id: 'no-stop-token',
     title: 'replies teach no stop token',
     detail:
@@ -172,6 +190,25 @@ export const faults: readonly Fault[] = [
       'MiniMax-M2’s calls stand without `<minimax:tool_call>` around them, and GLM-4.5’s with keys and values where the reader expects JSON: such a reply counts as plain text.',
     help: 'leave `template` unset for rows with tools',
     ofTemplate: ({ tools }) => ['minimax2', 'glm4_moe'].includes(tools),
+  },
+  {
+    id: 'calls-left-open',
+    title: 'the tags of a call are not all closed',
+    detail:
+      'GLM-4.5’s calls have no `</tool_call>`, and in Seed-OSS’s the tag `<function=…` is never closed: the model learns calls that its own programs do not read.',
+    help: 'leave `template` unset for rows with tools',
+    ofTemplate: ({ tools }) => ['glm4_moe', 'seed_oss'].includes(tools),
+  },
+  {
+    id: 'quotes-in-calls',
+    title: 'quotes inside an argument end it',
+    detail:
+      'LFM 2’s calls are Python, and a text with `"` is written between quotes as it is, so that it ends too soon when it is read.',
+    help: 'leave `template` unset for rows with tools',
+    ofRow: ({ example, template }) =>
+      template?.tools === 'lfm2'
+        ? find(example, ({ role, content }) => role === 'function' && content.includes('\\"'))
+        : undefined,
   },
   {
     id: 'desirable-but-empty',

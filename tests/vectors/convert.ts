@@ -88,8 +88,9 @@ function checkRow(what: string, row: JsonObject): void {
     example = readRow(objectOf(row.info), objectOf(row.example));
   } catch (error) {
     if (!(error instanceof TuneryError)) throw error;
-    // What is warned of and dropped there is an error with its place here.
-    if (mayBeRefused(row) && error.place?.line === 1) return;
+    // What is warned of and dropped there is an error with its place here, and so is a value of the wrong type.
+    const refusable = mayBeRefused(row) || error.code === 'data/wrong-type';
+    if (refusable && error.place?.line === 1) return;
     throw new Mismatch(`${what}: refused: ${error.message}`);
   }
   if (absentColumn(row)) return;

@@ -144,5 +144,7 @@ describe('faults', () => {
     expect(having('no-stop-token')).toContain('empty');
     expect(having('no-stop-token')).not.toContain('qwen');
     expect(having('call-without-stop')).toContain('gemma4');
+    expect(having('rounds-from-zero')).toEqual(['chatglm2']);
+    expect(having('beginning-not-written')).toEqual(['phi_small']);
   });
 });
