@@ -1,32 +1,10 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { checks, kindsByCode } from './checks/index.ts';
-import { examine, type Subject } from './examine.ts';
-import type { Finding } from './finding.ts';
-import { Report } from './report.ts';
 import { type Defect, type Layout, plant, soundRows } from './testing.ts';
+import { findingsOf, makeFolder } from './testing-check.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'tunery-doctor-'));
-afterAll(() => rmSync(folder, { recursive: true }));
-
-async function find(
-  subjects: readonly Subject[],
-  evaluation: readonly Subject[] = [],
-): Promise<Finding[]> {
-  const findings: Finding[] = [];
-  const report = new Report({ each: (finding) => findings.push(finding) });
-  await examine(subjects, { report, evaluation });
-  return findings;
-}
-
-let files = 0;
-function write(data: string | Buffer, ending = '.jsonl'): Subject {
-  const path = join(folder, `${++files}${ending}`);
-  writeFileSync(path, data);
-  return { name: path, files: [path] };
-}
+const { write, remove } = makeFolder();
+afterAll(remove);
 
 const alpaca = (fields: object): string =>
   JSON.stringify({
@@ -371,7 +349,7 @@ describe.each(Object.entries(defects))('%s rows', (layout, list) => {
   test.each([1, 2, 3])('each defect is found at its line and column, seed %i', async (seed) => {
     const { bytes, planted } = plant(layout as Layout, list, seed);
     const lines = bytes.toString('utf8').split('\n');
-    const findings = await find([write(bytes)]);
+    const findings = await findingsOf([write(bytes)]);
     for (const { code, line, points } of planted) {
       const mine = findings.filter((finding) => finding.place.line === line);
       const found = mine.find((finding) => finding.code === code);
@@ -397,13 +375,13 @@ test('sound rows of every layout have no finding', async () => {
   for (const layout of ['alpaca', 'sharegpt', 'openai', 'ranking', 'kto', 'text'] as const) {
     const sound = soundRows(layout, 7);
     const rows = Array.from({ length: 200 }, sound);
-    expect(await find([write(rows.join('\n'))]), layout).toEqual([]);
-    expect(await find([write(`[\n  ${rows.join(',\n  ')}\n]`, '.json')]), layout).toEqual([]);
+    expect(await findingsOf([write(rows.join('\n'))]), layout).toEqual([]);
+    expect(await findingsOf([write(`[\n  ${rows.join(',\n  ')}\n]`, '.json')]), layout).toEqual([]);
     const pretty = JSON.stringify(
       rows.map((row): unknown => JSON.parse(row)),
       null,
       2,
     );
-    expect(await find([write(pretty, '.json')]), layout).toEqual([]);
+    expect(await findingsOf([write(pretty, '.json')]), layout).toEqual([]);
   }
 });

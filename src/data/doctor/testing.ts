@@ -26,7 +26,7 @@ export function soundRows(layout: Layout, seed: number): () => string {
   const ask = (): string =>
     `What can you tell me about the ${pick()} and the ${pick()} of house ${++count}?`;
   const say = (): string =>
-    `The ${pick()} lies near the ${pick()}, and number ${count} is known for its ${pick()}. It has a ${pick()} as well.`;
+    `The ${pick()} lies near the ${pick()}, and number ${count} is known for its ${pick()}. It has a ${pick()} in room ${count}.`;
   const rows: Readonly<Record<Layout, () => object>> = {
     alpaca: () => ({ instruction: ask(), input: '', output: say() }),
     sharegpt: () => ({
