@@ -6,7 +6,7 @@ import type { Context } from './command.ts';
 import { dataHub, openSource } from './open-source.ts';
 
 export async function openData(
-  job: Pick<Job, 'data' | 'method' | 'model'>,
+  job: Pick<Job, 'data' | 'method' | 'model' | 'train'>,
   context: Pick<Context, 'note' | 'progress' | 'signal'>,
 ): Promise<JobData> {
   const { note, progress, signal } = context;
@@ -15,6 +15,7 @@ export async function openData(
     signal,
     hub: dataHub(job.model, context),
     progress: (examples) => progress(`${examples.toLocaleString('en')} rows tokenized`),
+    notice: (line) => note(`note: ${line}`),
   });
   progress(null);
   for (const { message, place, help } of [

@@ -109,7 +109,6 @@ describe('example files for text work as they stand', () => {
     const loaded = resolveConfig(entries(example?.values ?? {}), 'train');
     expect(configLines(loaded)).toEqual([
       'note: `trust_remote_code`: code that comes with a model is never run; its family must be built in',
-      'note: `preprocessing_num_workers`: one thread tokenizes, which is fast enough for most sets',
       'note: `dataloader_num_workers`: rows come from a memory-mapped file, which needs no loader',
       'note: `ddp_timeout`: one process trains, so there are no ranks to keep in step',
     ]);

@@ -256,7 +256,6 @@ const later: readonly Group[] = [
       eval_num_beams: null,
       sortish_sampler: false,
       compute_accuracy: false,
-      eval_on_each_dataset: false,
     },
   ],
   [
@@ -406,18 +405,6 @@ const later: readonly Group[] = [
   [
     'use a `random:` model for a fresh start, or train the checkpoint with `finetuning_type: full`',
     { train_from_scratch: false },
-  ],
-  [
-    'data sets are read whole and mapped from disk; leave it out',
-    { streaming: false, buffer_size: 16384 },
-  ],
-  [
-    'data sets are joined one after the other and shuffled; `num_samples` in dataset_info.json sets their shares',
-    { mix_strategy: 'concat', interleave_probs: null },
-  ],
-  [
-    'prepared sets are cached by their content, so the same one is never made twice',
-    { tokenized_path: null },
   ],
   [
     'use `finetuning_type: lora` or `full`',
@@ -583,7 +570,6 @@ const later: readonly Group[] = [
 export const formerNames: ReadonlyMap<string, string> = new Map(
   Object.entries({
     badam_switch_block_every: 'badam_switch_interval',
-    cache_path: 'tokenized_path',
     dpo_beta: 'pref_beta',
     dpo_ftx: 'pref_ftx',
     dpo_loss: 'pref_loss',

@@ -44,6 +44,19 @@ export function textList() {
   });
 }
 
+/** Numbers, as a YAML list or as text with commas. */
+export function numberList() {
+  return z
+    .union([z.array(z.number()), z.number(), z.string()])
+    .transform((value, context): number[] => {
+      const items = typeof value === 'string' ? value.split(',') : [value].flat();
+      const numbers = items.filter((item) => item !== '').map(Number);
+      if (numbers.every((item) => Number.isFinite(item))) return numbers;
+      context.addIssue({ code: 'custom', message: 'expected numbers' });
+      return z.NEVER;
+    });
+}
+
 export type Fields = Readonly<Record<string, Field>>;
 export type Resolved<F extends Fields> = {
   readonly [Key in keyof F]: F[Key] extends Field<infer Schema> ? z.output<Schema> : never;

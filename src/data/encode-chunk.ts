@@ -30,6 +30,8 @@ export type EncodedChunk = {
   /** Rows that were read, and of them those that were left out because they hold nothing to learn. */
   readonly read: number;
   readonly leftOut: number;
+  /** Rows that settings left out for their length, by the setting. */
+  readonly filtered: Readonly<Record<string, number>>;
   readonly warnings: readonly TallyEntry[];
 };
 
@@ -54,16 +56,32 @@ export function createChunkEncoder(
   return (rows) => {
     const examples = rows.map((row) => toExample(row, sources));
     for (const example of examples) warnOfPlaceholders(example, warn);
-    const documents =
+    const encoded =
       kind === 'text' ? examples.map(encodeText) : encodeBatch[kind](examples, options!, warn);
+    const filtered: Record<string, number> = {};
+    const documents = encoded.filter((document) => {
+      const why = whyNotKept(document, data);
+      if (why !== undefined) filtered[why] = (filtered[why] ?? 0) + 1;
+      return why === undefined;
+    });
     for (const row of packs ? packed(documents, shape, data) : documents.map((one) => [one])) {
       batch.add(row);
     }
     const warnings = tally.entries();
     tally = new Tally();
-    const leftOut = examples.length - documents.length;
-    return { batch: batch.take(), read: rows.length, leftOut, warnings };
+    const leftOut = examples.length - encoded.length;
+    return { batch: batch.take(), read: rows.length, leftOut, filtered, warnings };
   };
+}
+
+/** The setting that leaves a document out for its length. */
+function whyNotKept(
+  { whole, truncated }: Document,
+  { overlong, filter_min_tokens: least, filter_max_tokens: most }: DataSettings,
+): string | undefined {
+  if (least !== null && whole < least) return 'filter_min_tokens';
+  if (most !== null && whole > most) return 'filter_max_tokens';
+  return truncated > 0 && overlong === 'drop' ? 'overlong: drop' : undefined;
 }
 
 /** What of the settings decides a conversation's ids and labels. */
@@ -82,6 +100,7 @@ export function encodeOptions({
     maskHistory: data.mask_history,
     trainOnPrompt: data.train_on_prompt,
     allowUnsupervised: data.allow_unsupervised,
+    overlong: data.overlong,
   };
 }
 

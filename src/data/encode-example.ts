@@ -2,7 +2,7 @@
 import type { Place } from '../core/errors.ts';
 import { didYouMean } from '../core/suggest.ts';
 import type { ChatTemplate } from './chat-template.ts';
-import { mediaLater, missingColumn, noReply, unsupervised } from './errors.ts';
+import { mediaLater, missingColumn, noReply, tooLong, unsupervised } from './errors.ts';
 import { type Example, isReply } from './example.ts';
 import { countTargets, type Labeled, labelTurns, type Turn } from './labels.ts';
 import type { Document } from './row-batch.ts';
@@ -14,6 +14,8 @@ export type EncodeOptions = {
   readonly maskHistory: boolean;
   readonly trainOnPrompt: boolean;
   readonly allowUnsupervised: boolean;
+  /** What becomes of a row that is longer than the cutoff. */
+  readonly overlong: 'truncate' | 'drop' | 'error';
 };
 
 export type Encoded = { readonly turns: readonly Turn[]; readonly labeled: Labeled };
@@ -73,7 +75,8 @@ export function checkContent(
   if (lost !== undefined) {
     warn({
       code: `data/${lost}`,
-      message: 'the tool results at the end of the conversation are left out: no reply follows them',
+      message:
+        'the tool results at the end of the conversation are left out: no reply follows them',
       help: 'end the row with the assistant’s answer to learn that too',
       place,
     });
@@ -91,10 +94,13 @@ export function checkContent(
 /** Refuses a row in which nothing is learned, and tells of one that was cut. */
 export function checkLearned(
   row: { readonly targets: number; readonly truncated: number; readonly place: Place },
-  { cutoff, allowUnsupervised }: EncodeOptions,
+  { cutoff, allowUnsupervised, overlong }: EncodeOptions,
   warn: (warning: Warning) => void,
 ): void {
   const { targets, truncated, place } = row;
+  if (truncated > 0 && overlong === 'error') throw tooLong(place, truncated, cutoff);
+  // It is taken out by whoever asked for it.
+  if (truncated > 0 && overlong === 'drop') return;
   if (targets === 0 && !allowUnsupervised) {
     const why = truncated > 0 ? 'its replies lie beyond `cutoff_len`' : 'its replies are empty';
     throw unsupervised(place, why, cutoff);

@@ -10,7 +10,7 @@ import type { PrepareInput, Split } from './prepare.ts';
 import type { Source } from './sources.ts';
 
 /** Raised whenever the same rows and settings would give other ids, labels or rows than before. */
-const codeVersion = '3';
+const codeVersion = '4';
 
 /** All that decides the content of a set, by the name that people know. */
 export type Parts = Readonly<Record<string, string>>;
@@ -42,11 +42,26 @@ export function setJob(input: PrepareInput, sources: readonly Source[], split: S
   };
 }
 
+/** Settings whose text is all that they decide by. */
+const contentKeys = [
+  'mix_strategy',
+  'interleave_probs',
+  'dataset_weights',
+  'overlong',
+  'deduplicate',
+  'filter_min_tokens',
+  'filter_max_tokens',
+  'filter_scripts',
+  'filter_expression',
+] as const;
+const streamKeys = ['buffer_size'] as const;
+
 function partsOf(
-  { stage, data, tokenizer, template, cache }: PrepareInput,
+  { stage, data, tokenizer, template, cache, rowsToLearn }: PrepareInput,
   sources: readonly Source[],
   split: Split,
 ): Parts {
+  const streamed = data.streaming ? rowsToLearn : undefined;
   const rows = sources.map(({ files, format, reading, numSamples }) =>
     JSON.stringify([
       files.map((file) => [file, digestKnownFile(file, join(cache, 'digests'))]),
@@ -56,7 +71,7 @@ function partsOf(
     ]),
   );
   const isText = stage === 'pt';
-  const packs = stage === 'sft' && data.packing;
+  const batched = (data.packing && stage !== 'ppo') || stage === 'kto';
   return {
     rows: digestOf(...rows),
     tokenizer: tokenizer.digest,
@@ -65,10 +80,20 @@ function partsOf(
     split,
     cutoff_len: String(data.cutoff_len),
     max_samples: String(data.max_samples),
+    ...Object.fromEntries(
+      [...contentKeys, ...(streamed === undefined ? [] : streamKeys)].map((key) => [
+        key,
+        String(data[key]),
+      ]),
+    ),
+    'rows streamed': String(streamed ?? ''),
     val_size: String(data.val_size),
-    data_seed: data.val_size > 0 || isReordered(sources, data) ? String(data.data_seed) : '',
+    data_seed:
+      data.streaming || data.val_size > 0 || isReordered(sources, data)
+        ? String(data.data_seed)
+        : '',
     packing: String(data.packing),
-    preprocessing_batch_size: packs || stage === 'kto' ? String(data.preprocessing_batch_size) : '',
+    preprocessing_batch_size: batched ? String(data.preprocessing_batch_size) : '',
     train_on_prompt: String(data.train_on_prompt),
     mask_history: String(data.mask_history),
     allow_unsupervised: String(data.allow_unsupervised),

@@ -79,17 +79,17 @@ describe('a set of conversations', () => {
   test('is found again by its content, and made anew when that changes, with the reason', async () => {
     const file = write('rows.json', rows(3));
     const first = await run({ dataset: [file] });
-    expect(first.rebuilt).toEqual([]);
+    expect(first.notes).toEqual([]);
     const again = await run({ dataset: [file] });
     expect(again.train!.folder).toBe(first.train!.folder);
-    expect(again.rebuilt).toEqual([]);
+    expect(again.notes).toEqual([]);
 
     const shorter = await run({ dataset: [file], cutoff_len: 30 });
     expect(shorter.train!.folder).not.toBe(first.train!.folder);
-    expect(shorter.rebuilt).toEqual([`${file}: \`cutoff_len\` was 2048 and is 30`]);
+    expect(shorter.notes).toEqual([`${file}: \`cutoff_len\` was 2048 and is 30`]);
     write('rows.json', rows(4));
     const other = await run({ dataset: [file], cutoff_len: 30 });
-    expect(other.rebuilt).toEqual([`${file}: the rows changed`]);
+    expect(other.notes).toEqual([`${file}: the rows changed`]);
     expect(other.train!.digest).not.toBe(shorter.train!.digest);
   });
 
@@ -250,7 +250,7 @@ describe('bad input', () => {
     const file = write('rows.jsonl', lines.join('\n'));
     const error = await failure({ dataset: [file] });
     expect(error.place).toMatchObject({ file, line: 381, row: 380 });
-    expect(readdirSync(join(folder, 'cache'))).toEqual([]);
+    expect(readdirSync(join(folder, 'cache'))).toEqual(['locks']);
   });
 
   test('empty files', async () => {

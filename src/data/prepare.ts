@@ -4,9 +4,10 @@
  */
 import { existsSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-
+import { basename, join } from 'node:path';
 import { TuneryError } from '../core/errors.ts';
-import { makeFolder } from '../files/atomic.ts';
+import { makeFolder, sweepLeftovers } from '../files/atomic.ts';
+import { lockFile, waitForLock } from '../native/lock.ts';
 import type { Definition, Tokenizer } from '../tokenizer/tokenizer.ts';
 import type { ChatTemplate } from './chat-template.ts';
 import { openEncodePool } from './encode-pool.ts';
@@ -20,6 +21,7 @@ import type { DataSettings } from './settings.ts';
 import { findSources, type Source } from './sources.ts';
 import type { Stage } from './stage.ts';
 import { templates } from './templates/index.ts';
+import { readTokenized, saveTokenized } from './tokenized-path.ts';
 import { Tally, type Warning } from './warning.ts';
 import { encodeSettings, writeSet } from './write-set.ts';
 
@@ -35,12 +37,16 @@ export type PrepareInput = {
   readonly recipe?: Recipe | undefined;
   /** How many other threads encode, where the recipe is given; by default the settings, the rows and the machine say. */
   readonly threads?: number | undefined;
+  /** With `streaming`: how many rows the steps need. */
+  readonly rowsToLearn?: number | undefined;
   /** The folder of prepared sets. */
   readonly cache: string;
   /** How hubs are asked for data sets that lie there. */
   readonly hub?: DataHub | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly progress?: ((examples: number) => void) | undefined;
+  /** Told a line that a person should see while this waits. */
+  readonly notice?: ((line: string) => void) | undefined;
 };
 
 export type Recipe = {
@@ -49,17 +55,34 @@ export type Recipe = {
   readonly template: Omit<TemplateInput, 'tokenizer'> | undefined;
 };
 
+/** A set to evaluate on: `eval`, or with `eval_on_each_dataset` the data set's own name. */
+export type EvalSet = { readonly name: string; readonly prepared: Prepared };
+
 export type PreparedSets = {
   readonly train: Prepared | undefined;
+  /** The first of `evals`. */
   readonly eval: Prepared | undefined;
+  readonly evals: readonly EvalSet[];
   readonly warnings: readonly Warning[];
-  /** Of sets that were made now: what was there before, and why it does not serve. */
-  readonly rebuilt: readonly string[];
+  /** What was there before and does not serve, and what else there is to know of how the sets came to be. */
+  readonly notes: readonly string[];
 };
 
 export type Split = 'train' | 'eval';
 
+/** Finds or makes the sets that the settings ask for. */
 export async function prepare(input: PrepareInput): Promise<PreparedSets> {
+  const { data, stage, tokenizer } = input;
+  const path = data.tokenized_path;
+  if (path === null) return findOrMake(input);
+  const saved = readTokenized(path, { stage, tokenizer: tokenizer.digest });
+  if (saved) return saved;
+  const sets = await findOrMake(input);
+  await saveTokenized(path, sets);
+  return { ...sets, notes: [...sets.notes, `the prepared rows are saved in ${path}`] };
+}
+
+async function findOrMake(input: PrepareInput): Promise<PreparedSets> {
   const { data, stage } = input;
   const tally = new Tally();
   const warn = (warning: Warning): void => tally.add(warning);
@@ -68,52 +91,73 @@ export async function prepare(input: PrepareInput): Promise<PreparedSets> {
     findSources(names, data.dataset_dir, stage, warn, input.hub);
   const trainSources = await find(data.dataset);
   const evalSources = await find(data.eval_dataset);
-  const sets: Partial<Record<Split, Prepared>> = {};
-  const rebuilt: string[] = [];
+  sweepLeftovers(input.cache);
+  const notes: string[] = [];
+  let train: Prepared | undefined;
+  const evals: EvalSet[] = [];
 
-  const splits = data.val_size > 0 && trainSources.length > 0;
   if (trainSources.length > 0) {
-    const jobs = (splits ? (['train', 'eval'] as const) : (['train'] as const)).map((split) =>
-      setJob(input, trainSources, split),
-    );
-    rebuilt.push(...(await make(input, trainSources, jobs, sets)));
+    const splits = data.val_size > 0 ? (['train', 'eval'] as const) : (['train'] as const);
+    const jobs = splits.map((split) => setJob(input, trainSources, split));
+    const [learned, held] = await make(input, trainSources, jobs, notes);
+    train = learned;
+    if (held) evals.push({ name: 'eval', prepared: held });
   }
-  if (evalSources.length > 0) {
-    rebuilt.push(...(await make(input, evalSources, [setJob(input, evalSources, 'eval')], sets)));
+  // Each alone, or all as one set.
+  const groups = data.eval_on_each_dataset ? evalSources.map((each) => [each]) : [evalSources];
+  for (const sources of groups) {
+    if (sources.length === 0) continue;
+    const [prepared] = await make(input, sources, [setJob(input, sources, 'eval')], notes);
+    const name = data.eval_on_each_dataset ? (sources[0]?.name ?? '') : 'eval';
+    if (prepared) evals.push({ name, prepared });
   }
-  const warnings = [
-    ...tally.all(),
-    ...(sets.train?.warnings ?? []),
-    ...(sets.eval?.warnings ?? []),
-  ];
-  return { train: sets.train, eval: sets.eval, warnings: unique(warnings), rebuilt };
+  const sets = [train, ...evals.map(({ prepared }) => prepared)];
+  const warnings = [...tally.all(), ...sets.flatMap((set) => set?.warnings ?? [])];
+  return { train, evals, eval: evals[0]?.prepared, warnings: unique(warnings), notes };
 }
 
 const unique = (warnings: readonly Warning[]): Warning[] => [
   ...new Map(warnings.map((warning) => [JSON.stringify(warning), warning])).values(),
 ];
 
-/** Opens the sets that are there, and makes the others. */
+/** Opens the sets that are there, and makes the others, one process at a time. */
 async function make(
   input: PrepareInput,
   sources: readonly Source[],
   jobs: readonly SetJob[],
-  sets: Partial<Record<Split, Prepared>>,
-): Promise<string[]> {
-  const missing: SetJob[] = [];
-  for (const job of jobs) {
-    const found = input.data.overwrite_cache ? undefined : tryOpen(job.folder);
-    if (found) sets[job.split] = found;
-    else missing.push(job);
+  notes: string[],
+): Promise<readonly (Prepared | undefined)[]> {
+  const open = ({ folder }: SetJob) => (input.data.overwrite_cache ? undefined : tryOpen(folder));
+  const found = jobs.map(open);
+  if (found.every((set) => set !== undefined)) return found;
+  notes.push(...jobs.flatMap((job, i) => (found[i] ? [] : (whyRebuilt(job) ?? []))));
+  const lock = await lockSets(input, jobs);
+  try {
+    // Another process may have made them while this one waited.
+    const now = jobs.map((job, i) => found[i] ?? (lock.waited ? tryOpen(job.folder) : open(job)));
+    const missing = jobs.filter((_, i) => !now[i]);
+    if (missing.length > 0) await writeSets(input, sources, missing, jobs.length > 1);
+    for (const job of missing) rememberSet(job);
+    return jobs.map((job, i) => now[i] ?? openPrepared(job.folder));
+  } finally {
+    lock.release();
   }
-  if (missing.length === 0) return [];
-  const reasons = missing.flatMap((job) => whyRebuilt(job) ?? []);
-  await writeSets(input, sources, missing, jobs.length > 1);
-  for (const job of missing) {
-    sets[job.split] = openPrepared(job.folder);
-    rememberSet(job);
-  }
-  return reasons;
+}
+
+/** The system drops the lock with the process, however that ends. */
+async function lockSets(
+  { cache, notice, signal }: PrepareInput,
+  jobs: readonly SetJob[],
+): Promise<{ readonly waited: boolean; release(): void }> {
+  const folder = join(cache, 'locks');
+  makeFolder(folder);
+  // The halves of a split are made together, and have one lock.
+  const path = join(folder, `${basename(jobs[0]?.folder ?? '')}.lock`);
+  const lock = lockFile(path);
+  if (lock) return { waited: false, release: lock.release };
+  notice?.('another process prepares the same rows: this one waits, and then takes them');
+  const late = await waitForLock(path, signal);
+  return { waited: true, release: late.release };
 }
 
 function tryOpen(folder: string): Prepared | undefined {
@@ -134,8 +178,9 @@ async function writeSets(
   splits: boolean,
 ): Promise<void> {
   const { data, cache: folder, signal, recipe } = input;
-  makeFolder(folder);
-  await withRows({ sources, data, splits, folder, signal }, async (halves) => {
+  const learns = sources.some(({ name }) => data.dataset.includes(name));
+  const streamed = data.streaming && learns ? input.rowsToLearn : undefined;
+  await withRows({ sources, data, splits, streamed, folder, signal }, async (halves) => {
     for (const job of jobs) {
       const threads = recipe ? (input.threads ?? threadsFor(sources, data)) : 0;
       const pool =
@@ -145,7 +190,7 @@ async function writeSets(
       try {
         // A set of rows that are for evaluation alone is all of them.
         const rows = splits && job.split === 'eval' ? halves.eval() : halves.train();
-        await writeSet(input, job, rows, pool);
+        await writeSet(input, job, rows, halves.leftOut, pool);
       } finally {
         await pool?.close();
       }

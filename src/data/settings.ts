@@ -1,6 +1,15 @@
 /** @file Settings of the data: which rows, how they become tokens, and what of them is learned. */
 import { z } from 'zod';
-import { type Conflict, field, type SectionOf, section, textList } from '../core/field.ts';
+import {
+  type Conflict,
+  field,
+  numberList,
+  type SectionOf,
+  section,
+  textList,
+} from '../core/field.ts';
+import { filterFields } from './filter-settings.ts';
+import { mixingRules, streamingRules } from './mixing-rules.ts';
 import { toolFormatNames } from './tool-formats/index.ts';
 
 const onlySft = (key: string, ofTexts: string, ofOthers: string) => {
@@ -28,6 +37,25 @@ export const dataSection = section(
     eval_dataset: field(textList().default([]), {
       help: 'Data sets to evaluate on, spelled as in `dataset`.',
     }),
+    eval_on_each_dataset: field(z.boolean().default(false), {
+      help: 'Evaluate on each data set of `eval_dataset` by itself too: `eval_<name>_loss`.',
+    }),
+    mix_strategy: field(
+      z
+        .enum(['concat', 'interleave_under', 'interleave_over', 'interleave_once'])
+        .default('concat'),
+      {
+        help: 'How several data sets become one: one after the other; or in turn, until the first is at its end (`interleave_under`), until each has been read through, the shorter ones again and again (`interleave_over`), or until each has been read once (`interleave_once`).',
+      },
+    ),
+    interleave_probs: field(numberList().nullable().default(null), {
+      help: 'For interleaving: the share of each data set, drawn at random; unset is in turn.',
+      level: 'advanced',
+    }),
+    dataset_weights: field(numberList().nullable().default(null), {
+      help: 'How often the rows of each data set are taken: 2 is each of them twice, 0.5 is half of them, at random.',
+      level: 'advanced',
+    }),
     template: field(z.string().nullable().default(null), {
       help: 'Chat template: a named one, or unset for the model’s own Jinja template.',
       why: 'The model’s own template is what it was trained with.',
@@ -42,6 +70,10 @@ export const dataSection = section(
       help: 'At most so many rows of each data set, the first ones.',
       unit: 'rows',
     }),
+    overlong: field(z.enum(['truncate', 'drop', 'error']).default('truncate'), {
+      help: 'What happens to a row longer than `cutoff_len`: it is cut, left out and counted, or refused by its line.',
+    }),
+    ...filterFields,
     val_size: field(z.number().min(0).default(0), {
       help: 'Rows held back for evaluation: a share below 1, or a count from 1.',
       aliases: ['dev_ratio'],
@@ -105,9 +137,23 @@ export const dataSection = section(
       why: 'The cache key is the content, so a stale set is never taken.',
       level: 'advanced',
     }),
+    streaming: field(z.boolean().default(false), {
+      help: 'Read no more rows than `max_steps` asks for, through a shuffle buffer: for sets that never end, or fit no disk.',
+      level: 'advanced',
+    }),
+    buffer_size: field(z.int().min(1).default(16384), {
+      help: 'With `streaming`, rows among which the next one is drawn.',
+      unit: 'rows',
+      level: 'advanced',
+    }),
+    tokenized_path: field(z.string().nullable().default(null), {
+      help: 'Folder of prepared sets: where it is there it is taken, and all other settings of the data are ignored; else it is written.',
+      aliases: ['cache_path'],
+      level: 'advanced',
+    }),
     preprocessing_num_workers: field(z.int().min(1).nullable().default(null), {
-      help: 'Taken for compatibility: one thread tokenizes.',
-      accepted: { '*': 'one thread tokenizes, which is fast enough for most sets' },
+      help: 'Threads that tokenize; unset is one for each core. A small set needs none. The result is the same for any number.',
+      why: 'LLaMA-Factory composes packs worker by worker; here they follow from the rows alone.',
       level: 'advanced',
     }),
     preprocessing_batch_size: field(z.int().min(1).default(1000), {
@@ -126,6 +172,8 @@ export const dataSection = section(
       data_seed: { from: ['seed'], value: (v) => v.seed },
     },
     rules: [
+      ...mixingRules,
+      ...streamingRules,
       onlySft(
         'neat_packing',
         'texts of `pt` are joined into blocks',

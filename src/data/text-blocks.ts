@@ -6,6 +6,7 @@
 import type { Place } from '../core/errors.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import { concat } from './chat-template.ts';
+import { tooLong } from './errors.ts';
 import type { Example } from './example.ts';
 import { countTargets } from './labels.ts';
 import type { Document } from './row-batch.ts';
@@ -15,26 +16,30 @@ export type TextJoiner = { add(ids: Int32Array, place: Place): void; end(): void
 
 /** A text with its end-of-text token, which `createTextJoiner` cuts. */
 export function textEncoder(
-  { template }: Pick<DataSettings, 'template'>,
+  settings: Pick<DataSettings, 'template' | 'packing' | 'cutoff_len' | 'overlong'>,
   tokenizer: Tokenizer,
 ): (example: Example) => Document {
-  const end = endOfText(tokenizer, template);
+  const end = endOfText(tokenizer, settings.template);
+  const room = settings.packing ? Infinity : roomOf(settings.cutoff_len, tokenizer);
   return ({ messages, place }) => {
     const ids = concat([tokenizer.encode(messages[0]?.content ?? ''), end]);
-    const none = { targets: 0, truncated: 0, truncatedReply: 0 };
-    return { columns: { input_ids: ids }, ...none, whole: ids.length, place };
+    const truncated = Math.max(0, ids.length - room);
+    if (truncated > 0 && settings.overlong === 'error') {
+      throw tooLong(place, truncated, settings.cutoff_len);
+    }
+    const none = { targets: 0, truncatedReply: 0 };
+    return { columns: { input_ids: ids }, ...none, whole: ids.length, truncated, place };
   };
 }
 
 export function createTextJoiner(
-  settings: Pick<DataSettings, 'cutoff_len' | 'packing'>,
+  settings: Pick<DataSettings, 'cutoff_len' | 'packing' | 'preprocessing_batch_size'>,
   tokenizer: Tokenizer,
   emit: (document: Document) => void,
 ): TextJoiner {
-  const { cutoff_len: cutoff, packing } = settings;
+  const { cutoff_len: cutoff, packing, preprocessing_batch_size } = settings;
   const begin = beginOfText(tokenizer);
-  // A block that BOS fills by itself would hold no text at all.
-  const room = Math.max(1, cutoff - begin.length);
+  const room = roomOf(cutoff, tokenizer);
 
   const emitBlock = (text: Int32Array, truncated: number, place: Place): void => {
     const ids = concat([begin, text]);
@@ -46,7 +51,13 @@ export function createTextJoiner(
 
   const block = new Int32Array(room);
   let filled = 0;
+  let texts = 0;
   let blockPlace: Place = { file: '' };
+
+  const flush = (): void => {
+    if (filled > 0) emitBlock(block.subarray(0, filled), 0, blockPlace);
+    filled = 0;
+  };
 
   return {
     add(ids, place) {
@@ -64,11 +75,10 @@ export function createTextJoiner(
         emitBlock(block, 0, blockPlace);
         filled = 0;
       }
+      // LLaMA-Factory cuts each batch of texts by itself and drops what is left; here that is a shorter block.
+      if (++texts % preprocessing_batch_size === 0) flush();
     },
-    end() {
-      if (filled > 0) emitBlock(block.subarray(0, filled), 0, blockPlace);
-      filled = 0;
-    },
+    end: flush,
   };
 }
 
@@ -78,6 +88,10 @@ function endOfText(tokenizer: Tokenizer, template: string | null): Int32Array {
     (template === 'llama3' ? tokenizer.idOf('<|end_of_text|>') : undefined) ?? tokenizer.eos?.id;
   return id === undefined ? new Int32Array(0) : Int32Array.of(id);
 }
+
+/** Tokens of text in a block. A block that BOS fills by itself would hold none at all. */
+const roomOf = (cutoff: number, tokenizer: Tokenizer): number =>
+  Math.max(1, cutoff - beginOfText(tokenizer).length);
 
 /** BOS, where the tokenizer puts one before a text by itself. */
 function beginOfText(tokenizer: Tokenizer): Int32Array {

@@ -4,6 +4,7 @@ import { createChunkEncoder, type EncodedChunk, type EncodeSettings } from './en
 import type { EncodePool } from './encode-pool.ts';
 import { type Cut, encodeHere, encodeInPool } from './encode-rows.ts';
 import { allMasked, emptyDataset } from './errors.ts';
+import type { LeftOut } from './filter-rows.ts';
 import type { PrepareInput } from './prepare.ts';
 import type { SetJob } from './prepare-key.ts';
 import { createPreparedWriter, type PreparedWriter } from './prepared-writer.ts';
@@ -11,7 +12,7 @@ import type { RawRow } from './raw-row.ts';
 import { createBatch } from './row-batch.ts';
 import { shapeOf } from './stage.ts';
 import { createTextJoiner } from './text-blocks.ts';
-import { Tally } from './warning.ts';
+import { Tally, type Warning } from './warning.ts';
 
 /** Rows of a chunk where nothing is made among them. */
 const chunkRows = 1000;
@@ -20,6 +21,7 @@ export async function writeSet(
   input: PrepareInput,
   job: SetJob,
   rows: Iterable<RawRow>,
+  leftOut: LeftOut,
   pool: EncodePool | undefined,
 ): Promise<void> {
   const { tokenizer, template } = input;
@@ -33,7 +35,7 @@ export async function writeSet(
     async (temporary) => {
       const writer = createPreparedWriter(temporary, shapeOf(input.stage));
       try {
-        await fill(input, job, writer, chunks);
+        await fill(input, job, writer, chunks, leftOut);
       } finally {
         writer.close();
       }
@@ -62,18 +64,23 @@ async function fill(
   job: SetJob,
   writer: PreparedWriter,
   chunks: Iterable<EncodedChunk> | AsyncIterable<EncodedChunk>,
+  unread: LeftOut,
 ): Promise<void> {
   const { stage, template, tokenizer, signal, progress } = input;
   const tally = new Tally();
   const sink = stage === 'pt' ? blockSink(input, writer) : writer;
   let read = 0;
   let leftOut = 0;
+  const filtered: LeftOut = new Map();
   let turn = performance.now();
   for await (const chunk of chunks) {
     sink.append(chunk.batch);
     tally.merge(chunk.warnings);
     read += chunk.read;
     leftOut += chunk.leftOut;
+    for (const [name, count] of Object.entries(chunk.filtered)) {
+      filtered.set(name, (filtered.get(name) ?? 0) + count);
+    }
     if (performance.now() - turn < 50) continue;
     progress?.(read);
     await new Promise((resolve) => setImmediate(resolve));
@@ -83,7 +90,9 @@ async function fill(
   if ('end' in sink) sink.end();
 
   const file = job.sources[0]?.files[0] ?? '';
-  if (writer.rows === 0) throw emptyDataset(file, whyEmpty(job.split, leftOut));
+  const bySettings = [...unread, ...filtered];
+  if (writer.rows === 0) throw emptyDataset(file, whyEmpty(job.split, leftOut, bySettings));
+  for (const [name, count] of bySettings) tally.add(leftOutWarning(name, count));
   const learns = stage !== 'pt' && stage !== 'ppo';
   if (learns && writer.targets === 0) throw allMasked(file, writer.rows);
   writer.finish({
@@ -99,10 +108,23 @@ async function fill(
   });
 }
 
-const whyEmpty = (split: string, leftOut: number): string =>
-  leftOut === 0
-    ? `the ${split} set is empty`
-    : `all ${leftOut} rows of the ${split} set were left out, for they have no reply`;
+function whyEmpty(
+  split: string,
+  leftOut: number,
+  bySettings: readonly (readonly [name: string, count: number])[],
+): string {
+  const [first] = bySettings;
+  if (first)
+    return `all rows of the ${split} set were left out, ${first[1]} of them by \`${first[0]}\``;
+  if (leftOut === 0) return `the ${split} set is empty`;
+  return `all ${leftOut} rows of the ${split} set were left out, for they have no reply`;
+}
+
+const leftOutWarning = (name: string, count: number): Warning => ({
+  code: 'data/left-out',
+  message: `${count} ${count === 1 ? 'row was' : 'rows were'} left out by \`${name}\``,
+  help: 'nothing need be done; take the setting out to have them all',
+});
 
 /** Texts, cut into blocks one after the other, whichever thread tokenized them. */
 function blockSink({ data, tokenizer, stage }: PrepareInput, writer: PreparedWriter) {

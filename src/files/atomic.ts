@@ -32,7 +32,7 @@ export type WriteOptions = {
 const staleAfterMs = 24 * 3600 * 1000;
 
 /** `.name.tunery-new-<owner>-<random>`: hidden, and recognizable for the next writer of `name`. */
-const temporaryName = (name: string, kind: 'new' | 'old'): string =>
+export const temporaryName = (name: string, kind: 'new' | 'old'): string =>
   `.${name}.tunery-${kind}-${ownerTag()}-${randomBytes(4).toString('hex')}`;
 
 /** Bytes that a user may still write where `path` is or will be. */
@@ -131,6 +131,16 @@ export function removeLeftovers(path: string): void {
       // Another process was faster, or may not remove it: no reason to fail a write.
     }
   }
+}
+
+/** Removes what dead attempts to write anything into `folder` left there. */
+export function sweepLeftovers(folder: string): void {
+  const names = new Set<string>();
+  for (const entry of existsSync(folder) ? readdirSync(folder) : []) {
+    const name = /^\.(.+)\.tunery-(?:new|old)-[^.]+$/.exec(entry)?.[1];
+    if (name !== undefined) names.add(name);
+  }
+  for (const name of names) removeLeftovers(join(folder, name));
 }
 
 function writeAll(fd: number, chunk: Chunk): void {

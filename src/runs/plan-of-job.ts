@@ -18,7 +18,8 @@ export const orderOfJob = ({
   epochs: train.num_train_epochs,
   maxSteps: train.max_steps,
   seed: data.data_seed,
-  shuffle: !data.disable_shuffling,
+  // A stream was shuffled on its way.
+  shuffle: !data.disable_shuffling && !data.streaming,
 });
 
 /** The plan lies in the cache under the name of what decides it. */

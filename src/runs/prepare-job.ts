@@ -12,6 +12,8 @@ import type { Job } from '../train/job.ts';
 export type Follow = {
   readonly signal?: AbortSignal;
   readonly progress?: (examples: number) => void;
+  /** Told a line that a person should see while it waits. */
+  readonly notice?: (line: string) => void;
   /** How hubs are asked for data sets that lie there. */
   readonly hub?: DataHub;
 };
@@ -60,8 +62,16 @@ export function stopIdsOf({ generationConfig }: ModelSource): number[] {
   return list.filter((id) => typeof id === 'number');
 }
 
+/** Rows of a stream that are shown where no training says how many it needs. */
+const shownRows = 1000;
+
+function rowsToLearn(train: Job['train']): number {
+  const { max_steps: steps, per_device_train_batch_size: batch } = train;
+  return steps > 0 ? steps * batch * train.gradient_accumulation_steps : shownRows;
+}
+
 export async function prepareJob(
-  job: Pick<Job, 'data' | 'method'>,
+  job: Pick<Job, 'data' | 'method' | 'train'>,
   source: ModelSource,
   follow: Follow = {},
 ): Promise<JobData> {
@@ -73,6 +83,7 @@ export async function prepareJob(
     tokenizer,
     template: opened?.template,
     recipe: { tokenizer: source.tokenizer().definition, template: templateInput(job, source) },
+    rowsToLearn: rowsToLearn(job.train),
     cache: join(tuneryCache(), 'prepared'),
     ...follow,
   });

@@ -24,7 +24,7 @@ export function fakeRequest(
   });
   return {
     job,
-    prepared: { train: JSON.stringify(behavior), evaluation: null },
+    prepared: { train: JSON.stringify(behavior), evaluations: [] },
     version: '1.2.3',
     detached,
   };

@@ -54,7 +54,10 @@ export const trainCommand = defineCommand({
     });
     const handle = begun.train({
       job,
-      prepared: { train: sets.train?.folder ?? null, evaluation: sets.eval?.folder ?? null },
+      prepared: {
+        train: sets.train?.folder ?? null,
+        evaluations: sets.evals.map(({ name, prepared }) => ({ name, folder: prepared.folder })),
+      },
       version: packageVersion(),
       detached: detach,
     });
@@ -71,11 +74,14 @@ async function readyData(job: Job, source: ModelSource, words: Words) {
     signal,
     hub: dataHub(job.model, words),
     progress: (examples) => progress(`${examples.toLocaleString('en')} rows tokenized`),
+    notice: (line) => note(`note: ${line}`),
   });
   progress(null);
   if (sets.train) print(`data    ${describe(sets.train)}, from ${job.data.dataset.join(', ')}`);
-  if (sets.eval) print(`eval    ${describe(sets.eval)}`);
-  for (const each of sets.rebuilt) note(`note: ${each}`);
+  for (const { name, prepared } of sets.evals) {
+    print(`eval    ${describe(prepared)}${sets.evals.length > 1 ? `, from ${name}` : ''}`);
+  }
+  for (const each of sets.notes) note(`note: ${each}`);
   for (const { message, place, help } of [...(opened?.warnings ?? []), ...sets.warnings]) {
     note(`warning: ${place ? `${formatPlace(place)}: ` : ''}${message}\n  help: ${help}`);
   }
@@ -173,7 +179,7 @@ function interrupts(
 /** The arguments of this command, to type again: chat finds by them what was trained. */
 const again = ({ file, settings }: Pick<Context, 'file' | 'settings'>): string =>
   [...(file === undefined ? [] : [file]), ...settings]
-    .filter((each) => !each.startsWith('resume_from_checkpoint='))
+    .filter((each) => !/^(resume_from_checkpoint|\w*(hub|auth)_token)=/.test(each))
     .map(quoted)
     .join(' ');
 

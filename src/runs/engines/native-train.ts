@@ -48,9 +48,12 @@ export async function trainNative(request: TrainRequest, context: TrainContext):
   // What went wrong there goes wrong here too, and is told then.
   const early = await begun?.catch(() => undefined);
   const source = early?.source ?? (await openSource(job));
-  const evaluation = prepared.evaluation === null ? undefined : openPrepared(prepared.evaluation);
+  const evaluations = prepared.evaluations.map(({ name, folder }) => ({
+    name,
+    set: openPrepared(folder),
+  }));
   // An evaluation alone has no rows to learn: what it reads decides its identity.
-  const rows = prepared.train === null ? evaluation : openPrepared(prepared.train);
+  const rows = prepared.train === null ? evaluations[0]?.set : openPrepared(prepared.train);
   invariant(rows !== undefined, 'a training without rows');
   const adapters = await readAdapters(job.model.adapter_name_or_path, source);
   const plan = planOfJob(job, rows);
@@ -58,7 +61,7 @@ export async function trainNative(request: TrainRequest, context: TrainContext):
     job,
     modelDigest: source.digest,
     dataDigest: rows.digest,
-    evaluationDigest: evaluation?.digest,
+    evaluationDigest: digestOfAll(evaluations.map(({ set }) => set.digest)),
     plan: plan.digest,
     adapter: adapters.length === 0 ? null : digestOf(...adapters.map(({ digest }) => digest)),
     code: version,
@@ -86,7 +89,7 @@ export async function trainNative(request: TrainRequest, context: TrainContext):
         memory,
         rows: rowsOf(rows),
         plan,
-        evalSets: evaluation ? [{ name: 'eval', rows: rowsOf(evaluation) }] : [],
+        evalSets: evaluations.map(({ name, set }) => ({ name, rows: rowsOf(set) })),
         host,
         saveModel,
       });
@@ -95,6 +98,10 @@ export async function trainNative(request: TrainRequest, context: TrainContext):
     };
   });
 }
+
+/** One set's own digest, or that of several together. */
+const digestOfAll = (digests: readonly string[]): string | undefined =>
+  digests.length > 1 ? digestOf(...digests) : digests[0];
 
 /** Those that training goes on with, held against the model before the run's folder is touched. */
 async function readAdapters(

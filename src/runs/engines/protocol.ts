@@ -7,7 +7,10 @@ import type { Outcome } from '../run-folder.ts';
 export type TrainRequest = {
   readonly job: Job;
   /** Folders of the Prepared sets. */
-  readonly prepared: { readonly train: string | null; readonly evaluation: string | null };
+  readonly prepared: {
+    readonly train: string | null;
+    readonly evaluations: readonly { readonly name: string; readonly folder: string }[];
+  };
   /** Version of Tunery. */
   readonly version: string;
   /** Outlives its parent. */
