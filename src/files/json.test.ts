@@ -139,3 +139,47 @@ test('keys keep their order', () => {
   const value = parse('{"z":0,"3":0,"1":0,"a":0}');
   expect(jsonKeys(value as Record<string, never>)).toEqual(['z', '3', '1', 'a']);
 });
+
+const strictly = (text: string) => () => parseJson(text, { file: 'x.json' }, { strict: true });
+
+test('strictly, a key that stands twice in one object is refused, and none that only seems to', () => {
+  for (const text of [
+    '{"a": 1, "a": 2}',
+    '{"b": {"a": 1, "\\u0061" : 2}}',
+    '[{"x": "\\": ", "x": 1}]',
+    '{"a": 1.0, "a": 2}',
+    '{"b\\\\": 1, "a": 1, "a": 2}',
+  ]) {
+    expect(strictly(text)).toThrow(/stands twice in one object/);
+  }
+  for (const text of [
+    '{"a": {"a": "\\"a\\": 1"}}',
+    '{"a\\\\": 1, "a" : 2}',
+    '[{"a": 1}, {"a": 1}]',
+  ]) {
+    expect(strictly(text)()).toEqual(JSON.parse(text));
+  }
+});
+
+test('strictly, half of a surrogate pair is refused, and a whole one is not', () => {
+  expect(strictly('["\\ud83d"]')).toThrow(/`\\ud83d` stands alone/);
+  expect(strictly('["\\ude00\\ud83d"]')).toThrow(/`\\ude00` stands alone/);
+  expect(strictly('["\\ud83d\\ude00", "\\ud7ff"]')()).toEqual(['😀', '\ud7ff']);
+});
+
+test('strictly, millions of lists are refused before they are built', () => {
+  expect(strictly(`[${'[],'.repeat(1_000_001)}1]`)).toThrow(/more than 1000000 lists/);
+});
+
+test('numbers that only look odd take the quick way and are the same', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.oneof(fc.double({ noNaN: true, noDefaultInfinity: true }), fc.integer())),
+      (numbers) => {
+        const text = JSON.stringify({ a: numbers, b: 'at 1.50, -0: 2.0' });
+        expect(JSON.stringify(parse(text))).toBe(text);
+      },
+    ),
+    { seed: 7 },
+  );
+});

@@ -83,6 +83,7 @@ const largeText = 1 << 20;
 
 /** A number outside of quotes whose text JavaScript may not keep (inside of them it is a false alarm). */
 const oddNumber = /(?:^|[[,:])\s*(-0|-?\d+(?:[.eE]|\d{15})[-+.eE\d]*)/g;
+const loneColon = /"[ \t\n\r]+:/;
 const halfPair = /\\u[dD][89a-fA-F]/;
 
 /**
@@ -137,15 +138,13 @@ function losesNumbers(text: string): boolean {
   return false;
 }
 
-/**
- * How many keys a sound JSON text holds, those that stand twice counted twice. One with a space before its colon, or
- * a backslash at its end, is missed: then the count does not fit, and the exact parser looks.
- */
+/** How many keys a sound JSON text holds, those that stand twice counted twice; -1 where colons stand apart. */
 function countKeys(text: string): number {
+  if (loneColon.test(text)) return -1;
   let count = 0;
   for (let at = text.indexOf('":'); at >= 0; at = text.indexOf('":', at + 2)) {
-    // Inside of a text a quote has a backslash before it.
-    if (text.charCodeAt(at - 1) !== 92) count++;
+    // A quote that is part of a text has a backslash before it.
+    if (text.charCodeAt(at - 1) !== 92 || !isEscaped(text, at)) count++;
   }
   return count;
 }
@@ -354,7 +353,8 @@ function parseExactly(text: string, start: Place, strict: boolean): JsonValue {
 
 function valueFault(text: string, at: number, seen: string): string {
   if (text[at] === "'") return 'a text stands in single quotes: JSON takes double quotes only';
-  if (/^-?(NaN|Infinity)/.test(text.slice(at, at + 9))) return `${seen} is no number in JSON (Python writes it so); null can stand there`;
+  if (/^-?(NaN|Infinity)/.test(text.slice(at, at + 9)))
+    return `${seen} is no number in JSON (Python writes it so); null can stand there`;
   if (/^(True|False|None)/.test(text.slice(at, at + 5))) return `${seen} is Python, not JSON`;
   return `expected a value, found ${seen}`;
 }

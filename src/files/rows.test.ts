@@ -1,8 +1,10 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { afterAll, expect, test } from 'vitest';
 import { formatError, TuneryError } from '../core/errors.ts';
+import { JsonNumber } from './json.ts';
 import { readRows } from './rows.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'tunery-rows-'));
@@ -72,13 +74,13 @@ test('empty files and empty arrays have no rows', () => {
 });
 
 test('rows larger than a chunk, and ends that fall on a chunk boundary', () => {
-  const big = 'ü'.repeat(3 << 20);
-  // Sizes around 4 MiB: each offset puts another byte of the syntax on the boundary.
+  const big = 'ü'.repeat(200);
+  // Each offset puts another byte of the syntax on the boundary.
   for (let pad = 0; pad < 12; pad++) {
-    const text = `[${' '.repeat((4 << 20) - 8 - pad)}{"a": 1},{"b": "${big}"},\n{"c": 3}]`;
-    const read = rows('f.json', text);
-    expect(read.map(([value]) => Object.keys(value as object)[0])).toEqual(['a', 'b', 'c']);
-    expect(read[2]!.slice(1)).toEqual([2, 2]);
+    const text = `[${' '.repeat(64 - 8 - pad)}{"a": 1},{"b": "${big}"},\n{"c": 3}]`;
+    const read = Array.from(readRows(file('f.json', text), { chunkBytes: 64 }));
+    expect(read.map(({ value }) => Object.keys(value)[0])).toEqual(['a', 'b', 'c']);
+    expect(read[2]!.place).toMatchObject({ line: 2, row: 2 });
   }
 });
 
@@ -128,4 +130,66 @@ test('other encodings, endings and missing files are errors', () => {
   expect(fault('j.xml', '').code).toBe('files/unknown-format');
   expect(() => [...readRows(join(folder, 'none.json'))]).toThrow(/does not exist/);
   expect(() => [...readRows(`${folder}/.json/`)]).toThrow(TuneryError);
+  mkdirSync(join(folder, 'folder.json'));
+  expect(() => [...readRows(join(folder, 'folder.json'))]).toThrow(/is a folder, not a file/);
+});
+
+test.each([
+  ['k.json', 'PAR1', /is a parquet file/, /end in .parquet/],
+  ['k.csv', 'ARROW1', /is an Arrow file/, /end in .arrow/],
+  ['k.parquet', 'ARROW1', /is an Arrow file/, /end in .arrow/],
+  ['k.jsonl', gzipSync(''), /compressed by gzip/, /end in .gz/],
+  ['k.jsonl', new Uint8Array([0x28, 0xb5, 0x2f, 0xfd]), /compressed by zstd/, /unpack it first/],
+  ['k.json', 'PK\x03\x04', /a zip archive/, /unpack it first/],
+])('%s is named for what it is: %s', (name, content, message, help) => {
+  const error = fault(name, content);
+  expect(error.code).toBe('files/wrong-ending');
+  expect(error.message).toMatch(message);
+  expect(error.help).toMatch(help);
+});
+
+test('what is packed has the lines of what it packs', () => {
+  expect(rows('l.JSONL.gz', gzipSync('{"a": 1}\n\n{"a": 2}'))).toEqual([
+    [{ a: 1 }, 1, 0],
+    [{ a: 2 }, 3, 1],
+  ]);
+  expect(fault('l.txt.gz', 'plain').message).toMatch(/it does not begin as one does/);
+});
+
+test('an array of texts has a row for each; a text among objects is an error', () => {
+  expect(rows('m.json', '["x", "y"]')).toEqual([
+    [{ text: 'x' }, 1, 0],
+    [{ text: 'y' }, 1, 1],
+  ]);
+  expect(fault('m.json', '[{"a": 1}, "y"]').message).toMatch(/this one is a text/);
+});
+
+test('tables: lines, quotes, gaps, and columns of numbers', () => {
+  const table = 'text,n,flag\r\n"one\r\n""1""",1,True\r\n\r\ntwo,2\r\n';
+  expect(rows('n.csv', table)).toEqual([
+    [{ text: 'one\r\n"1"', n: 1, flag: true }, 2, 0],
+    [{ text: 'two', n: 2, flag: null }, 5, 1],
+  ]);
+  expect(rows('n.tsv', 'a\tb\n1\tx,y\n\tz\n')).toEqual([
+    [{ a: new JsonNumber('1.0'), b: 'x,y' }, 2, 0],
+    [{ a: null, b: 'z' }, 3, 1],
+  ]);
+});
+
+test.each([
+  ['a,b\n1,2,3', /this row has 3 cells, but the header names 2 columns/, 2, 1],
+  ['a,a\n1,2', /the column `a` stands twice/, 1, undefined],
+  ['a\n"x', /a quote is never closed/, 2, 1],
+])('%j', (text, message, line, column) => {
+  const error = fault('o.csv', text);
+  expect(error.message).toMatch(message);
+  expect(error.place?.line).toBe(line);
+  if (column) expect(error.place?.column ?? 1).toBe(column);
+});
+
+test('the first 10,000 rows decide what a column holds; one that does not fit later is named', () => {
+  const numbers = Array.from({ length: 10_000 }, (_, i) => `${i}`);
+  const error = fault('p.csv', ['n', ...numbers, 'many'].join('\n'));
+  expect(error.message).toMatch(/`many` stands in a column that holds whole numbers before/);
+  expect(error.place).toMatchObject({ line: 10_002, row: 10_000, key: 'n' });
 });
