@@ -100,9 +100,10 @@ export async function openModel(name: string, options: OpenOptions = {}): Promis
     const known = [...listCached('model', cache), ...Object.keys(packaged)].filter(
       (id) => id !== inHub.id,
     );
-    return openFromHub(name, inHub, options, didYouMean(inHub.id, known));
+    const hint = didYouMean(inHub.id, known) || didYouMean(basename(path), siblingsOf(path));
+    return openFromHub(name, inHub, options, hint);
   }
-  throw notFound(name, path);
+  throw modelNotFound(name, [`the path ${path}`], didYouMean(basename(path), siblingsOf(path)));
 }
 
 /** `./x`, `../x`, `/x`, `x\y` and names of local things are never asked of a hub. */
@@ -126,28 +127,25 @@ async function openFromHub(
 ): Promise<ModelSource> {
   const { fetchModel } = await import('./hub-model.ts');
   let note: string | undefined;
-  const { folder, files } = await fetchModel(
-    openHub({ token, cache: hubCache ?? null }),
-    id,
-    file,
-    {
-      revision: revision === 'main' ? undefined : revision,
-      signal,
-      note: (text) => {
-        note = text;
-      },
-      ...(announce ? { announce } : {}),
-      ...(progress ? { progress } : {}),
+  const hub = openHub({ token, cache: hubCache ?? null });
+  const { folder, files } = await fetchModel(hub, id, file, {
+    revision: revision === 'main' ? undefined : revision,
+    signal,
+    note: (text) => {
+      note = text;
     },
-  ).catch((error: unknown) => {
+    ...(announce ? { announce } : {}),
+    ...(progress ? { progress } : {}),
+  }).catch((error: unknown) => {
     if (!(error instanceof TuneryError) || !notThere.has(error.code)) throw error;
     const cache = hubCache ?? hubCacheFolder();
     const at = revision === undefined || revision === 'main' ? '' : ` at \`${revision}\``;
-    const tried = [
-      `the path ${resolve(name)}`,
-      `the hub cache ${cache}${at}`,
-      `the hub: ${error.message}`,
-    ];
+    const { offline } = hub.access;
+    const why =
+      offline === undefined
+        ? `, the hub: ${error.message}`
+        : ` (\`${offline}\` forbids asking the hub itself)`;
+    const tried = [`the path ${resolve(name)}`, `the hub cache ${cache}${at}${why}`];
     throw modelNotFound(name, tried, hint, error.help);
   });
   const [only] = files.filter((path) => path.endsWith('.gguf'));
@@ -165,14 +163,13 @@ const notThere: ReadonlySet<string> = new Set([
   hubUnreachable.code,
 ]);
 
-function notFound(name: string, path: string): Error {
-  let siblings: string[] = [];
+function siblingsOf(path: string): string[] {
   try {
-    siblings = readdirSync(dirname(path));
+    return readdirSync(dirname(path));
   } catch {
     // The folder is missing too.
+    return [];
   }
-  return modelNotFound(name, [`the path ${path}`], didYouMean(basename(path), siblings));
 }
 
 async function openPackage(

@@ -139,15 +139,15 @@ error[config/unknown-key]: there is no setting \`lerning_rate\`
     'a missing model',
     settings({ model_name_or_path: 'models/none' }),
     1,
-    `error[models/not-found]: no model \`models/none\`; tried the path <here>/models/none and the hub cache <cache>/hub
-  help: give a folder with config.json, *.safetensors and tokenizer.json, a .gguf file, or a hub id that the local cache holds: \`hf download ID\` puts one there, for none is downloaded by itself`,
+    `error[models/not-found]: no model \`models/none\`; tried the path <here>/models/none, the hub cache <cache>/hub (\`HF_HUB_OFFLINE\` forbids asking the hub itself)
+  help: give a folder with config.json, *.safetensors and tokenizer.json, a .gguf file, or a hub id; for the hub: fetch it once with a network, or unset \`HF_HUB_OFFLINE\``,
   ],
   [
     'a missing data set',
     settings({ dataset: 'row.jsonl' }),
     1,
     `error[data/unknown-dataset]: data set \`row.jsonl\` is no file, and there is no data/dataset_info.json that could name it (did you mean \`rows.jsonl\`?)
-  help: add it to dataset_info.json, or give the path of a .json, .jsonl or .txt file`,
+  help: add it to dataset_info.json, give the path of a file, or a hub id (\`org/name\`); \`tunery data list\` shows the names that are known`,
   ],
   [
     'a truncated SafeTensors file',
