@@ -75,7 +75,10 @@ function constantsOnce(
     [emptyThought(template), ...texts].filter((text) => !text.includes('{{')),
   );
   const known = new Map<string, Int32Array>([['', none]]);
+  // Most texts are told from the constants by their length, without the cost of hashing them.
+  const lengths = new Set([0, ...[...constants].map(({ length }) => length)]);
   return (text) => {
+    if (!lengths.has(text.length)) return encode(text);
     const before = known.get(text);
     if (before) return before;
     const ids = encode(text);

@@ -118,7 +118,7 @@ export function renderMessage(
   }
 }
 
-type Values = Readonly<Record<string, string>>;
+type Values = { readonly content: string; readonly idx?: string };
 
 const fill = (slots: readonly Slot[], values: Values): readonly Piece[] =>
   slots.map((slot) => (typeof slot === 'string' ? fillText(slot, values) : slot));
@@ -127,11 +127,14 @@ const fill = (slots: readonly Slot[], values: Values): readonly Piece[] =>
  * Each name is replaced once in a slot, one after the other: a `{{idx}}` in the content is filled too,
  * which is how LLaMA-Factory has it.
  */
-function fillText(slot: string, values: Values): string {
-  let text = slot;
-  for (const [name, value] of Object.entries(values))
-    text = text.replace(`{{${name}}}`, () => value);
-  return text;
+function fillText(slot: string, { content, idx }: Values): string {
+  const text = put(slot, '{{content}}', content);
+  return idx === undefined ? text : put(text, '{{idx}}', idx);
+}
+
+function put(text: string, name: string, value: string): string {
+  const at = text.indexOf(name);
+  return at < 0 ? text : text.slice(0, at) + value + text.slice(at + name.length);
 }
 
 /** The first text between two words, and those words with it. */
