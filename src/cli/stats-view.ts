@@ -134,8 +134,8 @@ function sourceLines({ stats, nameOf }: StatsView): string[] {
 const scriptLine = ({ scripts, documents }: Stats): string =>
   scripts
     .map(({ script, documents: count }) =>
-      script === 'none'
-        ? `no letters ${percent(count, documents)}`
+      script === 'other'
+        ? `none of these ${percent(count, documents)}`
         : `${script} ${percent(count, documents)}`,
     )
     .join(', ');

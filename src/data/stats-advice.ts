@@ -82,7 +82,7 @@ const replyAdvice: Rule = ({ stats, bounds }) => {
 const duplicateAdvice: Rule = ({ stats }) => {
   const { duplicates, documents } = stats;
   if (duplicates === 0) return undefined;
-  return `${number(duplicates)} of ${number(documents)} rows are the same as an earlier one, token for token: each counts twice or more, and a held-back copy makes the evaluation too good.`;
+  return `${number(duplicates)} of ${number(documents)} rows are the same as an earlier one, token for token: each counts twice or more, and a held-back copy makes the evaluation too good. \`deduplicate: true\` leaves exact copies out.`;
 };
 
 const learnedAdvice: Rule = ({ stats }) => {

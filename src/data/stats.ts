@@ -4,8 +4,8 @@
  */
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import type { Prepared } from './prepared.ts';
-import { createScriptCounter, scripts } from './scripts.ts';
 import { kindOf } from './stage.ts';
+import { createTokenScript } from './token-script.ts';
 
 export type Spread = {
   readonly min: number;
@@ -41,7 +41,7 @@ export type Stats = {
   readonly cut: { readonly all: Cut; readonly prompt: Cut; readonly reply: Cut };
   /** In the order in which they first occur. */
   readonly sources: readonly SourceFigures[];
-  /** Documents by the script of what is learned, the commonest first; `none` has no letters. */
+  /** Documents by the script of what is learned, the commonest first. `other` has no letters of those that are known. */
   readonly scripts: readonly { readonly script: string; readonly documents: number }[];
   /** Documents that are the same as an earlier one, token for token. */
   readonly duplicates: number;
@@ -59,14 +59,13 @@ export function measure(prepared: Prepared, tokenizer: Tokenizer): Measured {
   const digests = new Float64Array(documents);
   const sources = files.map((file) => ({ file, documents: 0, tokens: 0, learned: 0 }));
   const byScript = new Map<string, number>();
-  const scriptOf = createScriptCounter(tokenizer);
+  const scriptOf = createTokenScript(tokenizer);
 
   let at = 0;
   for (let row = 0; row < prepared.count; row++) {
     for (const { ids, labels, all } of documentsOf(prepared, row)) {
       digests[at] = hash(all);
-      const script = scriptOf.of(ids, labels);
-      const name = script === undefined ? 'none' : (scripts[script] ?? '');
+      const name = scriptOf(ids, labels) ?? 'other';
       byScript.set(name, (byScript.get(name) ?? 0) + 1);
       const source = sources[perDocument.file[at]];
       if (source) {

@@ -19,17 +19,21 @@ export const scriptNames = Object.keys(scripts) as readonly ScriptName[];
 /** Characters of a long text that are looked at. */
 const sample = 4000;
 
-/** Undefined where the text has no letter of any of them. Japanese is `kana` as soon as a tenth of it is. */
-export function scriptOf(text: string): ScriptName | undefined {
-  const part = text.slice(0, sample);
-  let most: ScriptName | undefined;
-  let count = 0;
-  const counts = new Map<ScriptName, number>();
-  for (const name of scriptNames) {
-    const found = part.match(scripts[name])?.length ?? 0;
-    counts.set(name, found);
-    if (found > count) [most, count] = [name, found];
+/** Letters of each script, as `scriptNames` lists them. */
+export const lettersOf = (text: string): number[] =>
+  scriptNames.map((name) => text.match(scripts[name])?.length ?? 0);
+
+const [han, kana] = [scriptNames.indexOf('han'), scriptNames.indexOf('kana')];
+
+/** Of letters counted by script: the commonest. Japanese is `kana` as soon as a tenth of it is. */
+export function commonest(letters: ArrayLike<number>): ScriptName | undefined {
+  let most = -1;
+  for (let i = 0; i < letters.length; i++) {
+    if (letters[i] > (most < 0 ? 0 : letters[most])) most = i;
   }
-  const kana = counts.get('kana') ?? 0;
-  return most === 'han' && kana * 9 > count ? 'kana' : most;
+  return scriptNames[most === han && letters[kana] * 9 > letters[han] ? kana : most];
 }
+
+/** Undefined where the text has no letter of any of them. */
+export const scriptOf = (text: string): ScriptName | undefined =>
+  commonest(lettersOf(text.slice(0, sample)));

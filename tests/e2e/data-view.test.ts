@@ -126,7 +126,7 @@ describe('data stats', () => {
       cutoff_len: 2048,
       cut: { all: { documents: 0, tokens: 0 } },
       sources: [{ file: 'rows.json', documents: 4 }],
-      scripts: [{ script: 'Latin', documents: 4 }],
+      scripts: [{ script: 'latin', documents: 4 }],
       work: { steps_per_epoch: 1, steps: 3, pack_fill: null },
       choices: [],
     });
