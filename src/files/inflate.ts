@@ -159,7 +159,11 @@ export function* gunzip(path: string, chunks: Chunks, outBytes = 1 << 20): Chunk
     const mask = (1 << bits) - 1;
     while (!isFull()) {
       // Literals are the bulk: their loop keeps its state in variables of its own.
-      let [bytes, near, ahead, count, position] = [input, at, hold, held, to];
+      const bytes = input;
+      let near = at;
+      let ahead = hold;
+      let count = held;
+      let position = to;
       const stop = out.length - longestRepeat;
       while (position < stop) {
         while (count < bits && near < bytes.length) {
@@ -172,7 +176,10 @@ export function* gunzip(path: string, chunks: Chunks, outBytes = 1 << 20): Chunk
         count -= entry & 15;
         out[position++] = entry >> 4;
       }
-      [at, hold, held, to] = [near, ahead, count, position];
+      at = near;
+      hold = ahead;
+      held = count;
+      to = position;
       if (position >= stop) return false;
       const code = symbol(literals);
       if (code === 256) return true;

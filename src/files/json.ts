@@ -83,7 +83,6 @@ const largeText = 1 << 20;
 
 /** A number outside of quotes whose text JavaScript may not keep (inside of them it is a false alarm). */
 const oddNumber = /(?:^|[[,:])\s*(-0|-?\d+(?:[.eE]|\d{15})[-+.eE\d]*)/g;
-const loneColon = /"[ \t\n\r]+:/;
 const halfPair = /\\u[dD][89a-fA-F]/;
 
 /**
@@ -138,16 +137,20 @@ function losesNumbers(text: string): boolean {
   return false;
 }
 
-/** How many keys a sound JSON text holds, those that stand twice counted twice; -1 where colons stand apart. */
+/** How many keys a sound JSON text holds, those that stand twice counted twice. */
 function countKeys(text: string): number {
-  if (loneColon.test(text)) return -1;
   let count = 0;
-  for (let at = text.indexOf('":'); at >= 0; at = text.indexOf('":', at + 2)) {
-    // A quote that is part of a text has a backslash before it.
+  for (let colon = text.indexOf(':'); colon >= 0; colon = text.indexOf(':', colon + 1)) {
+    let at = colon - 1;
+    while (isSpace(text.charCodeAt(at))) at--;
+    // After a quote stands the colon of a key; a quote that is part of a text has a backslash before it.
+    if (text.charCodeAt(at) !== 34) continue;
     if (text.charCodeAt(at - 1) !== 92 || !isEscaped(text, at)) count++;
   }
   return count;
 }
+
+const isSpace = (code: number): boolean => code === 32 || (code >= 9 && code <= 13);
 
 /** Whether brackets are nested deeper, or more of them open, than we read; found without building anything. */
 function isHuge(text: string, strict: boolean): boolean {
