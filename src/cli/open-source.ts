@@ -8,7 +8,7 @@ import type { Context } from './command.ts';
 
 export type SourceSettings = Pick<
   ModelSettings,
-  'model_name_or_path' | 'model_revision' | 'cache_dir' | 'hf_hub_token'
+  'model_name_or_path' | 'model_revision' | 'cache_dir' | 'hf_hub_token' | 'ms_hub_token'
 >;
 
 /** `fetching model org/name: 6 files, 269 MB, from huggingface.co` */
@@ -38,6 +38,7 @@ export async function openSource(
     revision: settings.model_revision,
     hubCache: settings.cache_dir,
     token: settings.hf_hub_token?.reveal() ?? null,
+    msToken: settings.ms_hub_token?.reveal() ?? null,
     announce: (plan) => note(planLine(plan)),
     signal,
     progress: (bytes, expected) =>

@@ -93,6 +93,7 @@ test('what is not there is named, with what is', () => {
   expect(failure(() => choose({ subset: 'zhh' })).message).toContain(
     'no subset `zhh` (did you mean `zh`?)',
   );
+  expect(failure(() => choose({ subset: 'zh' }, '# none')).help).toContain('it has none at all');
   const split = failure(() => choose({ subset: 'zh', split: 'tst' }));
   expect(split.message).toContain('no split `tst` (did you mean `test`?)');
   expect(split.help).toContain('`train`, `test`');

@@ -86,6 +86,9 @@ export function chooseFiles(
   const splits = splitFiles(local, subset?.patterns ?? patternsByName(local));
   const kind = [...splits.values()].map(kindOfFiles).find((found) => found !== undefined);
   if (kind === undefined) throw noDataFiles(id, folder, inside.slice(0, 6));
+  const unnamed = subset === undefined && wanted.folder === undefined;
+  if (unnamed && (wanted.subset ?? 'default') !== 'default')
+    throw noSuchSubset(id, wanted.subset, [], '');
   const chosen = wanted.split.split('+').flatMap((name) => {
     const files = splits.get(name.trim());
     if (files) return files.filter((path) => endingsOf(path).some((each) => kind.includes(each)));
@@ -99,7 +102,8 @@ function subsetFor(id: string, subsets: readonly Subset[], { subset }: Wanted): 
   const names = subsets.map(({ name }) => name);
   if (subset !== undefined) {
     const found = subsets.find(({ name }) => name === subset);
-    if (found || (subsets.length === 0 && subset === 'default')) return found;
+    // Without any, what the hub itself made of the data set may have some.
+    if (found || subsets.length === 0) return found;
     throw noSuchSubset(id, subset, names, didYouMean(subset, names));
   }
   if (subsets.length < 2) return subsets[0];

@@ -78,6 +78,28 @@ const repositories: readonly Repository[] = [
   }),
   dataset('org/mine', { 'a/train.jsonl': lines(chat('mine')), 'dataset_info.json': '{}' }),
   dataset('org/script', { 'script.py': '' }),
+  dataset(
+    'org/converted',
+    { 'script.py': '' },
+    {
+      branches: {
+        'refs/convert/parquet': {
+          'default/train/0000.parquet': 'PAR1',
+          'default/train/0001.parquet': 'PAR1+',
+          'default/partial-test/0000.parquet': 'PAR1',
+          'other/train/0000.parquet': 'PAR1',
+        },
+      },
+    },
+  ),
+  dataset(
+    'zai-org/AgentInstruct',
+    { 'data/os-00000-of-00001.jsonl': lines(chat('agent')) },
+    {
+      formerId: 'THUDM/AgentInstruct',
+      token: 'good',
+    },
+  ),
   dataset('org/infos', {
     'dataset_info.json': JSON.stringify({
       here: { file_name: 'rows.jsonl' },
@@ -229,6 +251,34 @@ test('ModelScope serves where it is asked for, or alone has the data set', async
   );
   vi.stubEnv('USE_MODELSCOPE_HUB', '1');
   expect(await said('both')).toEqual(['from modelscope', 'from modelscope!']);
+});
+
+test('rows that the hub converted serve where the data set itself has none', async () => {
+  const entry = { hf_hub_url: 'org/converted', formatting: 'sharegpt' };
+  write('dataset_info.json', {
+    plain: entry,
+    other: { ...entry, subset: 'other' },
+    part: { ...entry, split: 'test' },
+    none: { ...entry, subset: 'third' },
+  });
+  const names = async (name: string) =>
+    (await find(name))[0]!.files.map((path) => path.split('/').slice(-3).join('/'));
+  expect(await names('plain')).toEqual([
+    'default/train/0000.parquet',
+    'default/train/0001.parquet',
+  ]);
+  expect(await names('other')).toEqual(['other/train/0000.parquet']);
+  expect(await names('part')).toEqual(['default/partial-test/0000.parquet']);
+  expect(notes.at(-1)).toContain('only the first rows of org/converted');
+  expect((await failure('none')).help).toContain('`default`, `other`');
+});
+
+test('an id that moved is followed, with the token', async () => {
+  vi.stubEnv('HF_TOKEN', 'good');
+  write('dataset_info.json', {
+    moved: { hf_hub_url: 'THUDM/AgentInstruct', formatting: 'sharegpt', split: 'os' },
+  });
+  expect(await said('moved')).toEqual(['agent', 'agent!']);
 });
 
 test('a data set that only a script makes is said to be one', async () => {

@@ -97,6 +97,21 @@ const choose = (...paths: string[]): string[] =>
     paths.map((path) => ({ path, size: 1, sum: undefined })),
   );
 
+test('ModelScope serves where USE_MODELSCOPE_HUB asks for it', async () => {
+  vi.stubEnv('USE_MODELSCOPE_HUB', '1');
+  vi.stubEnv('MODELSCOPE_DOMAIN', hub.url);
+  vi.stubEnv('TUNERY_CACHE', join(cache, 'own'));
+  const { path, chatTemplate } = await open('org/tiny');
+  expect(path.startsWith(join(cache, 'own/modelscope/models--org--tiny/snapshots'))).toBe(true);
+  expect(chatTemplate).toBe('own');
+  expect(hub.asked.every((each) => each.path.startsWith('/api/v1/models/org/tiny/repo'))).toBe(
+    true,
+  );
+  const count = hub.asked.length;
+  await open('org/tiny');
+  expect(hub.asked.length).toBe(count);
+});
+
 test('which files are a model', () => {
   const shards = ['model-00001-of-00002.safetensors', 'model-00002-of-00002.safetensors'];
   const index = 'model.safetensors.index.json';

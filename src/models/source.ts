@@ -10,6 +10,7 @@ import { digestOf } from '../files/digest.ts';
 import { readFault } from '../files/errors.ts';
 import { type GgufFile, openGguf } from '../files/gguf.ts';
 import { openHub } from '../files/hub.ts';
+import { prefersModelScope } from '../files/hub-access.ts';
 import { findSnapshot, hubCacheFolder, isHubId, listCached } from '../files/hub-cache.ts';
 import { hubNotFound, hubOffline, hubUnreachable } from '../files/hub-errors.ts';
 import type { FetchPlan } from '../files/hub-fetch.ts';
@@ -60,8 +61,9 @@ export type OpenOptions = Pick<PackageOptions, 'progress' | 'signal'> & {
   readonly revision?: string;
   /** Folder of the hub cache, where it is not at its usual place. */
   readonly hubCache?: string | null;
-  /** Of Hugging Face's hub, where it is not in its usual place. */
+  /** Of Hugging Face's hub and of ModelScope, where they are not in their usual places. */
   readonly token?: string | null;
+  readonly msToken?: string | null;
   /** Told before anything is fetched from a hub. */
   readonly announce?: (plan: FetchPlan) => void;
 };
@@ -122,12 +124,14 @@ function hubModelOf(name: string): HubModel | undefined {
 async function openFromHub(
   name: string,
   { id, file }: HubModel,
-  { revision, hubCache, token = null, announce, progress, signal }: OpenOptions,
+  { revision, hubCache = null, announce, progress, signal, ...tokens }: OpenOptions,
   hint: string,
 ): Promise<ModelSource> {
   const { fetchModel } = await import('./hub-model.ts');
   let note: string | undefined;
-  const hub = openHub({ token, cache: hubCache ?? null });
+  const hub = prefersModelScope()
+    ? openHub({ name: 'modelscope', token: tokens.msToken ?? null })
+    : openHub({ token: tokens.token ?? null, cache: hubCache });
   const { folder, files } = await fetchModel(hub, id, file, {
     revision: revision === 'main' ? undefined : revision,
     signal,
@@ -138,14 +142,13 @@ async function openFromHub(
     ...(progress ? { progress } : {}),
   }).catch((error: unknown) => {
     if (!(error instanceof TuneryError) || !notThere.has(error.code)) throw error;
-    const cache = hubCache ?? hubCacheFolder();
     const at = revision === undefined || revision === 'main' ? '' : ` at \`${revision}\``;
     const { offline } = hub.access;
     const why =
       offline === undefined
         ? `, the hub: ${error.message}`
         : ` (\`${offline}\` forbids asking the hub itself)`;
-    const tried = [`the path ${resolve(name)}`, `the hub cache ${cache}${at}${why}`];
+    const tried = [`the path ${resolve(name)}`, `the hub cache ${hub.cache}${at}${why}`];
     throw modelNotFound(name, tried, hint, error.help);
   });
   const [only] = files.filter((path) => path.endsWith('.gguf'));

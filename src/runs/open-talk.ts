@@ -35,6 +35,7 @@ export async function openTalk(
     revision: model.model_revision,
     hubCache: model.cache_dir,
     token: model.hf_hub_token?.reveal() ?? null,
+    msToken: model.ms_hub_token?.reveal() ?? null,
     ...(announce && { announce }),
     ...(signal && { signal }),
     ...(progress && { progress }),

@@ -13,6 +13,8 @@ export type Repository = {
   /** Only this token may read it. */
   readonly token?: string;
   readonly gated?: boolean;
+  /** An id that it had before: the hub redirects from there. */
+  readonly formerId?: string;
 };
 
 export type Asked = {
@@ -99,6 +101,14 @@ export async function startHub(repositories: readonly Repository[]): Promise<Fak
   const hub = await listen((request, response) => {
     note(request, 'hub');
     const url = new URL(request.url ?? '/', 'http://hub');
+    const moved = repositories.find(
+      ({ formerId }) => formerId !== undefined && url.pathname.includes(`/${formerId}/`),
+    );
+    if (moved?.formerId !== undefined) {
+      const location = (request.url ?? '').replace(`/${moved.formerId}/`, `/${moved.id}/`);
+      response.writeHead(307, { location }).end();
+      return;
+    }
     const answered =
       huggingFace(url, request, response, repositories, storeUrl, faults) ||
       modelScope(url, request, response, repositories, faults);
