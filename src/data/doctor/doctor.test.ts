@@ -147,10 +147,22 @@ const defects: Readonly<Partial<Record<Layout, readonly Defect[]>>> = {
       points: '&amp;',
     },
     {
-      code: 'data/escaped-newline',
+      code: 'data/escaped-text',
       row: alpaca({ output: 'First line.\\nSecond line of it.' }),
       points: '\\\\nSecond',
     },
+    {
+      code: 'data/html-tag',
+      row: alpaca({ output: 'First line.<br>Second line.' }),
+      points: '<br>',
+    },
+    { code: 'data/null-text', row: alpaca({ output: 'nan' }), points: '"nan"' },
+    {
+      code: 'data/private-character',
+      row: alpaca({ output: 'A bullet \ue000 of a PDF.' }),
+      points: '\ue000',
+    },
+    { code: 'data/leading-space', row: alpaca({ output: '  It begins late.' }), points: '  It' },
     {
       code: 'data/code-fence',
       row: alpaca({ output: 'Here it is:\n```\nprint(1)' }),

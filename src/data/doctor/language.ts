@@ -87,8 +87,15 @@ export function latinLanguage(text: string): string | undefined {
   return close === 1 ? languages[counts.indexOf(best)] : undefined;
 }
 
-/** `Chinese`, `English`, …: the script where it tells the language, else the language; undefined where neither is clear. */
+/** `Chinese`, `English`, …, or `Latin` where the language is not clear; undefined where the script is not. */
 export function languageOfText(text: string): string | undefined {
   const script = scriptOf(text);
-  return script === 'Latin' ? latinLanguage(text) : script;
+  return script === 'Latin' ? (latinLanguage(text) ?? script) : script;
 }
+
+/** Whether two texts are surely of two languages. */
+export const isOther = (a: string | undefined, b: string | undefined): boolean =>
+  a !== undefined &&
+  b !== undefined &&
+  a !== b &&
+  !((a === 'Latin' && languages.includes(b)) || (b === 'Latin' && languages.includes(a)));

@@ -41,14 +41,14 @@ export const controlCharacter = defineCheck({
 
 /** Zero-width joiners are a part of emoji and of Persian and Indian words: only those among Latin letters are odd. */
 const invisible =
-  /[\u200b\u2060\ufeff\u202a-\u202e\u2066-\u2069]|(?<=[A-Za-z])(?:\u200c|\u200d|\u200e|\u200f)(?=[A-Za-z])/;
+  /[\u00ad\u200b\u2028\u2029\u2060\ufeff\u202a-\u202e\u2066-\u2069]|(?<=[A-Za-z])(?:\u200c|\u200d|\u200e|\u200f)(?=[A-Za-z])/;
 
 export const invisibleCharacter = defineCheck({
   code: 'data/invisible-character',
   severity: 'warning',
   title: 'an invisible character stands in a text',
   help: 'remove it; it splits words into other tokens, or turns the direction of the text',
-  fix: { how: 'mend', what: 'removes it' },
+  fix: { how: 'mend', what: 'removes it, and breaks the line at a line separator' },
   passage(passage, found) {
     first(
       invisible,
@@ -57,7 +57,7 @@ export const invisibleCharacter = defineCheck({
       (match) => `the invisible character ${hex(match)} stands in the text`,
     );
   },
-  mend: (text) => text.replace(new RegExp(invisible, 'g'), ''),
+  mend: (text) => text.replace(/[\u2028\u2029]/g, '\n').replace(new RegExp(invisible, 'g'), ''),
 });
 
 /** What Windows-1252 has between 0x80 and 0x9f. */
@@ -124,6 +124,21 @@ export const replacementCharacter = defineCheck({
   },
 });
 
+export const privateCharacter = defineCheck({
+  code: 'data/private-character',
+  severity: 'warning',
+  title: 'a character without a meaning of its own stands in a text',
+  help: 'replace it: private-use characters are symbols of one font, often bullets from a PDF',
+  passage(passage, found) {
+    first(
+      /[\ue000-\uf8ff]/,
+      passage,
+      found,
+      (match) => `the private-use character ${hex(match)} stands in the text`,
+    );
+  },
+});
+
 export const loneSurrogate = defineCheck({
   code: 'data/lone-surrogate',
   severity: 'error',
@@ -152,4 +167,15 @@ export const trailingSpace = defineCheck({
     found('the reply ends with white space', path, text.trimEnd().length);
   },
   mend: (text, { part }) => (part === 'reply' ? text.trimEnd() : text),
+});
+
+export const leadingSpace = defineCheck({
+  code: 'data/leading-space',
+  severity: 'note',
+  title: 'a reply begins with white space',
+  help: 'trim it, unless it is the indent of code',
+  passage({ text, path, part }, found) {
+    if (part === 'reply' && /^\s+\S/.test(text) && text.charCodeAt(0) <= 32)
+      found('the reply begins with white space', path, 0);
+  },
 });

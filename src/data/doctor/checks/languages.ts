@@ -1,7 +1,7 @@
 /** @file Rows in another language than the set, and replies in another than their prompt. */
 import type { Place } from '../../../core/errors.ts';
 import { defineCheck } from '../check.ts';
-import { languageOfText } from '../language.ts';
+import { isOther, languageOfText } from '../language.ts';
 import type { RowView } from '../view.ts';
 
 type Languages = { readonly asked: string | undefined; readonly said: string | undefined };
@@ -34,7 +34,7 @@ export const replyLanguage = defineCheck({
   row(view, found) {
     const { passages, reply } = view;
     const { asked, said } = languagesOf(view);
-    if (!reply || asked === undefined || said === undefined || asked === said) return;
+    if (!reply || reply.part !== 'reply' || !isOther(asked, said)) return;
     if (reply.text.includes('```')) return;
     if (passages.some(({ part, text }) => part !== 'reply' && asksForAnother.test(text))) return;
     found(`the prompt is ${asked}, the reply ${said}`, reply.path);
@@ -58,8 +58,11 @@ export const otherLanguage = defineCheck({
         const { place } = view;
         const { asked, said } = languagesOf(view);
         // Where the two differ, that is a finding of its own.
-        const language =
-          asked === undefined || asked === said ? said : said === undefined ? asked : undefined;
+        const language = isOther(asked, said)
+          ? undefined
+          : asked === 'Latin'
+            ? said
+            : (asked ?? said);
         if (language === undefined) return;
         rows++;
         const group = groups.get(language) ?? { places: [], count: 0 };
@@ -69,9 +72,12 @@ export const otherLanguage = defineCheck({
       },
       end(found) {
         const [most] = [...groups].sort(([, a], [, b]) => b.count - a.count);
-        if (!most || rows < 20 || most[1].count < 0.8 * rows) return;
+        if (!most || rows < 20) return;
+        // Latin texts whose language is not clear count with any Latin language.
+        const alike = [...groups].filter(([language]) => !isOther(language, most[0]));
+        if (alike.reduce((sum, [, { count }]) => sum + count, 0) < 0.8 * rows) return;
         for (const [language, { places, count }] of groups) {
-          if (language === most[0] || count > 0.1 * rows) continue;
+          if (!isOther(language, most[0]) || count > 0.1 * rows) continue;
           for (const place of places)
             found(`the row is ${language}, and the set mostly ${most[0]}`, { place });
         }

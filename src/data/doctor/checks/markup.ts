@@ -3,6 +3,7 @@ import { defineCheck } from '../check.ts';
 import { askedOf } from '../view.ts';
 
 const entity = /&(?:amp|lt|gt|quot|apos|nbsp|#\d{2,5}|#x[\da-f]{2,5});/i;
+const aboutMarkup = /html|xml|entit|markup|css|web ?page|website|svg|tag/i;
 
 export const htmlEntity = defineCheck({
   code: 'data/html-entity',
@@ -12,29 +13,47 @@ export const htmlEntity = defineCheck({
   passage({ text, path, part }, found, view) {
     if (part === 'call' || part === 'result' || !text.includes('&')) return;
     const match = entity.exec(text);
-    if (
-      !match ||
-      /```|<\/?[a-z][^<>]*>|&lt;\/?[a-z]/i.test(text) ||
-      /html|xml|entit/i.test(askedOf(view))
-    )
-      return;
+    if (!match || /```|<\/?[a-z][^<>]*>/i.test(text) || aboutMarkup.test(askedOf(view))) return;
     found(`\`${match[0]}\` is HTML, not text`, path, match.index);
   },
 });
 
-/** A backslash and an n where a line break was meant: not within quotes or code, nor the beginning of a LaTeX word. */
-const escapedBreak = /(?<![\\"'`\w:])\\n(?:\\n|(?=[A-Z0-9\s*-]|$))|(?<=[.!?:])\\n(?!["'`])/;
+const tag =
+  /<(?:br ?\/?|\/?(?:p|div|span|strong|em|ul|ol|li|b|i|h[1-6]|font|a))(?: [^<>]{0,80})?>/i;
 
-export const escapedNewline = defineCheck({
-  code: 'data/escaped-newline',
+export const htmlTag = defineCheck({
+  code: 'data/html-tag',
+  severity: 'note',
+  title: 'an HTML tag stands in a text',
+  help: 'right where HTML is asked for; elsewhere take the markup out',
+  passage({ text, path, part }, found, view) {
+    if (part !== 'reply' || !text.includes('<')) return;
+    const match = tag.exec(text);
+    if (!match || text.includes('`') || /<(?:html|head|body|script|!)/i.test(text)) return;
+    if (!aboutMarkup.test(askedOf(view)))
+      found(`\`${match[0]}\` is HTML, not text`, path, match.index);
+  },
+});
+
+/**
+ * A backslash and a letter where a line break or a tab was meant (not within quotes or code, nor the beginning of a
+ * LaTeX word or a path), a character by its number, a quote behind a backslash.
+ */
+const escaped =
+  /(?<![\\"'`:])\\[nt](?:\\[nt]|(?=[A-Z0-9\s*-]|$))|(?<=[.!?:])\\n(?!["'`])|(?<!\\)\\u(?:[01][\da-f]{3}|[4-9e][\da-f]{3})|^[^"]*[^\\"]\\"[^"]*\\"/i;
+const code = /`|[;{}]\s*\\n|printf?\(|\\(?:[a-mo-su-z][a-z]*\b|\[|\()/;
+
+export const escapedText = defineCheck({
+  code: 'data/escaped-text',
   severity: 'warning',
-  title: 'a line break is written as backslash and n',
-  help: 'unescape the text once more; it was escaped twice',
+  title: 'a text was escaped twice',
+  help: 'unescape it once more: `\\n` is a line break, `\\u00e9` is é',
   passage({ text, path, part }, found) {
-    if (part === 'call' || part === 'result' || !text.includes('\\n')) return;
-    if (text.includes('`') || /[;{}]\s*\\n|printf?\(|\\[a-mo-z]/.test(text)) return;
-    const at = text.search(escapedBreak);
-    if (at >= 0) found('`\\n` stands in the text, where a line break was meant', path, at);
+    if (part === 'call' || part === 'result' || !text.includes('\\')) return;
+    const match = escaped.exec(text);
+    if (!match || code.test(text.replaceAll(/\\u[\da-f]{4}/gi, ''))) return;
+    const at = match.index + match[0].lastIndexOf('\\', match[0].length - 1);
+    found(`\`${text.slice(at, at + 2)}\` stands in the text as it stands in JSON`, path, at);
   },
 });
 
@@ -70,17 +89,21 @@ export const specialToken = defineCheck({
 
 const marker =
   /^(?:###? ?(?:Instruction|Response|Input|Human|Assistant|User)\b ?:?|Human:|(?:ASSISTANT|USER|HUMAN):|<(?:human|bot)>:)/m;
-const opening = /^(?:Assistant|AI|Bot|GPT|ChatGPT|Response|Human|User) ?: ?/;
+const opening = /^(?:Assistant|AI|Bot|GPT|ChatGPT|Response) ?: ?/;
+
+const turn = /^(?:User|Assistant|Human): /m;
+const asksForTalk = /dialog|conversation|chat|script|interview|transcript|对话|聊天/i;
 
 export const roleMarker = defineCheck({
   code: 'data/role-marker',
   severity: 'warning',
   title: 'a speaker’s name stands in a text',
   help: 'split the turns, or remove the name: the template writes who speaks',
-  passage({ text, path, part }, found) {
+  passage({ text, path, part }, found, view) {
     if (part !== 'reply') return;
-    const match = opening.exec(text) ?? marker.exec(text);
-    if (match) found(`\`${match[0].trim()}\` names a speaker within the text`, path, match.index);
+    const match = opening.exec(text) ?? marker.exec(text) ?? turn.exec(text);
+    if (!match || (turn.test(match[0]) && asksForTalk.test(askedOf(view)))) return;
+    found(`\`${match[0].trim()}\` names a speaker within the text`, path, match.index);
   },
 });
 

@@ -3,16 +3,22 @@ import { defineCheck } from '../check.ts';
 
 /** In the order of certainty; the first that matches is named. */
 const patterns: readonly RegExp[] = [
-  /\{\{ ?[a-z_]\w{0,30} ?\}\}/i,
+  /\{\{ ?[a-z_][\w.]{0,40} ?\}\}/i,
+  /\{%-? ?(?:if|for|set|block|endif|endfor)\b[^%]{0,60}%\}/,
+  /\$?\{(?:(?:user|first|last|full|company|product|your)[ _]?name|name|user|username|company|date|city|email|topic|question|answer|input|output|text|content|prompt)\}/i,
   /\[(?:INSERT|YOUR|ADD|FILL|ENTER|TBD|TODO|PLACEHOLDER)\b[^\]\n]{0,60}\]/,
   /<(?:insert|your|enter|add)[ _-][a-z][\w -]{0,40}>/i,
   /\blorem ipsum\b/i,
   /(?<![/#*] )(?<=^|[\s(])TODO(?=[:.!)]|\s*$)/m,
-  /\b(?:FIXME|XXXX+)\b/,
+  /\b(?:FIXME|XXXX+|PLACEHOLDER)\b/,
+  /^\s*(?:tbd|todo|placeholder)\b[.:]?/i,
 ];
 /** One pass tells whether any of them can match. */
-const any = /\{\{|\[[A-Z]{3}|<(?:insert|your|enter|add)[ _-]|lorem|TODO|FIXME|XXXX/i;
+const any =
+  /^\s*(?:tbd|todo|placeholder)\b|\{\{|\{%|\{[a-z]{4,8}[_ a-z]*\}|PLACEHOLDER|\[[A-Z]{3}|<(?:insert|your|enter|add)[ _-]|lorem|TODO|FIXME|XXXX/i;
 const angle = /<(name|author|date|email|company|city|address|phone|username|placeholder)>/i;
+
+const code = /```|=>|\bf["']|\.format\(|\bdef |\bfunction\b|;\s*$|<\/\w+>/m;
 
 export const placeholder = defineCheck({
   code: 'data/placeholder',
@@ -24,7 +30,8 @@ export const placeholder = defineCheck({
     if (any.test(text)) {
       for (const pattern of patterns) {
         const match = pattern.exec(text);
-        if (!match) continue;
+        // In code, braces are its own.
+        if (!match || (match[0].includes('{') && code.test(text))) continue;
         const word = match[0].trim();
         found(`\`${word}\` was left in`, path, match.index + match[0].indexOf(word));
         return;

@@ -66,6 +66,8 @@ const unspaced = /[\u3040-\u30ff\u4e00-\u9fff]/;
 
 /** Of languages without spaces: sentences between their marks. */
 function sentenceLoop(text: string): { readonly what: string; readonly at: number } | undefined {
+  const loop = /([\u3040-\u30ff\u4e00-\u9fff]{2,12}?)\1{4,}/.exec(text);
+  if (loop) return { what: loop[1] ?? '', at: loop.index };
   const parts = text.split(/[，。！？、；\n]+/).map((part) => part.trim());
   for (let i = 1, run = 0; i < parts.length; i++) {
     const part = parts[i] ?? '';
@@ -88,7 +90,8 @@ export const repetitionLoop = defineCheck({
   help: 'cut the reply where it begins to loop, or remove the row: it teaches to loop',
   passage({ text, path, part }, found) {
     if (part !== 'reply' || text.length < 30) return;
-    const loop = loopIn(text);
+    const run = /(\p{L})\1{29}/u.exec(text);
+    const loop = run ? { what: run[1] ?? '', at: run.index } : loopIn(text);
     if (loop) found(`\`${shorten(loop.what)}\` comes again and again`, path, Math.max(0, loop.at));
   },
 });
@@ -99,9 +102,9 @@ export const boilerplate = defineCheck({
   title: 'a reply speaks of itself as a model',
   help: 'rewrite or remove such replies where the model should have a character of its own',
   passage({ text, path, part }, found) {
-    if (part !== 'reply' || !(text.includes(' model') || text.includes('作为'))) return;
+    if (part !== 'reply' || !/ model| AI\b|作为|OpenAI|ChatGPT/.test(text)) return;
     const match =
-      /\bas an? (?:AI|artificial intelligence)(?: language)? model\b|\bas a (?:large )?language model\b|作为(?:一个|一名)?(?:AI|人工智能)(?:语言)?(?:模型|助手)/i.exec(
+      /\bas an? (?:AI|artificial intelligence)\b(?: language)?(?: model)?|\b(?:trained|developed|created) by OpenAI\b|\bI(?: am|'m|’m) ChatGPT\b|\bas a (?:large )?language model\b|作为(?:一个|一名)?(?:AI|人工智能)(?:语言)?(?:模型|助手)/i.exec(
         text,
       );
     if (match) found(`\`${match[0]}\` stands in the reply`, path, match.index);

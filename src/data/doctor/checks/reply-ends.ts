@@ -14,7 +14,7 @@ export const cutReply = defineCheck({
   row({ reply, turns }, found) {
     if (reply?.part !== 'reply' || turns.at(-1)?.role === 'function') return;
     const text = reply.text.trimEnd();
-    if (text.length < 40 || text.includes('```')) return;
+    if (text.length < 24 || text.includes('```')) return;
     const last = text.slice(text.lastIndexOf('\n') + 1);
     if (!/[\p{L},]$/u.test(last)) return;
     const prose = last.trim().split(/\s+/).length >= 6 && /[.!?。！？]\s/.test(text);

@@ -58,3 +58,17 @@ export const emptyTurn = defineCheck({
     }
   },
 });
+
+const nothing =
+  /^\s*(?:None|null|NULL|nil|nan|NaN|N\/A|#N\/A|<NA>|undefined|NaT|<?no ?(?:input|output)>?)\s*$/;
+
+export const nullText = defineCheck({
+  code: 'data/null-text',
+  severity: 'warning',
+  title: 'a text says only that there is none',
+  help: 'leave it empty, or remove the row: an export wrote a missing value as a word',
+  passage({ text, path, part }, found) {
+    if (text.length > 20 || part === 'call' || part === 'result' || !nothing.test(text)) return;
+    found(`the whole text is \`${text.trim()}\``, path);
+  },
+});
