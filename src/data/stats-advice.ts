@@ -76,7 +76,7 @@ const cutoffAdvice: Rule = (given) => {
 const replyAdvice: Rule = ({ stats, bounds }) => {
   const { reply } = stats.cut;
   if (!bounds || stats.learned === 0 || reply.documents === 0) return undefined;
-  return `${number(reply.documents)} ${reply.documents === 1 ? 'reply loses its end' : 'replies lose their ends'}, stop token and all: from such a row a model learns to break off in the middle, or not to stop.`;
+  return `${number(reply.documents)} ${reply.documents === 1 ? 'reply loses its end' : 'replies lose their ends'}, stop token and all: from such a row a model learns to break off in the middle, or not to stop. \`overlong: drop\` leaves such rows out.`;
 };
 
 const duplicateAdvice: Rule = ({ stats }) => {

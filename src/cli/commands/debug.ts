@@ -1,6 +1,5 @@
 /** @file `tunery debug …`: what is computed, in files that other implementations can be held against. */
 import { z } from 'zod';
-import { formatPlace } from '../../core/errors.ts';
 import { field, textList } from '../../core/field.ts';
 import { noSuchSet } from '../../data/errors.ts';
 import type { Prepared } from '../../data/prepared.ts';
@@ -16,12 +15,11 @@ import { loadModel } from '../../models/load.ts';
 import { modelSection } from '../../models/settings.ts';
 import { openModel } from '../../models/source.ts';
 import { planOfJob } from '../../runs/plan-of-job.ts';
-import { prepareJob } from '../../runs/prepare-job.ts';
 import { trainSection } from '../../train/settings.ts';
 import { attachAdapters } from '../../tuning/attach-adapters.ts';
 import { defineCommand } from '../command.ts';
 import { badIds, oneOf } from '../errors.ts';
-import { dataHub, openSource } from '../open-source.ts';
+import { openData } from '../open-data.ts';
 
 export const debugLogitsCommand = defineCommand({
   name: 'debug logits',
@@ -113,7 +111,7 @@ function parseIds(texts: readonly string[]): Int32Array {
 export const debugBatchesCommand = defineCommand({
   name: 'debug batches',
   summary:
-    'Write the first optimizer steps of a training as JSON lines: each row’s origin, ids and labels, as they are fed.',
+    'Write the first optimizer steps of a training as JSON lines: each row’s origin and columns (ids, labels), as they are fed.',
   examples: ['tunery debug batches examples/smollm2_lora_sft.yaml --steps 10 --out batches.jsonl'],
   sections: [modelSection, methodSection, dataSection, trainSection],
   options: {
@@ -121,18 +119,9 @@ export const debugBatchesCommand = defineCommand({
     out: field(z.string(), { help: 'The file to write.' }),
   },
 
-  async run(job, { options, signal, progress, print, note, json, emit }) {
-    const { model } = job;
-    const source = await openSource(model, { note, progress, signal });
-    const { sets, opened } = await prepareJob(job, source, {
-      signal,
-      hub: dataHub(model, { note, progress, signal }),
-      progress: (examples) => progress(`${examples} rows tokenized`),
-    });
-    progress(null);
-    for (const { message, place, help } of [...(opened?.warnings ?? []), ...sets.warnings]) {
-      note(`warning: ${place ? `${formatPlace(place)}: ` : ''}${message}\n  help: ${help}`);
-    }
+  async run(job, context) {
+    const { options, print, json, emit } = context;
+    const { sets } = await openData(job, context);
     const prepared = sets.train;
     if (!prepared) throw noSuchSet('dataset');
     const plan = planOfJob(job, prepared);
@@ -158,7 +147,6 @@ function batchRow(prepared: Prepared, row: number) {
     origin: prepared.places(row).map(({ file, line, row }) => [file, line ?? row ?? null]),
     // Where several documents lie end to end, attention does not cross from one to the next.
     ...(documents.length > 1 ? { documents: [...documents] } : {}),
-    input_ids: [...prepared.ids(row)],
-    labels: [...prepared.labels(row)],
+    ...Object.fromEntries(prepared.columns.map((name) => [name, [...prepared.column(name, row)]])),
   };
 }
