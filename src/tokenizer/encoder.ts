@@ -1,6 +1,7 @@
 /** @file Text to ids: added tokens, normalizer, pre-tokenizer, model, and the special tokens around. */
 import { type AddedToken, createMatcher } from './added-tokens.ts';
 import { createByteBpe } from './byte-bpe.ts';
+import { byteOfToken } from './byte-fallback.ts';
 import { createCharBpe } from './char-bpe.ts';
 import type { Definition } from './definition.ts';
 import { unsupportedModel } from './errors.ts';
@@ -10,7 +11,7 @@ import { compilePreTokenizer } from './pre-tokenizers.ts';
 import { createUnigram } from './unigram.ts';
 import type { Vocabulary } from './vocabulary.ts';
 import { createWordCache } from './word-cache.ts';
-import type { WordModel } from './word-model.ts';
+import { utf8Width, type WordModel } from './word-model.ts';
 
 export type EncodeOptions = {
   /** Puts what the post-processor asks for around the text, as a BOS. Default false: templates write their own. */
@@ -75,6 +76,8 @@ export function createEncoder(definition: Definition, vocabulary: Vocabulary): E
 
   const model = createModel(definition, vocabulary, preTokenizer.byteLevel);
   const cache = createWordCache();
+  const given = definition.model.unknown;
+  const unknown = typeof given === 'string' ? vocabulary.model.get(given) : given;
 
   function reserve(output: Output, more: number): void {
     if (output.count + more <= output.ids.length) return;
@@ -229,15 +232,13 @@ export function createEncoder(definition: Definition, vocabulary: Vocabulary): E
         const { scan, split } = preTokenizer;
         if (scan === undefined) {
           for (const piece of split(part.slice(start, end), base + start === 0)) {
-            offsetsOfWord(piece.text, start + piece.start, source, add);
+            offsetsOfPiece(piece.text, start + piece.start, source, add);
           }
           return;
         }
         for (let at = start; at < end; ) {
           const next = scan(part, at, end);
-          if (!asciiOffsets(part, at, next, source, add)) {
-            offsetsOfWord(part.slice(at, next), at, source, add);
-          }
+          offsetsOfWord(part, at, next, 0, source, add);
           at = next;
         }
       },
@@ -250,66 +251,110 @@ export function createEncoder(definition: Definition, vocabulary: Vocabulary): E
   /** Ids of one pre-token on their way to offsets. */
   const word: Output = { ids: new Int32Array(64), count: 0 };
 
-  /** The fast way for words of ASCII alone, where a byte is a unit; false where it cannot be gone. */
-  function asciiOffsets(
+  /** A pre-token that stood at `at`. */
+  function offsetsOfPiece(piece: string, at: number, source: Source, add: Add): void {
+    const words = preTokenizer.splitBytes?.(piece);
+    if (words !== undefined) {
+      const found: number[] = [];
+      const begins: number[] = [];
+      let total = 0;
+      for (const chars of words) {
+        take(model.tokenizeBytes!(chars), total, found, begins);
+        total += chars.length;
+      }
+      addByBytes(piece, 0, piece.length, at, found, begins, source, add);
+      return;
+    }
+    const { cut } = model;
+    for (let i = 0; i < piece.length; ) {
+      const next = cut === undefined ? piece.length : cut(piece, i, piece.length);
+      offsetsOfWord(piece, i, next, at, source, add);
+      i = next;
+    }
+  }
+
+  /** The tokens of `text[start … end)`, whose unit 0 stood at `at`. */
+  function offsetsOfWord(
     text: string,
     start: number,
     end: number,
+    at: number,
     source: Source,
     add: Add,
-  ): boolean {
-    for (let i = start; i < end; i++) if (text.charCodeAt(i) >= 0x80) return false;
+  ): void {
+    // The fast way, by the cache: tokens that cover so many units each, one behind the other.
     word.count = 0;
     pushWord(word, text, start, end);
-    let length = 0;
-    for (let i = 0; i < word.count; i++) length += bytesOf(word.ids[i])!.length;
-    // Bytes without a token were left out, or the unknown one stands for them.
-    if (length !== end - start) return false;
-    let at = start;
-    for (let i = 0; i < word.count; i++) {
-      const next = at + bytesOf(word.ids[i])!.length;
-      add(word.ids[i], source.startOf(at), source.endOf(next - 1));
-      at = next;
+    const { ids, count } = word;
+    if (covers(text, start, end)) {
+      let unit = at + start;
+      for (let i = 0; i < count; i++) {
+        const next = unit + unitsOf(ids[i]);
+        add(ids[i], source.startOf(unit), source.endOf(next - 1));
+        unit = next;
+      }
+      return;
     }
-    return true;
-  }
-
-  /** The tokens of one pre-token that stood at `at`, each with the characters that its bytes touch. */
-  function offsetsOfWord(piece: string, at: number, source: Source, add: Add): void {
-    const words = preTokenizer.splitBytes?.(piece);
     const found: number[] = [];
     const begins: number[] = [];
-    let total = 0;
-    const take = (count: number, base: number): void => {
-      const { symbols, starts } = model.work;
-      for (let i = 0; i < count; i++) {
-        found.push(symbols[i]);
-        begins.push(base + starts[i]);
-      }
-    };
-    if (words === undefined) take(model.tokenize(piece, 0, piece.length), 0);
-    else {
-      for (const chars of words) {
-        take(model.tokenizeBytes!(chars), total);
-        total += chars.length;
-      }
+    take(model.tokenize(text, start, end), 0, found, begins);
+    addByBytes(text, start, end, at, found, begins, source, add);
+  }
+
+  /** Whether the tokens in `word` cover a range unit by unit. */
+  function covers(text: string, start: number, end: number): boolean {
+    // Where tokens are bytes, a unit is one only in ASCII.
+    if (preTokenizer.byteLevel) {
+      for (let i = start; i < end; i++) if (text.charCodeAt(i) >= 0x80) return false;
     }
+    let units = 0;
+    for (let i = 0; i < word.count; i++) units += unitsOf(word.ids[i]);
+    return units === end - start;
+  }
+
+  /** UTF-16 units that a token covers in a pre-token; NaN for tokens of bytes and for the unknown one. */
+  function unitsOf(id: number): number {
+    if (id === unknown) return Number.NaN;
+    if (preTokenizer.byteLevel) return bytesOf(id)!.length;
+    const token = vocabulary.tokenOf(id)!;
+    return byteOfToken(token) === undefined ? token.length : Number.NaN;
+  }
+
+  /** Moves what the model found to lists. */
+  function take(count: number, base: number, found: number[], begins: number[]): void {
+    const { symbols, starts } = model.work;
+    for (let i = 0; i < count; i++) {
+      found.push(symbols[i]);
+      begins.push(base + starts[i]);
+    }
+  }
+
+  /** Each token with the characters that its bytes touch. */
+  function addByBytes(
+    text: string,
+    start: number,
+    end: number,
+    at: number,
+    found: readonly number[],
+    begins: readonly number[],
+    source: Source,
+    add: Add,
+  ): void {
     // First and last UTF-16 unit of the character that each byte is of.
     const firstUnit: number[] = [];
     const lastUnit: number[] = [];
-    let unit = 0;
-    for (const char of piece) {
-      const code = char.codePointAt(0)!;
-      const width = code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
-      for (let i = 0; i < width; i++) {
-        firstUnit.push(unit);
-        lastUnit.push(unit + char.length - 1);
+    for (let i = start; i < end; ) {
+      const code = text.codePointAt(i)!;
+      const units = code > 0xffff ? 2 : 1;
+      for (let byte = utf8Width(code); byte > 0; byte--) {
+        firstUnit.push(at + i);
+        lastUnit.push(at + i + units - 1);
       }
-      unit += char.length;
+      i += units;
     }
     for (const [i, id] of found.entries()) {
       const stop = i + 1 < begins.length ? begins[i + 1] : firstUnit.length;
-      add(id, source.startOf(at + firstUnit[begins[i]]), source.endOf(at + lastUnit[stop - 1]));
+      add(id, source.startOf(firstUnit[begins[i]]), source.endOf(lastUnit[stop - 1]));
     }
   }
 
