@@ -28,7 +28,7 @@ export const dataSection = section(
   'Data',
   {
     dataset: field(textList().default([]), {
-      help: 'Data sets: names in `dataset_info.json`, or paths of json, jsonl or txt files.',
+      help: 'Data sets: names in `dataset_info.json`, or paths of files: json, jsonl, csv, tsv, txt (each also .gz), parquet, arrow.',
       aliases: ['datasets'],
     }),
     dataset_dir: field(z.string().default('data'), {
