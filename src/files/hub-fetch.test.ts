@@ -14,6 +14,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { refused, smallDisk } from '../../tests/e2e/small-disk.ts';
 import {
   commitOf,
   type FakeHub,
@@ -298,6 +299,58 @@ test('offline, and without a network, what lies there serves with a note', async
   expect(notes[0]).toContain('as it lies there: `HF_HUB_OFFLINE` is set');
   expect(notes[1]).toContain('the connection was refused');
   hub = await startHub([]);
+});
+
+test('a file that came after the list was noted is looked for anew', async () => {
+  await fetchTiny({ choose: () => ['config.json'] });
+  const missing: FetchOptions['choose'] = (files) => {
+    const found = files.find(({ path }) => path === 'new.txt');
+    if (found) return ['new.txt'];
+    throw new TuneryError('test/none', { message: 'there is no new.txt' });
+  };
+  expect((await failure(fetchTiny({ choose: missing }))).code).toBe('test/none');
+  await hub.close();
+  hub = await startHub([{ ...tiny, files: { ...tiny.files, 'new.txt': 'new' } }]);
+  vi.stubEnv('HF_ENDPOINT', hub.url);
+  expect((await fetchTiny({ choose: missing })).files).toEqual(['new.txt']);
+});
+
+test('a full disk is told, and goes on once there is space', async (context) => {
+  const mount = join(cache, 'disk');
+  const disk = smallDisk(mount, 128);
+  if (!disk) return context.skip(refused);
+  try {
+    const fetchHere = (more: Partial<FetchOptions> = {}) =>
+      fetchSnapshot(
+        openHub({ cache: join(mount, 'hub') }),
+        { kind: 'model', id: 'org/tiny' },
+        { choose: () => ['model.safetensors'], patience, ...more },
+      );
+    mkdirSync(join(mount, 'hub'));
+    writeFileSync(join(mount, 'ballast'), Buffer.alloc(100_000));
+    const before = await failure(fetchHere());
+    expect(before.code).toBe('files/hub-disk-full');
+    expect(before.message).toMatch(/for the model `org\/tiny`: 50\.0 kB needed, .* free/);
+    rmSync(join(mount, 'ballast'));
+    hub.faults.pieceMs = 1;
+    let filled = false;
+    const fill = (bytes: number): void => {
+      if (filled || bytes < 10_000) return;
+      filled = true;
+      try {
+        writeFileSync(join(mount, 'ballast'), Buffer.alloc(128_000));
+      } catch {
+        // It is full: that is the point.
+      }
+    };
+    expect((await failure(fetchHere({ progress: fill }))).code).toBe('files/hub-disk-full');
+    rmSync(join(mount, 'ballast'));
+    const { folder } = await fetchHere();
+    expect(readFileSync(join(folder, 'model.safetensors'))).toEqual(large);
+    expect(hub.asked.at(-1)?.range).toMatch(/^bytes=\d{4,}-$/);
+  } finally {
+    disk.unmount();
+  }
 });
 
 test('an answer that is no hub’s is told', async () => {

@@ -67,8 +67,13 @@ export async function fetchSnapshot(
   const revision = options.revision ?? hub.mainRevision;
   if (!isRevision(revision)) throw revisionNotFound(repository, revision);
   if (options.listing) return fetchListed(hub, repository, revision, options.listing, options);
-  const cached = fromCache(hub, repository, revision, options);
-  if (cached) return cached;
+  try {
+    const cached = fromCache(hub, repository, revision, options);
+    if (cached) return cached;
+  } catch (error) {
+    // What a list of earlier days lacks may be there by now.
+    if (!(error instanceof TuneryError) || hub.access.offline !== undefined) throw error;
+  }
   if (hub.access.offline !== undefined) {
     const partial = asItIs(hub, repository, revision, options, `\`${hub.access.offline}\` is set`);
     if (partial) return partial;

@@ -13,6 +13,9 @@ import {
 import { ask, textOf } from './hub-http.ts';
 import { isJsonObject, type JsonObject, type JsonValue, parseJson } from './json.ts';
 
+/** A description lists no more files than so many. */
+const mostSiblings = 50_000;
+
 export function huggingFace(access: HubAccess, cache: string): Hub {
   const host = new URL(access.endpoint).host;
   const page = ({ kind, id }: Repository): string =>
@@ -53,8 +56,10 @@ export function huggingFace(access: HubAccess, cache: string): Hub {
       throw hubAnswer(url, 'no description of a repository');
     const commit = value.sha;
     if (!/^[\w.-]+$/.test(commit)) throw hubAnswer(url, `the commit \`${commit}\``);
-    const files = Array.isArray(value.siblings)
-      ? value.siblings.filter(isJsonObject).flatMap((file) => fileOf(file, 'rfilename'))
+    const siblings = Array.isArray(value.siblings) ? value.siblings : [];
+    const isWhole = siblings.length > 0 && siblings.length < mostSiblings;
+    const files = isWhole
+      ? siblings.filter(isJsonObject).flatMap((file) => fileOf(file, 'rfilename'))
       : await tree(repository, commit, asking);
     return { commit, files } satisfies Listing;
   };
