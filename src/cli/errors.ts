@@ -67,3 +67,18 @@ export const badIds = defineError('cli/bad-ids', (text: string, why: string) => 
   message: `\`${text}\` is no token id: ${why}`,
   help: 'write `--ids 1,2,3`',
 }));
+
+export const noSet = defineError('cli/no-set', (id: string) => ({
+  message: `no prepared set in the cache is named \`${id}\``,
+  help: '`tunery cache list` names them; the first letters of a name do',
+}));
+
+export const manySets = defineError('cli/no-set', (id: string, count: number) => ({
+  message: `${count} prepared sets begin with \`${id}\``,
+  help: 'give more letters of the name',
+}));
+
+export const badSize = defineError('cli/bad-size', (text: string) => ({
+  message: `\`${text}\` is no size`,
+  help: 'write `500MB` or `20GB`',
+}));

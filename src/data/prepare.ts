@@ -2,7 +2,7 @@
  * @file Rows to ids and labels: the set that both engines train on. It is made once, and found again by
  * what decides its content.
  */
-import { existsSync, statSync } from 'node:fs';
+import { existsSync, statSync, utimesSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { basename, join } from 'node:path';
 import { TuneryError } from '../core/errors.ts';
@@ -163,11 +163,23 @@ async function lockSets(
 function tryOpen(folder: string): Prepared | undefined {
   if (!existsSync(folder)) return undefined;
   try {
-    return openPrepared(folder);
+    const set = openPrepared(folder);
+    touch(folder);
+    return set;
   } catch (error) {
     // A damaged set is made again.
     if (error instanceof TuneryError) return undefined;
     throw error;
+  }
+}
+
+/** So that `tunery cache prune` knows when a set was last taken. */
+function touch(folder: string): void {
+  try {
+    const now = new Date();
+    utimesSync(folder, now, now);
+  } catch {
+    // The cache is another user's, who may prune as they like.
   }
 }
 

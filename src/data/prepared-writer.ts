@@ -6,7 +6,7 @@ import { writeSafetensors } from '../files/safetensors.ts';
 import { columnFile, type Manifest, manifestFile } from './prepared.ts';
 import type { RowBatch } from './row-batch.ts';
 import { createSpill, type Spill } from './spill.ts';
-import type { Shape } from './stage.ts';
+import { contentColumns, type Shape } from './stage.ts';
 
 export type PreparedWriter = {
   readonly rows: number;
@@ -49,7 +49,6 @@ export function createPreparedWriter(folder: string, shape: Shape): PreparedWrit
   );
   const documents = offsets('document_offsets');
   const lengths = column('document_lengths');
-  const content = [...spills.values()];
   // Where rows came from is told with them, and is no part of what they are.
   const documentTargets = column('document_targets');
   const whole = column('document_whole');
@@ -109,7 +108,9 @@ export function createPreparedWriter(folder: string, shape: Shape): PreparedWrit
       const manifest: Manifest = {
         ...given,
         ...totals,
-        digest: digestOf(...content.map(({ spill }) => spill.digest())),
+        digest: digestOf(
+          ...contentColumns(shape).map((name) => spills.get(name)?.spill.digest() ?? ''),
+        ),
         files: [...fileIndex.keys()],
       };
       writeFileAtomic(join(folder, manifestFile), `${JSON.stringify(manifest, null, 1)}\n`);

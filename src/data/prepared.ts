@@ -20,7 +20,7 @@ const PlaceShape = z.object({
 });
 
 export const Manifest = z.object({
-  schema: z.literal(1),
+  schema: z.literal(2),
   stage: z.enum(stages),
   split: z.enum(['train', 'eval']),
   /** Of all columns and bounds: equal sets have equal digests, wherever they were made. */

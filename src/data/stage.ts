@@ -55,4 +55,12 @@ export const shapes: Readonly<Record<Kind, Shape>> = {
   prompts: { columns: { prompt_ids: 'prompt', reply_ids: 'reply' }, fed: ['prompt_ids'] },
 };
 
+/** Columns that make a set what it is, in the order in which its digest takes them; the others say where rows came from. */
+export const contentColumns = ({ columns }: Shape): readonly string[] => [
+  ...Object.keys(columns),
+  ...[...new Set(Object.values(columns))].map((group) => `${group}_offsets`),
+  'document_offsets',
+  'document_lengths',
+];
+
 export const shapeOf = (stage: Stage): Shape => shapes[kindOf[stage]];

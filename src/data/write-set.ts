@@ -96,7 +96,7 @@ async function fill(
   const learns = stage !== 'pt' && stage !== 'ppo';
   if (learns && writer.targets === 0) throw allMasked(file, writer.rows);
   writer.finish({
-    schema: 1,
+    schema: 2,
     stage,
     split: job.split,
     tokenizer: tokenizer.digest,

@@ -3,6 +3,10 @@ import type { CommandTable } from '../command.ts';
 
 export const commands: CommandTable = {
   api: async () => (await import('./api.ts')).apiCommand,
+  'cache explain': async () => (await import('./cache.ts')).cacheExplainCommand,
+  'cache list': async () => (await import('./cache.ts')).cacheListCommand,
+  'cache prune': async () => (await import('./cache.ts')).cachePruneCommand,
+  'cache verify': async () => (await import('./cache.ts')).cacheVerifyCommand,
   chat: async () => (await import('./chat.ts')).chatCommand,
   'config check': async () => (await import('./config.ts')).configCheckCommand,
   'config explain': async () => (await import('./config.ts')).configExplainCommand,
