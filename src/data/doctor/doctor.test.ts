@@ -283,6 +283,10 @@ const defects: Readonly<Partial<Record<Layout, readonly Defect[]>>> = {
       row: call('{"name": "look", "arguments": {"at": "it", "how": "well"}}', seen, answer),
     },
     {
+      code: 'data/tool-arguments',
+      row: call('{"name": "look", "arguments": {"at": 7}}', seen, answer),
+    },
+    {
       code: 'data/call-without-result',
       row: call('{"name": "look", "arguments": {"at": "him"}}', ask, answer),
     },
@@ -297,6 +301,19 @@ const defects: Readonly<Partial<Record<Layout, readonly Defect[]>>> = {
     },
   ],
   openai: [
+    {
+      code: 'data/tool-id',
+      row: openai(
+        { role: 'user', content: 'Look.' },
+        {
+          role: 'assistant',
+          tool_calls: [{ id: 'a', type: 'function', function: { name: 'look', arguments: {} } }],
+        },
+        { role: 'tool', content: '{}', tool_call_id: 'b' },
+        { role: 'assistant', content: 'I have looked.' },
+      ),
+      points: '"b"',
+    },
     {
       code: 'data/tool-json',
       row: openai(

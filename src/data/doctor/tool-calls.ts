@@ -1,6 +1,12 @@
 /** @file Tools and calls of a row, read leniently: each with its place, or with what is wrong with it. */
 import { TuneryError } from '../../core/errors.ts';
-import { isJsonObject, type JsonObject, type JsonValue, parseJson } from '../../files/json.ts';
+import {
+  isJsonObject,
+  JsonNumber,
+  type JsonObject,
+  type JsonValue,
+  parseJson,
+} from '../../files/json.ts';
 import { describe } from '../example.ts';
 import type { Path } from './locate.ts';
 
@@ -15,8 +21,8 @@ export type Call = {
 export type Tool = {
   readonly name: string;
   readonly required: readonly string[];
-  /** Undefined where the tool describes none. */
-  readonly parameters: readonly string[] | undefined;
+  /** The schema of each parameter; undefined where the tool describes none. */
+  readonly parameters: JsonObject | undefined;
 };
 
 /** `tools` is undefined where the row declares none. */
@@ -107,10 +113,29 @@ export function declaredTools(row: JsonObject, column: string | null): Declared 
     tools.push({
       name,
       required: required.filter((word) => typeof word === 'string'),
-      parameters: isJsonObject(properties ?? null)
-        ? Object.keys(properties as JsonObject)
-        : undefined,
+      parameters: isJsonObject(properties) ? properties : undefined,
     });
   }
   return { path, tools };
+}
+
+const kinds: Readonly<Record<string, (value: JsonValue) => boolean>> = {
+  string: (value) => typeof value === 'string',
+  number: (value) => typeof value === 'number' || value instanceof JsonNumber,
+  integer: (value) => typeof value === 'number' || value instanceof JsonNumber,
+  boolean: (value) => typeof value === 'boolean',
+  array: (value) => Array.isArray(value),
+  object: (value) => isJsonObject(value),
+};
+
+/** What an argument should be, where it is not that; undefined where it fits, or its schema says nothing plain. */
+export function misfit(value: JsonValue, schema: JsonValue | undefined): string | undefined {
+  if (!isJsonObject(schema)) return undefined;
+  const { type, enum: allowed } = schema;
+  if (typeof type === 'string' && Object.hasOwn(kinds, type) && kinds[type]?.(value) === false)
+    return type;
+  if (Array.isArray(allowed) && typeof value === 'string' && !allowed.includes(value)) {
+    return `one of ${allowed.slice(0, 6).join(', ')}`;
+  }
+  return undefined;
 }

@@ -32,6 +32,7 @@ function hashesOf(view: RowView): Hashes {
     if (other === undefined || other === null) continue;
     content = mix(content, hash64(typeof other === 'string' ? other : JSON.stringify(other)));
   }
+  if (view.calls.length > 0) content = mix(content, hash64(JSON.stringify(view.calls)));
   const hashes = { content, asked, reply: said };
   last = { view, hashes };
   return hashes;

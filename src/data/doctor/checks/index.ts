@@ -57,6 +57,7 @@ export const checks: readonly Check[] = [
   tools.unknownTool,
   tools.undeclaredTools,
   tools.toolArguments,
+  tools.toolId,
   tools.resultWithoutCall,
   tools.callWithoutResult,
   media.mediaCount,

@@ -11,16 +11,26 @@ let last: { readonly view: RowView; readonly languages: Languages } | undefined;
 /** The languages of the last prompt and of the reply, or of a text. */
 function languagesOf(view: RowView): Languages {
   if (last?.view === view) return last.languages;
-  const prompt = view.passages.findLast(({ part, text }) => part === 'prompt' && text !== '');
+  const prompt = promptOf(view);
   const said =
     view.reply?.part === 'reply' ? view.reply : view.passages.find(({ part }) => part === 'text');
   const languages = {
-    asked: prompt && languageOfText(prompt.text),
+    asked: prompt === '' ? undefined : languageOfText(prompt),
     said: said && languageOfText(said.text),
   };
   last = { view, languages };
   return languages;
 }
+
+/** The last prompt; of columns, instruction and input together. */
+function promptOf({ passages, turns }: RowView): string {
+  const prompts = passages.filter(({ part, text }) => part === 'prompt' && text !== '');
+  return (turns.length > 0 ? prompts.slice(-1) : prompts).map(({ text }) => text).join('\n');
+}
+
+/** Where a Latin text's language is not clear, the other must be free of Latin words: names and terms travel. */
+const isPure = (text: string): boolean =>
+  !/[A-Za-z]{3}/.test(text) || !/[\u0370-\uffff]/.test(text);
 
 /** Prompts that ask for another language, or for what has none. */
 const asksForAnother =
@@ -37,6 +47,8 @@ export const replyLanguage = defineCheck({
     if (!reply || reply.part !== 'reply' || !isOther(asked, said)) return;
     if (reply.text.includes('```')) return;
     if (passages.some(({ part, text }) => part !== 'reply' && asksForAnother.test(text))) return;
+    const unclear = asked === 'Latin' || said === 'Latin';
+    if (unclear && !(isPure(promptOf(view)) && isPure(reply.text))) return;
     found(`the prompt is ${asked}, the reply ${said}`, reply.path);
   },
 });

@@ -3,7 +3,7 @@ import { defineCheck } from '../check.ts';
 
 /** In the order of certainty; the first that matches is named. */
 const patterns: readonly RegExp[] = [
-  /\{\{ ?[a-z_][\w.]{0,40} ?\}\}/i,
+  /(?<!\$)\{\{ ?[a-z_][\w.]{0,40} ?\}\}/i,
   /\{%-? ?(?:if|for|set|block|endif|endfor)\b[^%]{0,60}%\}/,
   /\$?\{(?:(?:user|first|last|full|company|product|your)[ _]?name|name|user|username|company|date|city|email|topic|question|answer|input|output|text|content|prompt)\}/i,
   /\[(?:INSERT|YOUR|ADD|FILL|ENTER|TBD|TODO|PLACEHOLDER)\b[^\]\n]{0,60}\]/,

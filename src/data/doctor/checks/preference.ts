@@ -11,7 +11,7 @@ export const sameChoice = defineCheck({
   help: 'remove the row: there is nothing to prefer',
   fix: { how: 'drop', what: 'leaves the row out' },
   row({ chosen, rejected }, found) {
-    if (chosen && rejected && chosen.text !== '' && chosen.text === rejected.text) {
+    if (chosen && rejected && chosen.text !== '' && chosen.text.trim() === rejected.text.trim()) {
       found('the chosen reply and the rejected one are the same', rejected.path);
     }
   },

@@ -1,6 +1,9 @@
 /** @file Tools, calls and results: whether they can be read, and whether they fit each other. */
 import { didYouMean } from '../../../core/suggest.ts';
+import { isJsonObject, type JsonValue } from '../../../files/json.ts';
+import { describe } from '../../example.ts';
 import { defineCheck } from '../check.ts';
+import { misfit } from '../tool-calls.ts';
 
 export const toolJson = defineCheck({
   code: 'data/tool-json',
@@ -59,12 +62,43 @@ export const toolArguments = defineCheck({
       if (absent !== undefined)
         found(`\`${name}\` is called without \`${absent}\`, which it requires`, path);
       const { parameters } = tool;
-      const extra = Object.keys(given).find(
-        (word) => parameters && parameters.length > 0 && !parameters.includes(word),
-      );
-      if (extra !== undefined) {
-        found(`\`${name}\` takes no \`${extra}\`${didYouMean(extra, parameters ?? [])}`, path);
+      if (!parameters || Object.keys(parameters).length === 0) continue;
+      for (const [word, value] of Object.entries(given)) {
+        if (!Object.hasOwn(parameters, word)) {
+          found(
+            `\`${name}\` takes no \`${word}\`${didYouMean(word, Object.keys(parameters))}`,
+            path,
+          );
+          break;
+        }
+        const wanted = misfit(value, parameters[word]);
+        if (wanted === undefined) continue;
+        found(`\`${word}\` of \`${name}\` should be ${wanted}, and is ${describe(value)}`, path);
+        break;
       }
+    }
+  },
+});
+
+export const toolId = defineCheck({
+  code: 'data/tool-id',
+  severity: 'warning',
+  title: 'a tool’s result answers a call that is not there',
+  help: 'give `tool_call_id` the `id` of the call that it answers',
+  row({ value, reading: { columns, tags }, format }, found) {
+    if (format !== 'openai') return;
+    const column = columns.messages ?? 'messages';
+    const list = value[column];
+    const ids = new Set<JsonValue>();
+    for (const [i, message] of (Array.isArray(list) ? list : []).entries()) {
+      if (!isJsonObject(message)) continue;
+      const { tool_calls: calls, tool_call_id: id } = message;
+      for (const call of Array.isArray(calls) ? calls : []) {
+        if (isJsonObject(call) && typeof call.id === 'string') ids.add(call.id);
+      }
+      if (message[tags.role_tag] !== tags.observation_tag || typeof id !== 'string') continue;
+      if (ids.size > 0 && !ids.has(id))
+        found(`no call before has the id \`${id}\``, [column, i, 'tool_call_id']);
     }
   },
 });
