@@ -132,8 +132,8 @@ export const badDatasetInfo = defineError(
 export const noDataFiles = defineError(
   'data/hub-no-files',
   (id: string, folder: string | undefined, found: readonly string[]) => ({
-    message: `data set \`${id}\` has no files of rows${folder === undefined ? '' : ` in \`${folder}\``}; it holds ${found.length === 0 ? 'none at all' : list(found)}`,
-    help: 'rows are read from parquet, json, jsonl, csv, tsv, arrow and txt files; a data set that only a script can make must be made first, and named as a file',
+    message: `data set \`${id}\` has no files of rows that can be read${folder === undefined ? '' : ` in \`${folder}\``}; it holds ${found.length === 0 ? 'none at all' : list(found)}`,
+    help: 'rows are read from parquet, arrow, json, jsonl, csv, tsv and txt files, those of text also as .gz; a data set that only a script can make must be made first, and named as a file',
   }),
 );
 
@@ -319,6 +319,14 @@ export const noSuchRow = defineError('data/no-such-row', (row: number, rows: num
   message: `there is no row ${row}: the set has ${rows}, from 0 to ${rows - 1}`,
   help: undefined,
 }));
+
+export const noSuchEvalSet = defineError(
+  'data/no-such-set',
+  (name: string, hint: string, known: readonly string[]) => ({
+    message: `there is no evaluation set \`${name}\`${hint}`,
+    help: known.length === 0 ? 'set `eval_dataset`' : `there are: ${list(known)}`,
+  }),
+);
 
 export const rowChanged = defineError('data/row-changed', (place: Place) => ({
   message:

@@ -109,6 +109,15 @@ test('what is not there is named, with what is', () => {
   );
   expect(script).toMatchObject({ code: 'data/hub-no-files' });
   expect(script.message).toContain('`x.py`, `data.zip`');
+  const packed = failure(() =>
+    chooseFiles('org/x', ['train/0.jsonl.zst', 'README.md'], '', {
+      subset: undefined,
+      split: 'train',
+      folder: undefined,
+    }),
+  );
+  expect(packed).toMatchObject({ code: 'data/hub-no-files' });
+  expect(packed.message).toContain('`train/0.jsonl.zst`');
 });
 
 test('a README that is no YAML, or none of ours, is no reason to fail', () => {

@@ -5,6 +5,7 @@
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { didYouMean } from '../core/suggest.ts';
+import { rowEnding } from '../files/rows.ts';
 import { noDataFiles, noSuchSplit, noSuchSubset } from './errors.ts';
 import { matchGlob } from './globs.ts';
 
@@ -94,7 +95,12 @@ export function chooseFiles(
     if (files) return files.filter((path) => endingsOf(path).some((each) => kind.includes(each)));
     throw noSuchSplit(id, name.trim(), [...splits.keys()], didYouMean(name, splits.keys()));
   });
-  if (chosen.length === 0) throw noDataFiles(id, folder, inside.slice(0, 6));
+  // Of a kind that could be read, but for its packing (.zst, .zip): told before anything is fetched.
+  const unread = chosen.filter((path) => rowEnding(path) === '');
+  if (chosen.length === 0 || unread.length > 0) {
+    const shown = unread.length > 0 ? unread : inside;
+    throw noDataFiles(id, folder, shown.slice(0, 6));
+  }
   return [...new Set(chosen)].map((path) => (base === '' ? path : `${base}/${path}`));
 }
 
