@@ -1,5 +1,11 @@
 /** @file The Prepared sets that a command's settings describe, with a status line while they are made and their warnings said. */
+import { z } from 'zod';
 import { formatPlace } from '../core/errors.ts';
+import { field } from '../core/field.ts';
+import { didYouMean } from '../core/suggest.ts';
+import { noSuchEvalSet, noSuchSet } from '../data/errors.ts';
+import type { PreparedSets } from '../data/prepare.ts';
+import type { Prepared } from '../data/prepared.ts';
 import { type JobData, prepareJob } from '../runs/prepare-job.ts';
 import type { Job } from '../train/job.ts';
 import type { Context } from './command.ts';
@@ -25,4 +31,29 @@ export async function openData(
     note(`warning: ${place ? `${formatPlace(place)}: ` : ''}${message}\n  help: ${help}`);
   }
   return data;
+}
+
+/** Options that choose one of the sets. */
+export const setOptions = {
+  eval: field(z.boolean().default(false), { help: 'Of the evaluation set.' }),
+  set: field(z.string().nullable().default(null), {
+    help: 'Of the evaluation set of this data set, where `eval_on_each_dataset` makes several.',
+  }),
+};
+
+/** The training set, or the one that the options name. */
+export function chooseSet(
+  { train, evals }: PreparedSets,
+  options: { readonly eval: boolean; readonly set: string | null },
+): Prepared {
+  const { set } = options;
+  if (set !== null) {
+    const names = evals.map(({ name }) => name);
+    const found = evals.find(({ name }) => name === set);
+    if (!found) throw noSuchEvalSet(set, didYouMean(set, names), names);
+    return found.prepared;
+  }
+  const chosen = options.eval ? evals[0]?.prepared : train;
+  if (!chosen) throw noSuchSet(options.eval ? 'eval_dataset' : 'dataset');
+  return chosen;
 }

@@ -93,6 +93,14 @@ test('without colors: one token a line, with no escape in it', () => {
   ]);
 });
 
+test('a narrow terminal without colors has a narrow table', () => {
+  const text = table(row(tokensOf('a<|im_end|>', 'trained')), 9, 48);
+  expect(text.split('\n').slice(2)).toEqual([
+    '   0       97  learned          "a"',
+    '   1      258  learned special  "<|im_end|>"',
+  ]);
+});
+
 test('widths of texts', () => {
   expect(textWidth('abc é')).toBe(5);
   expect(textWidth('你好！')).toBe(6);

@@ -112,8 +112,12 @@ const subscript = (count: number): string =>
 /** Bytes are written `\xe6`, as the text itself has them. */
 const quoted = ({ text, joined }: Token): string => (joined ? `"${text}"` : JSON.stringify(text));
 
-/** One token a line, for files and pipes. */
-export function table(row: TokenRow, rows: number): string {
+/** Narrower than this a terminal would break the lines of a table. */
+const wideTable = 72;
+
+/** One token a line, for files and pipes; `columns` of a terminal, where narrow ones do without the part. */
+export function table(row: TokenRow, rows: number, columns = wideTable): string {
+  const narrow = columns < wideTable;
   const documents = row.documents.flatMap((document, index) => [
     documentHeading(document, index, row),
     ...document.tokens.map((token, i) => {
@@ -122,7 +126,10 @@ export function table(row: TokenRow, rows: number): string {
       const whole = joined
         ? `  ${joined.at + 1} of ${joined.of} of ${JSON.stringify(joined.text)}`
         : '';
-      return `${String(i).padStart(6)}  ${String(token.id).padStart(7)}  ${kindOf(token).padEnd(17)}  ${(token.part ?? '').padEnd(6)}  ${quoted(token)}${whole}${label}`;
+      const kind = narrow ? kinds[kindOf(token)].words.padEnd(15) : kindOf(token).padEnd(17);
+      const part = narrow ? '' : `  ${(token.part ?? '').padEnd(6)}`;
+      const [place, id] = [String(i).padStart(narrow ? 4 : 6), String(token.id).padStart(7)];
+      return `${place}  ${id}  ${kind}${part}  ${quoted(token)}${whole}${label}`;
     }),
   ]);
   return [heading(row, rows), ...documents].join('\n');

@@ -83,6 +83,19 @@ describe('data tokens', () => {
     ]);
   });
 
+  test('one of several evaluation sets, by its name', async () => {
+    writeFileSync(place.at('other.json'), '[{"instruction": "Why?", "output": "Because."}]');
+    const settings = ['eval_dataset=rows.json,other.json', 'eval_on_each_dataset=true'];
+    const { out } = await place.run('data', 'tokens', ...given, ...settings, '--set', 'other.json');
+    expect(out).toContain('other.json:1 (row 0)');
+    const stats = await place.run('data', 'stats', ...given, ...settings, '--eval', '--json');
+    expect(lines(stats.out)).toMatchObject([{ rows: 4, sources: [{ file: 'rows.json' }] }]);
+    const wrong = await place.run('data', 'tokens', ...given, ...settings, '--set', 'othr.json');
+    expect(wrong.err).toContain(
+      'there is no evaluation set `othr.json` (did you mean `other.json`?)',
+    );
+  });
+
   test.each<[string, string[], string]>([
     ['both a row and rows', ['--row', '1', '--rows', '0..2'], 'either `--row` or `--rows`'],
     ['rows that are no range', ['--rows', '5-9'], '`--rows` wants rows from one to another'],

@@ -1,7 +1,4 @@
 /** @file `tunery data stats`: a Prepared set in figures, before anything is learned from it. */
-import { z } from 'zod';
-import { field } from '../../core/field.ts';
-import { noSuchSet } from '../../data/errors.ts';
 import { histogram } from '../../data/histogram.ts';
 import { dataSection } from '../../data/settings.ts';
 import { findSources } from '../../data/sources.ts';
@@ -13,7 +10,7 @@ import { modelSection } from '../../models/settings.ts';
 import { orderOfJob } from '../../runs/plan-of-job.ts';
 import { trainSection } from '../../train/settings.ts';
 import { defineCommand } from '../command.ts';
-import { openData } from '../open-data.ts';
+import { chooseSet, openData, setOptions } from '../open-data.ts';
 import { dataHub } from '../open-source.ts';
 import { statsView } from '../stats-view.ts';
 
@@ -26,18 +23,16 @@ export const dataStatsCommand = defineCommand({
     'tunery data stats examples/smollm2_lora_sft.yaml cutoff_len=128 --json',
   ],
   sections: [modelSection, methodSection, dataSection, trainSection],
-  options: {
-    eval: field(z.boolean().default(false), { help: 'The evaluation set.' }),
-  },
+  options: setOptions,
 
   async run(job, context) {
     const { options, json, emit, print, columns, color } = context;
     const { data, method } = job;
     const { sets, tokenizer } = await openData(job, context);
-    const prepared = options.eval ? sets.eval : sets.train;
-    if (!prepared) throw noSuchSet(options.eval ? 'eval_dataset' : 'dataset');
+    const prepared = chooseSet(sets, options);
+    const isEval = prepared !== sets.train;
 
-    const packed = data.packing && method.stage === 'sft' && !options.eval;
+    const packed = data.packing && method.stage === 'sft' && !isEval;
     const cutoff = data.cutoff_len;
     const free = packed ? 1 : 0;
     const measured = measure(prepared, tokenizer);
@@ -56,7 +51,7 @@ export const dataStatsCommand = defineCommand({
       });
       return undefined;
     }
-    const names = options.eval ? data.eval_dataset : data.dataset;
+    const names = [...data.dataset, ...data.eval_dataset];
     const hub = dataHub(job.model, context);
     const sources = await findSources(names, data.dataset_dir, method.stage, () => {}, hub);
     const nameOf = (file: string): string =>

@@ -1,7 +1,7 @@
 /** @file `tunery data tokens`: what the model learns from, before it does. */
 import { z } from 'zod';
 import { field } from '../../core/field.ts';
-import { noSuchRow, noSuchSet, textNotFound } from '../../data/errors.ts';
+import { noSuchRow, textNotFound } from '../../data/errors.ts';
 import { encodeOptions } from '../../data/prepare.ts';
 import type { Prepared } from '../../data/prepared.ts';
 import { dataSection } from '../../data/settings.ts';
@@ -16,7 +16,7 @@ import type { JobData } from '../../runs/prepare-job.ts';
 import type { Job } from '../../train/job.ts';
 import { type Context, defineCommand } from '../command.ts';
 import { badOption, oneOf } from '../errors.ts';
-import { openData } from '../open-data.ts';
+import { chooseSet, openData, setOptions } from '../open-data.ts';
 import { dataHub } from '../open-source.ts';
 import { painted, table } from '../token-view.ts';
 
@@ -45,17 +45,16 @@ export const dataTokensCommand = defineCommand({
     html: field(z.string().nullable().default(null), {
       help: 'Write a page to this file that opens in a browser and needs nothing else. Without `--row`, `--rows` or `--find` it has the first hundred rows.',
     }),
-    eval: field(z.boolean().default(false), { help: 'Rows of the evaluation set.' }),
+    ...setOptions,
   },
 
   async run(job, context) {
-    const { options, json, print, emit, progress, color, columns } = context;
+    const { options, json, print, emit, progress, color, columns, isTTY } = context;
     if (options.row !== null && options.rows !== null)
       throw oneOf('data tokens', '--row', '--rows');
     const range = options.rows === null ? undefined : parseRange(options.rows);
     const ready = await openData(job, context);
-    const prepared = options.eval ? ready.sets.eval : ready.sets.train;
-    if (!prepared) throw noSuchSet(options.eval ? 'eval_dataset' : 'dataset');
+    const prepared = chooseSet(ready.sets, options);
     const input = await tokenInput(job, ready, prepared, context);
 
     const chosen = chooseRows(prepared, { ...options, range });
@@ -65,7 +64,8 @@ export const dataTokensCommand = defineCommand({
     );
     const { count, digest } = prepared;
     if (options.html !== null) {
-      const title = (options.eval ? job.data.eval_dataset : job.data.dataset).join(', ');
+      const { dataset, eval_dataset } = job.data;
+      const title = options.set ?? (options.eval ? eval_dataset : dataset).join(', ');
       const page = tokenPage({ title, count, digest, rows });
       progress(null);
       if (page.rows === 0) throw textNotFound(options.find ?? '');
@@ -81,7 +81,7 @@ export const dataTokensCommand = defineCommand({
       if (json) emit({ ...row, rows: count, digest });
       else
         print(
-          `${shown > 0 ? '\n' : ''}${color ? painted(row, count, columns) : table(row, count)}`,
+          `${shown > 0 ? '\n' : ''}${color ? painted(row, count, columns) : table(row, count, isTTY ? columns : undefined)}`,
         );
       shown++;
       if (options.find !== null && !range) break;
