@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
@@ -30,6 +30,8 @@ const dataset = (
   files,
   ...more,
 });
+
+const golden = (name: string): URL => new URL(`../../tests/golden/rows/${name}`, import.meta.url);
 
 const repositories: readonly Repository[] = [
   dataset('llamafactory/alpaca_gpt4_zh', {
@@ -106,6 +108,12 @@ const repositories: readonly Repository[] = [
       there: { hf_hub_url: 'org/mine', formatting: 'sharegpt' },
     }),
     'rows.jsonl': lines(alpaca('here')),
+  }),
+  dataset('org/tables', {
+    'README.md':
+      '---\nconfigs:\n- config_name: a\n  data_files: data/*.parquet\n- config_name: b\n  data_files: "*.arrow"\n---\n',
+    'data/train-00000-of-00001.parquet': readFileSync(golden('snappy.parquet')),
+    'rows.arrow': readFileSync(golden('stream.arrow')),
   }),
   dataset('org/both', { 'rows.jsonl': lines(alpaca('from modelscope')) }),
 ];
@@ -271,6 +279,19 @@ test('rows that the hub converted serve where the data set itself has none', asy
   expect(await names('part')).toEqual(['default/partial-test/0000.parquet']);
   expect(notes.at(-1)).toContain('only the first rows of org/converted');
   expect((await failure('none')).help).toContain('`default`, `other`');
+});
+
+test('tables in Parquet and Arrow', async () => {
+  const entry = (subset: string) => ({
+    hf_hub_url: 'org/tables',
+    subset,
+    columns: { prompt: 'instruction' },
+  });
+  write('dataset_info.json', { parquet: entry('a'), arrow: entry('b') });
+  const [parquet, arrow] = [await said('parquet', 'pt'), await said('arrow', 'pt')];
+  expect(parquet[0]).toContain('row 0');
+  expect(parquet.length).toBeGreaterThan(10);
+  expect(arrow[0]).toContain('row 0');
 });
 
 test('an id that moved is followed, with the token', async () => {

@@ -12,6 +12,8 @@ export type HubAccess = {
   readonly offline: string | undefined;
 };
 
+const offlineSwitches = ['HF_HUB_OFFLINE', 'TRANSFORMERS_OFFLINE', 'HF_DATASETS_OFFLINE'] as const;
+
 const isTrue = (value: string | undefined): boolean =>
   value !== undefined && ['1', 'true', 'yes', 'on'].includes(value.toLowerCase());
 
@@ -23,7 +25,7 @@ export function huggingFaceAccess(token?: string | null): HubAccess {
   return {
     endpoint: (environment('HF_ENDPOINT') ?? 'https://huggingface.co').replace(/\/+$/, ''),
     token: cleaned(token) ?? huggingFaceToken(),
-    offline: ['HF_HUB_OFFLINE', 'TRANSFORMERS_OFFLINE'].find((name) => isTrue(environment(name))),
+    offline: offlineSwitches.find((name) => isTrue(environment(name))),
   };
 }
 

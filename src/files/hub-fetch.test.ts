@@ -146,6 +146,12 @@ test('a list of files that comes in pages', async () => {
   expect(hub.asked.filter(({ path }) => path.includes('/tree/'))).toHaveLength(2);
 });
 
+test('a mirror that answers no HEAD', async () => {
+  hub.faults.noHead = true;
+  const { folder } = await fetchTiny();
+  expect(readFileSync(join(folder, 'model.safetensors'))).toEqual(large);
+});
+
 test('the token goes to the hub, never to the store that it redirects to', async () => {
   await fetchTiny({}, 'org/hidden', 'good');
   const at = (host: string) =>

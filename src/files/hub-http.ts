@@ -1,5 +1,6 @@
 /** @file Requests to a hub: redirects that keep the token at home, patience with a busy server, and plain words for what failed. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { environment } from '../native/environment.ts';
 import { useProxy } from '../native/proxy.ts';
 import { hubAnswer, hubBusy, hubUnreachable } from './hub-errors.ts';
 
@@ -18,7 +19,8 @@ export const patience: Patience = {
   attempts: 5,
   firstWaitMs: 500,
   longestWaitMs: 30_000,
-  silenceMs: 20_000,
+  // In seconds, as `huggingface_hub` reads it.
+  silenceMs: 1000 * (Number(environment('HF_HUB_DOWNLOAD_TIMEOUT')) || 20),
 };
 
 export type HubRequest = {

@@ -85,13 +85,7 @@ export function huggingFace(access: HubAccess, cache: string): Hub {
   const locate: Hub['locate'] = async (repository, { commit }, file, asking) => {
     const path = file.path.split('/').map(encodeURIComponent).join('/');
     const url = `${page(repository)}/resolve/${encodeURIComponent(commit)}/${path}`;
-    const response = await ask(url, {
-      method: 'HEAD',
-      token: access.token,
-      // What a redirect to the store of large files says of them is all that is asked for.
-      until: ({ headers }) => headers.has('x-linked-etag'),
-      ...asking,
-    });
+    const response = await headersOf(url, access.token, asking);
     if (response.status === 404 && response.headers.get('x-error-code') !== 'RepoNotFound')
       throw hubFileNotFound(repository, file.path, '');
     if (response.status >= 400) throw refusal(repository, commit, response);
@@ -105,6 +99,23 @@ export function huggingFace(access: HubAccess, cache: string): Hub {
   };
 
   return { name: 'huggingface', access, host, cache, mainRevision: 'main', list, locate };
+}
+
+/** What the hub says of a file, without the file. */
+async function headersOf(
+  url: string,
+  token: string | undefined,
+  asking: Asking,
+): Promise<Response> {
+  // What a redirect to the store of large files says of them is all that is asked for.
+  const until = ({ headers }: Response): boolean => headers.has('x-linked-etag');
+  const request = { token, until, ...asking };
+  const response = await ask(url, { method: 'HEAD', ...request });
+  if (response.status !== 405 && response.status !== 501) return response;
+  // A mirror that answers no HEAD.
+  const whole = await ask(url, request);
+  await whole.body?.cancel();
+  return whole;
 }
 
 export function answerOf(text: string, url: string): JsonValue {

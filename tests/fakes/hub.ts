@@ -37,6 +37,8 @@ export type Faults = {
   pieceMs?: number;
   /** Begins to answer, and says nothing more. */
   silent?: boolean;
+  /** Answers no HEAD. */
+  noHead?: boolean;
   /** Knows no ranges. */
   noRanges?: boolean;
   /** Lists no files in a repository's description, and few on a page. */
@@ -101,6 +103,10 @@ export async function startHub(repositories: readonly Repository[]): Promise<Fak
   const hub = await listen((request, response) => {
     note(request, 'hub');
     const url = new URL(request.url ?? '/', 'http://hub');
+    if (faults.noHead && request.method === 'HEAD') {
+      response.writeHead(501).end();
+      return;
+    }
     const moved = repositories.find(
       ({ formerId }) => formerId !== undefined && url.pathname.includes(`/${formerId}/`),
     );
