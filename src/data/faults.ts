@@ -222,6 +222,13 @@ export const faults: readonly Fault[] = [
         : undefined,
   },
   {
+    id: 'empty-prompt-shifts-labels',
+    title: 'an empty prompt shifts the labels of all that follows it',
+    detail:
+      'In `fewshot`, whose prompts are the user’s text alone, an empty prompt after the first turn gets a label though it has no token, so that every later label stands one place too far. This is not done here: such a prompt gets no label.',
+    help: 'remove rows with empty prompts',
+  },
+  {
     id: 'stop-token-and-more',
     title: 'what follows the stop token is learned too',
     detail:

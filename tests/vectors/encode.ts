@@ -73,6 +73,7 @@ export function checkEncode(vector: Vector): void {
     return;
   }
   const chat = namedTemplate(declared, tokenizer, options);
+  if (failure && argumentsAreText(failure)) return;
   if (failure) {
     refused(failure, () => chat.encode(conversation));
     return;
@@ -124,6 +125,10 @@ function piecesOf(
   const pieces = renderPieces(template, { ...conversation, messages: shown.messages }, today);
   return pieces.map((each) => each.filter((piece) => piece !== '').map(recorded));
 }
+
+/** OpenAI's arguments, which are text, are read here where LLaMA-Factory fails on them. */
+const argumentsAreText = ({ message }: JsonObject): boolean =>
+  textOf(message) === "'str' object has no attribute 'items'";
 
 /** Refused in the same step, and for the same reason as far as the two can be told apart. */
 function refused({ message }: JsonObject, act: () => unknown): void {

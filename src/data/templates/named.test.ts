@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { byteTokenizer } from '../../../tests/vectors/byte-tokenizer.ts';
 import { faults } from '../faults.ts';
+import { ignored, labelTurns } from '../labels.ts';
 import { oneTurn } from '../one-turn.ts';
 import { templates } from './index.ts';
 import { type NamedOptions, namedTemplate } from './named.ts';
@@ -112,6 +113,33 @@ test('a call without arguments by name is refused with the row’s place', () =>
   const messages = [...talk('a').messages, { role: 'function', content } as const];
   const encode = () => open('qwen3_5_nothink').encode({ ...talk('a'), messages });
   expect(encode).toThrow(expect.objectContaining({ code: 'data/tool-json', place }));
+});
+
+test('an empty prompt has no label to learn a stop token on', () => {
+  const chat = open('fewshot');
+  const turns = chat.encode(talk('q', 'a', '', 'b'));
+  const options = { cutoff: 99, maskHistory: false, trainOnPrompt: false };
+  const { ids, labels } = labelTurns(turns, { ...options, efficientEos: chat.efficientEos });
+  expect(labels.length).toBe(ids.length);
+  expect(tokenizer.decode(labels.filter((label) => label !== ignored))).toBe(
+    'a\n\nb\n\n<|im_end|>',
+  );
+});
+
+describe('tools', () => {
+  const opening = (tools: string): string => open('chatml').promptText({ ...talk('q'), tools });
+  test.each(['[]', '{}', '""'])('%s are none', (tools) => {
+    expect(opening(tools)).toBe(
+      '<|im_start|>system\n<|im_end|>\n<|im_start|>user\nq<|im_end|>\n<|im_start|>assistant\n',
+    );
+  });
+  test('one tool need not stand in a list', () => {
+    const tool = '{"name": "f", "description": "d", "parameters": {}}';
+    expect(opening(tool)).toBe(opening(`[${tool}]`));
+  });
+  test('null, which is no list, is refused', () => {
+    expect(() => opening('null')).toThrow(expect.objectContaining({ code: 'data/tool-json' }));
+  });
 });
 
 describe('faults', () => {

@@ -4,13 +4,20 @@ import { isJsonObject, type JsonValue, jsonKeys, toPythonJson } from '../../file
 export const pythonText = (value: JsonValue): string =>
   typeof value === 'string' ? value : pythonRepr(value);
 
+/** Those that `str` spells in another way than `json.dumps`. */
+const numbers: Readonly<Record<string, string>> = {
+  Infinity: 'inf',
+  '-Infinity': '-inf',
+  NaN: 'nan',
+};
+
 function pythonRepr(value: JsonValue): string {
   if (value === null) return 'None';
   if (value === true) return 'True';
   if (value === false) return 'False';
   if (typeof value === 'string') return quoted(value);
   if (Array.isArray(value)) return `[${value.map(pythonRepr).join(', ')}]`;
-  if (!isJsonObject(value)) return toPythonJson(value);
+  if (!isJsonObject(value)) return numbers[toPythonJson(value)] ?? toPythonJson(value);
   const items = jsonKeys(value).map((key) => `${quoted(key)}: ${pythonRepr(value[key] ?? null)}`);
   return `{${items.join(', ')}}`;
 }

@@ -69,7 +69,9 @@ export function parseTools(text: string, place: Place | undefined): readonly Jso
   } catch (error) {
     throw badToolJson(place, 'the tools’ description', inner(error));
   }
-  const tools: readonly JsonValue[] = Array.isArray(value) ? value : [value];
+  // An empty object says as little as an empty list.
+  const none = value === '' || (isJsonObject(value) && jsonKeys(value).length === 0);
+  const tools: readonly JsonValue[] = none ? [] : Array.isArray(value) ? value : [value];
   return tools.map((tool) => {
     if (isJsonObject(tool)) return tool;
     throw badToolJson(place, 'the tools’ description', `a tool is ${describe(tool)}`);
