@@ -6,6 +6,7 @@ import { commands } from '../src/cli/commands/index.ts';
 import { commandDocs } from '../src/cli/to-docs.ts';
 import { toDocs } from '../src/config/to-docs.ts';
 import { toJsonSchema } from '../src/config/to-json-schema.ts';
+import { checkDocs } from '../src/data/doctor/to-docs.ts';
 import { compatDocs } from './compat-docs.ts';
 import { faultDocs, templateDocs } from './template-docs.ts';
 
@@ -15,6 +16,7 @@ const files: Readonly<Record<string, () => string | Promise<string>>> = {
   'docs/compat.md': compatDocs,
   'docs/reference/settings.md': toDocs,
   'docs/reference/commands.md': () => commandDocs(commands),
+  'docs/reference/data-check.md': checkDocs,
   'docs/reference/llama-factory-faults.md': faultDocs,
   'docs/reference/templates.md': templateDocs,
 };

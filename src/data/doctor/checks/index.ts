@@ -80,18 +80,50 @@ export const checks: readonly Check[] = [
   languages.otherLanguage,
 ];
 
+/** A heading of the docs with the kinds under it. */
+export type Chapter = { readonly title: string; readonly kinds: readonly Kind[] };
+
+const kindsIn = (module: object): readonly Kind[] => {
+  const exported: readonly unknown[] = Object.values(module);
+  const known: readonly Kind[] = [...checks, ...elsewhere];
+  return known.filter((kind) => exported.includes(kind));
+};
+
 /** What is found elsewhere than in a check's own function: by the reader, against evaluation rows, by the template. */
-const kinds: readonly Kind[] = [
+const elsewhere: readonly Kind[] = [
   ...Object.values(file),
   duplicateKey,
   numberText,
-  ...checks,
   leakedRow,
   leakedText,
   ...Object.values(training),
 ];
 
+export const chapters: readonly Chapter[] = [
+  {
+    title: 'Files and rows that cannot be read',
+    kinds: [...kindsIn(file), duplicateKey, numberText],
+  },
+  { title: 'Columns', kinds: kindsIn(columns) },
+  { title: 'Empty texts', kinds: kindsIn(texts) },
+  { title: 'Roles', kinds: kindsIn(roles) },
+  { title: 'Characters', kinds: kindsIn(characters) },
+  { title: 'Placeholders', kinds: kindsIn(placeholders) },
+  { title: 'Markup and templates in texts', kinds: kindsIn(markup) },
+  { title: 'Tools', kinds: kindsIn(tools) },
+  { title: 'Media', kinds: kindsIn(media) },
+  { title: 'Preferences', kinds: kindsIn(preference) },
+  { title: 'Duplicates and leakage', kinds: [...kindsIn(duplicates), leakedRow, leakedText] },
+  { title: 'Repetition', kinds: kindsIn(repetition) },
+  { title: 'Ends and lengths', kinds: kindsIn(replyEnds) },
+  { title: 'Languages', kinds: kindsIn(languages) },
+  {
+    title: 'dataset_info.json, template and length (with a settings file)',
+    kinds: kindsIn(training),
+  },
+];
+
 /** Every kind of finding, by its code. */
 export const kindsByCode: ReadonlyMap<string, Kind> = new Map(
-  kinds.map((kind) => [kind.code, kind]),
+  [...checks, ...elsewhere].map((kind) => [kind.code, kind]),
 );
