@@ -1,17 +1,18 @@
 /** @file Text to ids: added tokens, normalizer, pre-tokenizer, model, and the special tokens around. */
-import { type AddedToken, createMatcher } from './added-tokens.ts';
+import { createMatcher } from './added-tokens.ts';
 import { createByteBpe } from './byte-bpe.ts';
-import { byteOfToken } from './byte-fallback.ts';
 import { createCharBpe } from './char-bpe.ts';
 import type { Definition } from './definition.ts';
 import { unsupportedModel } from './errors.ts';
 import { type Aligned, compileNormalizer } from './normalizers.ts';
 import { compilePostProcessor } from './post-processors.ts';
-import { compilePreTokenizer } from './pre-tokenizers.ts';
+import { compilePreTokenizer, type Piece } from './pre-tokenizers.ts';
+import { addIds, addToken, createTokenList, extend } from './token-list.ts';
 import { createUnigram } from './unigram.ts';
 import type { Vocabulary } from './vocabulary.ts';
 import { createWordCache } from './word-cache.ts';
-import { utf8Width, type WordModel } from './word-model.ts';
+import type { WordModel } from './word-model.ts';
+import { createWordUnits, findUnits } from './word-units.ts';
 
 export type EncodeOptions = {
   /** Puts what the post-processor asks for around the text, as a BOS. Default false: templates write their own. */
@@ -30,16 +31,6 @@ export type EncodingWithOffsets = {
   readonly starts: Int32Array;
   readonly ends: Int32Array;
 };
-
-/** From units of a normalized text to units of the text as given. */
-type Source = {
-  readonly startOf: (unit: number) => number;
-  readonly endOf: (unit: number) => number;
-};
-type Add = (id: number, start: number, end: number) => void;
-
-/** Ids as they are found, in one buffer that grows. */
-type Output = { ids: Int32Array; count: number };
 
 function createModel(
   { model, file }: Definition,
@@ -61,8 +52,6 @@ export type Encoder = {
 
 export function createEncoder(definition: Definition, vocabulary: Vocabulary): Encoder {
   const { file, added } = definition;
-  const { bytesOf } = vocabulary;
-
   const normalizer = definition.normalizer && compileNormalizer(definition.normalizer, file);
   const preTokenizer = compilePreTokenizer(definition.preTokenizer, file);
   const wrapping = compilePostProcessor(definition.postProcessor, file);
@@ -76,297 +65,179 @@ export function createEncoder(definition: Definition, vocabulary: Vocabulary): E
 
   const model = createModel(definition, vocabulary, preTokenizer.byteLevel);
   const cache = createWordCache();
-  const given = definition.model.unknown;
-  const unknown = typeof given === 'string' ? vocabulary.model.get(given) : given;
+  const units = createWordUnits();
+  const list = createTokenList();
+  /** Whether this text's offsets are asked for. */
+  let withUnits = false;
 
-  function reserve(output: Output, more: number): void {
-    if (output.count + more <= output.ids.length) return;
-    const ids = new Int32Array(Math.max(2 * output.ids.length, output.count + more));
-    ids.set(output.ids.subarray(0, output.count));
-    output.ids = ids;
+  /** Tokens of a pre-token whose first unit is `at` of the text that is being cut. */
+  function addWord(
+    ids: Int32Array,
+    starts: ArrayLike<number>,
+    ends: ArrayLike<number>,
+    first: number,
+    count: number,
+    at: number,
+  ): void {
+    if (withUnits) {
+      extend(list, count);
+      for (let i = 0; i < count; i++) {
+        list.starts[list.count + i] = at + starts[first + i];
+        list.ends[list.count + i] = at + ends[first + i];
+      }
+    }
+    addIds(list, ids, first, count);
   }
 
-  function push(output: Output, from: Int32Array, first: number, count: number): void {
-    reserve(output, count);
-    const { ids } = output;
-    let at = output.count;
-    for (let i = first; i < first + count; i++) ids[at++] = from[i];
-    output.count = at;
-  }
-
-  /** One pre-token, by the cache where it can. */
-  function pushWord(output: Output, text: string, start: number, end: number): void {
+  /** The pre-token `text[start … end)`, by the cache where it can; unit 0 of `text` is `at` of what is being cut. */
+  function pushWord(text: string, start: number, end: number, at: number): void {
     const entry = cache.find(text, start, end);
     if (entry >= 0) {
-      push(output, cache.ids, cache.first[entry], cache.count[entry]);
+      const { ids, starts, ends } = cache;
+      addWord(ids, starts, ends, cache.first[entry], cache.count[entry], at + start);
       return;
     }
     const count = model.tokenize(text, start, end);
-    const { symbols } = model.work;
-    cache.keep(text, start, end, symbols, count);
-    push(output, symbols, 0, count);
+    const { symbols, starts } = model.work;
+    if (withUnits || cache.keeps(end - start)) findUnits(units, text, start, end, starts, count);
+    cache.keep(text, start, end, symbols, units, count);
+    addWord(symbols, units.starts, units.ends, 0, count, at + start);
   }
 
   /** One pre-token, cut where the model allows it. */
-  function pushPiece(output: Output, text: string): void {
-    const { cut } = model;
-    if (cut === undefined) {
-      pushWord(output, text, 0, text.length);
+  function pushPiece({ text, start }: Piece): void {
+    const { splitBytes } = preTokenizer;
+    if (splitBytes !== undefined) {
+      pushBytes(text, splitBytes(text), start);
       return;
     }
+    const { cut } = model;
     for (let at = 0; at < text.length; ) {
-      const next = cut(text, at, text.length);
-      pushWord(output, text, at, next);
+      const next = cut === undefined ? text.length : cut(text, at, text.length);
+      pushWord(text, at, next, start);
       at = next;
     }
   }
 
-  /** A stretch of text without added tokens. */
-  function pushText(output: Output, text: string, from: number, to: number, first: boolean): void {
-    const { scan, split, splitBytes } = preTokenizer;
+  /** A pre-token that is cut once more as bytes. */
+  function pushBytes(text: string, words: readonly string[], at: number): void {
+    const before = list.count;
+    const bytes: number[] = [];
+    let total = 0;
+    for (const chars of words) {
+      const count = model.tokenizeBytes!(chars);
+      const { symbols, starts } = model.work;
+      for (let i = 0; i < count; i++) bytes.push(total + starts[i]);
+      addIds(list, symbols, 0, count);
+      total += chars.length;
+    }
+    if (!withUnits) return;
+    findUnits(units, text, 0, text.length, Int32Array.from(bytes), bytes.length);
+    for (let i = 0; i < bytes.length; i++) {
+      list.starts[before + i] = at + units.starts[i];
+      list.ends[before + i] = at + units.ends[i];
+    }
+  }
+
+  /** A stretch of text without added tokens; `first` says that nothing stands before it. */
+  function pushText(text: string, from: number, to: number, first: boolean): void {
+    const { scan, split } = preTokenizer;
     if (scan !== undefined) {
       for (let at = from; at < to; ) {
         const next = scan(text, at, to);
-        pushWord(output, text, at, next);
+        pushWord(text, at, next, 0);
         at = next;
       }
       return;
     }
     for (const piece of split(text.slice(from, to), first)) {
-      if (splitBytes === undefined) {
-        pushPiece(output, piece.text);
-        continue;
-      }
-      for (const chars of splitBytes(piece.text)) {
-        const count = model.tokenizeBytes!(chars);
-        push(output, model.work.symbols, 0, count);
-      }
+      pushPiece({ text: piece.text, start: from + piece.start });
     }
   }
 
-  /** Calls back for each stretch between added tokens, normalized, and for each added token. */
-  function walk(
+  /** From units of a normalized text to units of the text as given, for the tokens from `before` on. */
+  function place(before: number, from: number, base: number, aligned: Aligned | undefined): void {
+    const { starts, ends } = list;
+    for (let i = before; i < list.count; i++) {
+      // What was put before the text stands where the text begins.
+      const start = Math.max(starts[i], from);
+      const last = Math.max(ends[i] - 1, from);
+      starts[i] = base + (aligned?.starts?.[start] ?? start);
+      ends[i] = base + (aligned?.ends?.[last] ?? last + 1);
+    }
+  }
+
+  function pushNormalized(
     text: string,
-    parseSpecial: boolean,
-    onToken: (token: AddedToken, start: number, end: number) => void,
-    onText: (text: string, start: number, end: number, base: number, aligned?: Aligned) => void,
-    withAlignment: boolean,
+    from: number,
+    to: number,
+    base: number,
+    aligned?: Aligned,
   ): void {
-    for (const outer of byText(text, parseSpecial)) {
-      if (outer.token) {
-        onToken(outer.token, outer.start, outer.end);
+    const before = list.count;
+    pushText(text, from, to, base + from === 0);
+    if (withUnits) place(before, from, base, aligned);
+  }
+
+  /** A stretch between the tokens that are looked for in the text as given. */
+  function pushGiven(text: string, start: number, end: number, parseSpecial: boolean): void {
+    if (!normalizer && normalizedTokens.length === 0) {
+      pushNormalized(text, start, end, 0);
+      return;
+    }
+    const part = text.slice(start, end);
+    const aligned: Aligned = !normalizer
+      ? { text: part }
+      : withUnits
+        ? normalizer.align(part)
+        : { text: normalizer.normalize(part) };
+    for (const inner of byNormalizedText(aligned.text, parseSpecial)) {
+      if (!inner.token) {
+        pushNormalized(aligned.text, inner.start, inner.end, start, aligned);
         continue;
       }
-      if (!normalizer && normalizedTokens.length === 0) {
-        onText(text, outer.start, outer.end, 0);
-        continue;
-      }
-      const part = text.slice(outer.start, outer.end);
-      const aligned: Aligned = !normalizer
-        ? { text: part }
-        : withAlignment
-          ? normalizer.align(part)
-          : { text: normalizer.normalize(part) };
-      for (const inner of byNormalizedText(aligned.text, parseSpecial)) {
-        if (!inner.token) {
-          onText(aligned.text, inner.start, inner.end, outer.start, aligned);
-          continue;
-        }
-        const start = aligned.starts?.[inner.start] ?? inner.start;
-        const end = aligned.ends?.[inner.end - 1] ?? inner.end;
-        onToken(inner.token, outer.start + start, outer.start + end);
-      }
+      const first = aligned.starts?.[inner.start] ?? inner.start;
+      const last = aligned.ends?.[inner.end - 1] ?? inner.end;
+      addToken(list, inner.token.id, start + first, start + last);
     }
   }
 
-  const output: Output = { ids: new Int32Array(1 << 12), count: 0 };
-
-  /** Leaves the ids in `output`. */
+  /** Leaves the tokens in `list`. */
   function run(
     given: string,
     { addSpecialTokens = false, parseSpecial = true }: EncodeOptions,
+    offsets: boolean,
   ): void {
     // A lone surrogate is no character: UTF-8 has U+FFFD for it.
     const text = given.toWellFormed();
-    output.count = 0;
-    const before = Int32Array.from(addSpecialTokens ? wrapping.before : []);
-    push(output, before, 0, before.length);
-    const single = new Int32Array(1);
-    walk(
-      text,
-      parseSpecial,
-      (token) => {
-        single[0] = token.id;
-        push(output, single, 0, 1);
-      },
-      (part, start, end, base) => pushText(output, part, start, end, base + start === 0),
-      false,
-    );
-    const after = Int32Array.from(addSpecialTokens ? wrapping.after : []);
-    push(output, after, 0, after.length);
-  }
-
-  function encodeWithOffsets(given: string, options: EncodeOptions): EncodingWithOffsets {
-    const { addSpecialTokens = false, parseSpecial = true } = options;
-    const text = given.toWellFormed();
-    const ids: number[] = [];
-    const from: number[] = [];
-    const to: number[] = [];
-    const add: Add = (id, start, end) => {
-      ids.push(id);
-      from.push(start);
-      to.push(end);
-    };
-    if (addSpecialTokens) for (const id of wrapping.before) add(id, 0, 0);
-    walk(
-      text,
-      parseSpecial,
-      (token, start, end) => add(token.id, start, end),
-      (part, start, end, base, aligned) => {
-        const source: Source = {
-          startOf: (unit) =>
-            base + (aligned?.starts?.[Math.max(unit, start)] ?? Math.max(unit, start)),
-          endOf: (unit) =>
-            base + (aligned?.ends?.[Math.max(unit, start)] ?? Math.max(unit, start) + 1),
-        };
-        const { scan, split } = preTokenizer;
-        if (scan === undefined) {
-          for (const piece of split(part.slice(start, end), base + start === 0)) {
-            offsetsOfPiece(piece.text, start + piece.start, source, add);
-          }
-          return;
-        }
-        for (let at = start; at < end; ) {
-          const next = scan(part, at, end);
-          offsetsOfWord(part, at, next, 0, source, add);
-          at = next;
-        }
-      },
-      true,
-    );
-    if (addSpecialTokens) for (const id of wrapping.after) add(id, text.length, text.length);
-    return { ids: Int32Array.from(ids), starts: Int32Array.from(from), ends: Int32Array.from(to) };
-  }
-
-  /** Ids of one pre-token on their way to offsets. */
-  const word: Output = { ids: new Int32Array(64), count: 0 };
-
-  /** A pre-token that stood at `at`. */
-  function offsetsOfPiece(piece: string, at: number, source: Source, add: Add): void {
-    const words = preTokenizer.splitBytes?.(piece);
-    if (words !== undefined) {
-      const found: number[] = [];
-      const begins: number[] = [];
-      let total = 0;
-      for (const chars of words) {
-        take(model.tokenizeBytes!(chars), total, found, begins);
-        total += chars.length;
-      }
-      addByBytes(piece, 0, piece.length, at, found, begins, source, add);
-      return;
+    withUnits = offsets;
+    list.count = 0;
+    if (addSpecialTokens) for (const id of wrapping.before) addToken(list, id, 0, 0);
+    for (const { token, start, end } of byText(text, parseSpecial)) {
+      if (token) addToken(list, token.id, start, end);
+      else pushGiven(text, start, end, parseSpecial);
     }
-    const { cut } = model;
-    for (let i = 0; i < piece.length; ) {
-      const next = cut === undefined ? piece.length : cut(piece, i, piece.length);
-      offsetsOfWord(piece, i, next, at, source, add);
-      i = next;
-    }
-  }
-
-  /** The tokens of `text[start … end)`, whose unit 0 stood at `at`. */
-  function offsetsOfWord(
-    text: string,
-    start: number,
-    end: number,
-    at: number,
-    source: Source,
-    add: Add,
-  ): void {
-    // The fast way, by the cache: tokens that cover so many units each, one behind the other.
-    word.count = 0;
-    pushWord(word, text, start, end);
-    const { ids, count } = word;
-    if (covers(text, start, end)) {
-      let unit = at + start;
-      for (let i = 0; i < count; i++) {
-        const next = unit + unitsOf(ids[i]);
-        add(ids[i], source.startOf(unit), source.endOf(next - 1));
-        unit = next;
-      }
-      return;
-    }
-    const found: number[] = [];
-    const begins: number[] = [];
-    take(model.tokenize(text, start, end), 0, found, begins);
-    addByBytes(text, start, end, at, found, begins, source, add);
-  }
-
-  /** Whether the tokens in `word` cover a range unit by unit. */
-  function covers(text: string, start: number, end: number): boolean {
-    // Where tokens are bytes, a unit is one only in ASCII.
-    if (preTokenizer.byteLevel) {
-      for (let i = start; i < end; i++) if (text.charCodeAt(i) >= 0x80) return false;
-    }
-    let units = 0;
-    for (let i = 0; i < word.count; i++) units += unitsOf(word.ids[i]);
-    return units === end - start;
-  }
-
-  /** UTF-16 units that a token covers in a pre-token; NaN for tokens of bytes and for the unknown one. */
-  function unitsOf(id: number): number {
-    if (id === unknown) return Number.NaN;
-    if (preTokenizer.byteLevel) return bytesOf(id)!.length;
-    const token = vocabulary.tokenOf(id)!;
-    return byteOfToken(token) === undefined ? token.length : Number.NaN;
-  }
-
-  /** Moves what the model found to lists. */
-  function take(count: number, base: number, found: number[], begins: number[]): void {
-    const { symbols, starts } = model.work;
-    for (let i = 0; i < count; i++) {
-      found.push(symbols[i]);
-      begins.push(base + starts[i]);
-    }
-  }
-
-  /** Each token with the characters that its bytes touch. */
-  function addByBytes(
-    text: string,
-    start: number,
-    end: number,
-    at: number,
-    found: readonly number[],
-    begins: readonly number[],
-    source: Source,
-    add: Add,
-  ): void {
-    // First and last UTF-16 unit of the character that each byte is of.
-    const firstUnit: number[] = [];
-    const lastUnit: number[] = [];
-    for (let i = start; i < end; ) {
-      const code = text.codePointAt(i)!;
-      const units = code > 0xffff ? 2 : 1;
-      for (let byte = utf8Width(code); byte > 0; byte--) {
-        firstUnit.push(at + i);
-        lastUnit.push(at + i + units - 1);
-      }
-      i += units;
-    }
-    for (const [i, id] of found.entries()) {
-      const stop = i + 1 < begins.length ? begins[i + 1] : firstUnit.length;
-      add(id, source.startOf(firstUnit[begins[i]]), source.endOf(lastUnit[stop - 1]));
-    }
+    const { length } = text;
+    if (addSpecialTokens) for (const id of wrapping.after) addToken(list, id, length, length);
   }
 
   return {
     encode(text, options) {
-      run(text, options);
-      return output.ids.slice(0, output.count);
+      run(text, options, false);
+      return list.ids.slice(0, list.count);
     },
     count(text, options) {
-      run(text, options);
-      return output.count;
+      run(text, options, false);
+      return list.count;
     },
-    encodeWithOffsets,
+    encodeWithOffsets(text, options) {
+      run(text, options, true);
+      const { ids, starts, ends, count } = list;
+      return {
+        ids: ids.slice(0, count),
+        starts: starts.slice(0, count),
+        ends: ends.slice(0, count),
+      };
+    },
   };
 }

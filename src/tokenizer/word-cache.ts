@@ -1,4 +1,5 @@
-/** @file The ids of pre-tokens met before, found by a range of the text without cutting a string out of it; bounded. */
+/** @file The tokens of pre-tokens met before, found by a range of the text without cutting a string out of it; bounded. */
+import type { WordUnits } from './word-units.ts';
 
 /** Longer pre-tokens are not kept. */
 const LONGEST = 64;
@@ -10,12 +11,24 @@ const IDS = 1 << 19;
 export type WordCache = {
   /** The entry of `text[start … end)`, or -1. */
   readonly find: (text: string, start: number, end: number) => number;
-  /** Keeps ids for the range that `find` was last asked for and did not have. */
-  readonly keep: (text: string, start: number, end: number, ids: Int32Array, count: number) => void;
-  /** Where an entry's ids lie in `ids`, and how many. */
+  /** Whether a range of so many units is kept at all. */
+  readonly keeps: (length: number) => boolean;
+  /** Keeps tokens for the range that `find` was last asked for and did not have. */
+  readonly keep: (
+    text: string,
+    start: number,
+    end: number,
+    ids: Int32Array,
+    units: WordUnits,
+    count: number,
+  ) => void;
+  /** Where an entry's tokens lie in the arrays below, and how many. */
   readonly first: Int32Array;
   readonly count: Int32Array;
   readonly ids: Int32Array;
+  /** Units from the range's start. */
+  readonly starts: Uint8Array;
+  readonly ends: Uint8Array;
 };
 
 /** When any part is full, all is forgotten: cheaper than an order of use, and a text refills it in no time. */
@@ -28,6 +41,8 @@ export function createWordCache(): WordCache {
   const first = new Int32Array(WORDS);
   const count = new Int32Array(WORDS);
   const ids = new Int32Array(IDS);
+  const starts = new Uint8Array(IDS);
+  const ends = new Uint8Array(IDS);
   let words = 0;
   let charsUsed = 0;
   let idsUsed = 0;
@@ -39,6 +54,9 @@ export function createWordCache(): WordCache {
     first,
     count,
     ids,
+    starts,
+    ends,
+    keeps: (length) => length <= LONGEST,
 
     find(text, start, end) {
       const length = end - start;
@@ -63,7 +81,7 @@ export function createWordCache(): WordCache {
       return -1;
     },
 
-    keep(text, start, end, found, size) {
+    keep(text, start, end, found, units, size) {
       const length = end - start;
       if (length > LONGEST) return;
       if (words === WORDS || charsUsed + length > CHARS || idsUsed + size > IDS) {
@@ -80,7 +98,11 @@ export function createWordCache(): WordCache {
       first[words] = idsUsed;
       count[words] = size;
       for (let i = start; i < end; i++) chars[charsUsed++] = text.charCodeAt(i);
-      for (let i = 0; i < size; i++) ids[idsUsed++] = found[i];
+      for (let i = 0; i < size; i++) {
+        starts[idsUsed] = units.starts[i];
+        ends[idsUsed] = units.ends[i];
+        ids[idsUsed++] = found[i];
+      }
       words++;
     },
   };
