@@ -42,7 +42,8 @@ describe.each(documents)('%s', (path) => {
   });
 
   test('its commands and files exist', () => {
-    const names = Object.keys(commands);
+    // `tunery help COMMAND` is `tunery COMMAND --help`, and no command of its own.
+    const names = [...Object.keys(commands), 'help'];
     for (const [, first = '', second = ''] of text.matchAll(
       /(?:^|[$`(|] ?)(?:\.\/)?tunery ([a-z]+)(?: ([a-z]+))?(?=[\s`])/gm,
     )) {
