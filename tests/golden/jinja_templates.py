@@ -201,6 +201,56 @@ SWITCHES = [
 CONVERSATIONS = PLAIN + THINKING + TOOLS + SWITCHES
 
 
+# {% generation %} put around what a reply is, where prefixes do not tell: the text must stay the same. Calls of tools are left
+# out where a template writes them apart ("calls": False).
+TAGS = {
+    "qwen3": (False, [("{{- '<|im_start|>' + message.role + '\\n<think>\\n' + reasoning_content.strip('\\n') + '\\n</think>\\n\\n' + content.lstrip('\\n') }}",
+                      "{{- '<|im_start|>' + message.role + '\\n' }}{% generation %}{{- '<think>\\n' + reasoning_content.strip('\\n') + '\\n</think>\\n\\n' + content.lstrip('\\n') }}{% endgeneration %}"),
+                     ("{{- '<|im_start|>' + message.role + '\\n' + content }}",
+                      "{{- '<|im_start|>' + message.role + '\\n' }}{% generation %}{{- content }}{% endgeneration %}"),
+                     ("            {%- endfor %}\n        {%- endif %}\n        {{- '<|im_end|>\\n' }}",
+                      "            {%- endfor %}\n        {%- endif %}\n        {% generation %}{{- '<|im_end|>' }}{% endgeneration %}{{- '\\n' }}")]),
+    "qwq": (False, [("{{- '<|im_start|>' + message.role + '\\n' + content + '<|im_end|>' + '\\n' }}",
+                     "{{- '<|im_start|>' + message.role + '\\n' }}{% generation %}{{- content + '<|im_end|>' }}{% endgeneration %}{{- '\\n' }}")]),
+    "deepseek-r1-distill": (False, [("{{'<｜Assistant｜>' + content + '<｜end▁of▁sentence｜>'}}",
+                     "{{'<｜Assistant｜>'}}{%- generation -%}{{ content + '<｜end▁of▁sentence｜>'}}{%- endgeneration -%}")]),
+    "mistral-nemo": (True, [('{{- "[TOOL_CALLS][" }}', '{%- generation %}{{- "[TOOL_CALLS][" }}'),
+                     ('        {%- endfor %}\n    {%- elif message["role"] == "assistant" %}\n        {{- message["content"] + eos_token}}',
+                      '        {%- endfor %}{%- endgeneration %}\n    {%- elif message["role"] == "assistant" %}\n        {%- generation %}{{- message["content"] + eos_token}}{%- endgeneration %}')]),
+    "gpt-oss": (False, [(f'{{{{- "<|start|>assistant<|channel|>final<|message|>" + message.content + "{stop}" }}}}',
+                     f'{{{{- "<|start|>assistant" }}}}{{%- generation %}}{{{{- "<|channel|>final<|message|>" + message.content + "{stop}" }}}}{{%- endgeneration %}}')
+                     for stop in ("<|return|>", "<|end|>")]),
+    "phi-3.5": (True, [("{{'<|assistant|>\n' + message['content'] + '<|end|>\n'}}",
+                     "{{'<|assistant|>\n'}}{% generation %}{{ message['content'] + '<|end|>'}}{% endgeneration %}{{'\n'}}")]),
+}  # fmt: skip
+
+
+def tagged_spans(name, source, tokens, conversation, whole):
+    """What transformers says is generated: code points, neighbors joined."""
+    calls, changes = TAGS[name]
+    if not calls and any("tool_calls" in message for message in conversation["messages"]):
+        return None
+    for old, new in changes:
+        assert old in source, (name, old)
+        source = source.replace(old, new)
+    options = {**tokens, **conversation.get("options", {})}
+    rendered, indices = chat_template_utils.render_jinja_template(
+        conversations=[conversation["messages"]],
+        tools=conversation.get("tools"),
+        chat_template=source,
+        return_assistant_tokens_mask=True,
+        **options,
+    )
+    assert rendered[0] == whole, (name, rendered[0], whole)
+    joined = []
+    for start, end in indices[0]:
+        if joined and joined[-1][1] == start:
+            joined[-1][1] = end
+        elif end > start:
+            joined.append([start, end])
+    return joined
+
+
 def digest(text):
     # A lone surrogate cannot be written; none of these templates makes one.
     return hashlib.sha256(text.encode("utf-8")).hexdigest()[:16]
@@ -263,6 +313,8 @@ for folder in args.folders:
                 row[key] = digest(text) if error is None else {"error": error}
                 if not prompt and error is None:
                     row["spans"] = spans(source, tokens, conversation, text)
+                    if name in TAGS:
+                        row["tagged"] = tagged_spans(name, source, tokens, conversation, text)
             rows.append(row)
         results[name] = {"sha256": hashlib.sha256(source.encode()).hexdigest(), **tokens, "rows": rows}
         refused = sum(isinstance(row["text"], dict) for row in rows)

@@ -31,7 +31,6 @@ export function bind(
 
 export function textOf(value: Value, what: string): string {
   if (typeof value === 'string') return value;
-  if (value instanceof Undefined && value.unsafe) value.fail();
   throw new JinjaError(`${what} must be str, not ${typeName(value)}`);
 }
 

@@ -38,17 +38,22 @@ function methodOf(object: Value, name: string, budget: Budget): Value | undefine
   if (isList(object)) {
     if (!(object instanceof Tuple || object instanceof View) && mutators.list.has(name))
       return unsafe(object, name);
-    return object instanceof View ? undefined : bind(listMethods, object);
+    if (object instanceof View || (object instanceof Tuple && name === 'copy')) return undefined;
+    return bind(listMethods, object);
   }
   if (object instanceof Float && name === 'is_integer')
     return new Callable(name, () => Number.isInteger(object.value));
+  if (isInteger(object) || typeof object === 'boolean') {
+    if (name === 'real' || name === 'numerator') return Number(object);
+  }
+  if (object instanceof Callable && name === 'name') return object.name;
   if (object instanceof Attributes) return object.get(name);
   if (object instanceof Namespace) return object.values.get(name);
   return undefined;
 }
 
 const unsafe = (object: Value, name: string): Undefined =>
-  new Undefined(`access to attribute '${name}' of '${typeName(object)}' object is unsafe.`, true);
+  new Undefined(`access to attribute '${name}' of '${typeName(object)}' object is unsafe.`);
 
 /** What `object[key]` is, without a look at attributes. */
 function itemOf(object: Value, key: Value): Value | undefined {

@@ -30,6 +30,13 @@ import {
 
 export type Evaluate = (scope: Scope) => Value;
 
+/** `True` and `1` are one key, spelled as the first that was set. */
+function sameKey(dict: ReadonlyMap<Key, Value>, key: Key): Key {
+  if (typeof key === 'boolean' && dict.has(Number(key))) return Number(key);
+  if ((key === 0 || key === 1) && dict.has(key === 1)) return key === 1;
+  return key;
+}
+
 const undefinedCondition = new Undefined(
   'the inline if-expression evaluated to false and no else section was defined.',
 );
@@ -65,7 +72,8 @@ export function compileExpression(node: Expression, block?: Evaluate): Evaluate 
       );
       return (scope) => {
         const dict = new Map<Key, Value>();
-        for (const [key, value] of entries) dict.set(keyOf(key(scope)), value(scope));
+        for (const [key, value] of entries)
+          dict.set(sameKey(dict, keyOf(key(scope))), value(scope));
         return dict;
       };
     }
@@ -199,8 +207,7 @@ function compileItem(object: Evaluate, key: Expression | Slice): Evaluate {
     const value = unmarked(object(scope));
     if (value instanceof Undefined) return value.fail();
     const sliced = slice(value, start(scope), stop(scope), step(scope));
-    if (sliced === undefined)
-      return new Undefined(`${typeName(value)} object has no element slice`);
+    if (sliced === undefined) throw new JinjaError(`'${typeName(value)}' object is not sliceable`);
     scope.run.budget.spend(typeof sliced === 'string' ? sliced.length : 0);
     if (Array.isArray(sliced)) scope.run.budget.list(sliced.length);
     return sliced;

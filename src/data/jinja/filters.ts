@@ -3,7 +3,7 @@ import { bind, indexOf, textOf } from './arguments.ts';
 import { getItem } from './attributes.ts';
 import { itemsOf } from './collection-methods.ts';
 import { type Budget, JinjaError } from './limits.ts';
-import { percent } from './operators.ts';
+import { binary, percent } from './operators.ts';
 import { testNamed } from './tests.ts';
 import { characters, escapeHtml, lineBreak, sliceOf, strip } from './text.ts';
 import { replaceText } from './text-methods.ts';
@@ -19,6 +19,7 @@ import {
   isNumber,
   iterate,
   type JsonOptions,
+  keyOf,
   Markup,
   type Named,
   numberOf,
@@ -362,13 +363,14 @@ const filters: Readonly<Record<string, Filter>> = {
       args,
       named,
     );
+    const given = textOf(value, 'indent() value');
     const by =
       typeof width === 'string'
         ? width
         : ' '.repeat(Math.max(0, Math.min(1000, indexOf(width, 'width'))));
-    const lines = `${toText(value)}\n`.split(lineBreak);
+    const lines = `${given}\n`.split(lineBreak);
     lines.pop();
-    budget.text(toText(value).length + lines.length * by.length);
+    budget.text(given.length + lines.length * by.length);
     const text = lines
       .map((line, i) => (i === 0 || (!truthy(blank) && line === '') ? line : by + line))
       .join('\n');
@@ -428,7 +430,7 @@ const filters: Readonly<Record<string, Filter>> = {
   },
   reverse(value) {
     if (typeof value === 'string') return Array.from(value).reverse().join('');
-    if (value instanceof Undefined && !value.unsafe) return lazily([][Symbol.iterator]());
+    if (value instanceof Undefined) return lazily([][Symbol.iterator]());
     if (!isList(value) && !isDict(value) && !(value instanceof Iteration))
       throw new JinjaError('argument must be iterable');
     return lazily([...iterate(value)].reverse()[Symbol.iterator]());
@@ -442,6 +444,7 @@ const filters: Readonly<Record<string, Filter>> = {
       throw new JinjaError('method must be common, ceil or floor');
     const digits = indexOf(precision, 'precision');
     if (method === 'common') {
+      if (typeof value === 'boolean') return Number(value);
       if (isInteger(value) && digits >= 0) return value;
       const rounded = roundFloat(numberOf(value), digits);
       return isInteger(value) ? rounded : new Float(rounded);
@@ -485,21 +488,12 @@ const filters: Readonly<Record<string, Filter>> = {
   },
   sum(value, args, named, budget) {
     const [attribute = null, start = 0] = bind('sum', ['attribute', 'start'], args, named);
+    if (typeof start === 'string') throw new JinjaError("sum() can't sum strings");
     const of = getter(attribute, budget);
     let total: Value = start;
     for (const item of iterate(value)) {
       budget.spend();
-      const next = of(item);
-      if (!isNumber(next) || !isNumber(total)) {
-        if (next instanceof Undefined) next.fail();
-        throw new JinjaError(
-          `unsupported operand type(s) for +: '${typeName(total)}' and '${typeName(next)}'`,
-        );
-      }
-      total =
-        next instanceof Float || total instanceof Float
-          ? new Float(numberOf(total) + numberOf(next))
-          : integer(BigInt(total as number) + BigInt(next as number));
+      total = binary('+', total, of(item), budget);
     }
     return total;
   },
@@ -550,6 +544,7 @@ const filters: Readonly<Record<string, Filter>> = {
         for (const item of iterate(value)) {
           const key = truthy(sensitive) ? of(item) : lowered(of(item));
           budget.spend(seen.length * 16);
+          if (!(key instanceof Tuple) && (isList(key) || isDict(key))) keyOf(key);
           if (seen.some((other) => equals(other, key))) continue;
           seen.push(key);
           yield item;

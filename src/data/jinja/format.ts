@@ -12,10 +12,14 @@ export function formatText(
   budget: Budget,
 ): string {
   let next = 0;
+  let isNumbered = false;
   const done = text.replace(field, (whole, name?: string, conversion?: string, format?: string) => {
     if (whole === '{{') return '{';
     if (whole === '}}') return '}';
     if (name === undefined) throw new JinjaError(`Single '${whole}' encountered in format string`);
+    if (name === '' ? isNumbered : next > 0 && /^\d+$/.test(name))
+      throw new JinjaError('cannot mix automatic with manual field numbers');
+    isNumbered ||= /^\d+$/.test(name);
     const key = name === '' ? String(next++) : name;
     const value = /^\d+$/.test(key) ? args[Number(key)] : named.get(key);
     if (value === undefined) {

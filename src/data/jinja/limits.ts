@@ -3,7 +3,7 @@
 /** UTF-16 units of a template's source. */
 export const largestTemplate = 1 << 20;
 /** UTF-16 units of any one text that a template makes. */
-export const largestText = 64 << 20;
+export const largestText = 16 << 20;
 /** A long conversation takes some ten thousands; these take seconds. */
 export const mostSteps = 4_000_000;
 /** Values that one list may hold. */
@@ -33,14 +33,14 @@ export class Budget {
 
   /** Counts a step, and work that grows with a text's length as more than one. */
   spend(units = 0): void {
-    this.#steps += 1 + units / 128;
+    this.#steps += 1 + units / 32;
     if (this.#steps > mostSteps) throw new JinjaError('it runs on without an end in sight');
   }
 
-  /** Refuses a text of so many units before it is made. */
-  text(units: number): void {
-    if (units > largestText) throw new JinjaError('it makes a text larger than 64 MB');
-    this.spend(units);
+  /** Refuses a text of so many units before it is made; `made` of them are new. */
+  text(units: number, made = units): void {
+    if (units > largestText) throw new JinjaError('it makes a text larger than 16 MB');
+    this.spend(made);
   }
 
   list(length: number): void {
@@ -56,4 +56,19 @@ export class Budget {
   leave(): void {
     this.#calls--;
   }
+}
+
+/**
+ * Values within values that one rendering prints or compares: a list that holds another twice, and that one a third
+ * twice, is small in memory and without an end on paper. Counted for the whole rendering, which is one call.
+ */
+let visits = 0;
+const mostVisits = 4_000_000;
+
+export function visit(): void {
+  if (++visits > mostVisits) throw new JinjaError('it runs on without an end in sight');
+}
+
+export function forgetVisits(): void {
+  visits = 0;
 }

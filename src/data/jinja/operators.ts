@@ -157,7 +157,8 @@ function floats(operator: Operator, a: number, b: number): number {
       return Math.floor(a / b);
     case '%': {
       const rest = a % b;
-      return rest !== 0 && rest < 0 !== b < 0 ? rest + b : rest;
+      if (rest === 0) return b < 0 ? -0 : 0;
+      return rest < 0 !== b < 0 ? rest + b : rest;
     }
     case '**':
       if (a === 0 && b < 0) throw new JinjaError('0.0 cannot be raised to a negative power');
@@ -207,7 +208,10 @@ export function percent(format: string, given: Value, budget: Budget): string {
       return pad(convert(value, kind, precision, flags), Number(width), flags);
     },
   );
-  if (next < values.length && !isDict(given) && !/%\(/.test(format))
+  // Whatever has items by key passes as a mapping of which nothing need be used.
+  const isMapping =
+    isDict(given) || given instanceof Undefined || (isList(given) && !isTuple(given));
+  if (next < values.length && !isMapping)
     throw new JinjaError('not all arguments converted during string formatting');
   budget.text(text.length);
   return text;

@@ -26,7 +26,7 @@ export class Output {
     if (text === '') return;
     this.#parts.push(text);
     this.length += text.length;
-    this.#budget.text(this.length > 1 << 20 ? this.length : text.length);
+    this.#budget.text(this.length, text.length);
   }
 
   open(kind: Mark['kind'], index: number): Mark {

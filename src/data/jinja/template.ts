@@ -4,7 +4,7 @@
  */
 import { compileBlock, type Execute } from './execute.ts';
 import { globals } from './globals.ts';
-import { Budget, JinjaError } from './limits.ts';
+import { Budget, forgetVisits, JinjaError } from './limits.ts';
 import { hasStatement } from './nodes.ts';
 import { parseTemplate } from './parser.ts';
 import { type Mark, Output, type Run, Scope } from './scope.ts';
@@ -43,6 +43,7 @@ export function renderTemplate(
   variables: ReadonlyMap<string, Value>,
   { turns = new Map(), secret }: RenderOptions = {},
 ): Rendering {
+  forgetVisits();
   const budget = new Budget();
   const root = new Output(budget);
   const run: Run = { budget, output: root, root, turns, captured: false, secret };

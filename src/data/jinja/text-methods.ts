@@ -148,18 +148,23 @@ export function replaceText(
   budget: Budget,
 ): string {
   budget.text(text.length);
-  const parts = from === '' ? [...text, ''] : text.split(from);
-  let times = parts.length - (from === '' ? 0 : 1);
+  let times = from === '' ? lengthOf(text) + 1 : occurrences(text, from);
   if (count >= 0) times = Math.min(times, count);
-  budget.text(text.length + times * to.length);
+  budget.text(text.length + times * to.length, times * (to.length + 8));
   if (from === '') {
     const all = characters(text);
     let done = '';
     for (let i = 0; i <= all.length; i++) done += (i < times ? to : '') + (all[i] ?? '');
     return done;
   }
-  if (times === parts.length - 1) return parts.join(to);
-  return [parts.slice(0, times + 1).join(to), ...parts.slice(times + 1)].join(from);
+  let left = times;
+  return text.replaceAll(from, (found) => (left-- > 0 ? to : found));
+}
+
+function occurrences(text: string, part: string): number {
+  let count = 0;
+  for (let at = text.indexOf(part); at >= 0; at = text.indexOf(part, at + part.length)) count++;
+  return count;
 }
 
 const capitalize = (text: string): string => {
@@ -195,6 +200,19 @@ export const textMethods: Readonly<Record<string, TextMethod>> = {
     return wanted === '' ? lengthOf(where) + 1 : where.split(wanted).length - 1;
   },
   endswith: affix('endswith', (text, part) => text.endsWith(part)),
+  expandtabs(text, args, named, budget) {
+    const size = indexOf(bind('expandtabs', ['tabsize'], args, named)[0] ?? 8, 'tabsize');
+    let done = '';
+    let column = 0;
+    for (const character of text) {
+      const width = size > 0 ? size - (column % size) : 0;
+      budget.text(done.length + width, width);
+      done += character === '\t' ? ' '.repeat(width) : character;
+      if (character === '\n' || character === '\r') column = 0;
+      else column += character === '\t' ? width : 1;
+    }
+    return done;
+  },
   find: finding('find', false, false),
   format: (text, args, named, budget) => formatText(text, args, named, budget),
   index: finding('index', false, true),

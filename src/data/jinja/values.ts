@@ -1,6 +1,6 @@
 /** @file What a template computes with: Python's values, told apart where JavaScript's would not be. */
 import { JsonNumber, jsonKeys, pythonFloat, toPythonJson } from '../../files/json.ts';
-import { JinjaError } from './limits.ts';
+import { JinjaError, visit } from './limits.ts';
 import { compareText, lengthOf, quote } from './text.ts';
 
 /** Integers are numbers while they are safe, and bigints beyond; floats are `Float`. */
@@ -67,12 +67,9 @@ export class View extends Array<Value> {
 /** What a name or key stands for that is not there: nothing where it is printed, an error where it is used. */
 export class Undefined {
   readonly message: string;
-  /** Python's sandbox refuses it even where it would only be looked at. */
-  readonly unsafe: boolean;
 
-  constructor(message: string, unsafe = false) {
+  constructor(message: string) {
     this.message = message;
-    this.unsafe = unsafe;
   }
 
   fail(): never {
@@ -159,10 +156,7 @@ export function truthy(value: Value): boolean {
   if (isDict(value)) return value.size > 0;
   if (value instanceof Float) return value.value !== 0;
   if (value instanceof Markup) return value.text !== '';
-  if (value instanceof Undefined) {
-    if (value.unsafe) value.fail();
-    return false;
-  }
+  if (value instanceof Undefined) return false;
   return true;
 }
 
@@ -187,10 +181,7 @@ export function typeName(value: Value): string {
 export function toText(value: Value): string {
   if (typeof value === 'string') return value;
   if (value instanceof Markup) return value.text;
-  if (value instanceof Undefined) {
-    if (value.unsafe) value.fail();
-    return '';
-  }
+  if (value instanceof Undefined) return '';
   return represent(value, 0);
 }
 
@@ -203,6 +194,7 @@ const floatText = (value: number): string =>
 
 /** `repr(value)`. */
 export function represent(value: Value, depth = 0): string {
+  visit();
   if (depth > 500) throw new JinjaError('it prints a value that is nested too deeply');
   if (value === null) return 'None';
   if (value === true) return 'True';
@@ -234,6 +226,7 @@ export function represent(value: Value, depth = 0): string {
 
 export function equals(a: Value, b: Value): boolean {
   if (a === b) return true;
+  visit();
   if (a instanceof Markup || b instanceof Markup) return unmarked(a) === unmarked(b);
   if (isNumber(a) && isNumber(b)) {
     if (a instanceof Float || b instanceof Float) return numberOf(a) === numberOf(b);
@@ -259,6 +252,7 @@ export function equals(a: Value, b: Value): boolean {
 
 /** Less than zero where `a` comes first. */
 export function compare(a: Value, b: Value, operator = '<'): number {
+  visit();
   if (a instanceof Undefined) a.fail();
   if (b instanceof Undefined) b.fail();
   if (typeof a === 'string' && typeof b === 'string') return compareText(a, b);
@@ -287,11 +281,10 @@ export function* iterate(given: Value): Generator<Value> {
   if (typeof value === 'string') yield* value;
   else if (isList(value)) yield* value;
   else if (isDict(value)) yield* keysOf(value);
-  else if (value instanceof Undefined) {
-    if (value.unsafe) value.fail();
-  } else if (value instanceof Iteration) {
+  else if (value instanceof Iteration) {
     for (let next = value.items.next(); !next.done; next = value.items.next()) yield next.value;
-  } else throw new JinjaError(`'${typeName(value)}' object is not iterable`);
+  } else if (!(value instanceof Undefined))
+    throw new JinjaError(`'${typeName(value)}' object is not iterable`);
 }
 
 export function sizeOf(value: Value): number {
@@ -339,6 +332,7 @@ export const toJson = (value: Value, options: JsonOptions): string =>
   toPythonJson(plain(value), options);
 
 function plain(value: Value): unknown {
+  visit();
   if (value instanceof Markup) return value.text;
   if (value instanceof Float) return new JsonNumber(pythonFloat(value.value));
   if (
