@@ -1,6 +1,6 @@
 /** @file The command line: finds the command, loads its settings, runs it, and turns errors into paragraphs and exit codes. */
 
-import { configLines, loadConfig, resolveConfig } from '../config/load.ts';
+import { configLines, type Loaded, loadConfig, resolveConfig } from '../config/load.ts';
 import { formatError, TuneryError } from '../core/errors.ts';
 import { suggest } from '../core/suggest.ts';
 import { environment } from '../native/environment.ts';
@@ -114,9 +114,8 @@ async function runCommand(
     );
   }
 
-  const loaded = takesFile
-    ? loadConfig({ file, overrides: split.settings, command: command.name })
-    : undefined;
+  const load = () => loadConfig({ file, overrides: split.settings, command: command.name });
+  const loaded = takesFile ? load() : undefined;
   const interrupt = new AbortController();
   const listeners: (() => void)[] = [];
   const onSignal = (): void => {
@@ -175,14 +174,28 @@ async function runCommand(
     loaded,
   };
   try {
-    if (loaded) for (const line of configLines(loaded)) context.note(line);
-    const job = loaded?.job ?? resolveConfig([], 'config').job;
-    const code = await command.run(job, context);
+    const ready = loaded && (await withAdapters(command.name, loaded, load, context));
+    if (ready) for (const line of configLines(ready)) context.note(line);
+    const job = ready?.job ?? resolveConfig([], 'config').job;
+    const code = await command.run(job, { ...context, loaded: ready });
     return code ?? (interrupt.signal.aborted ? exitCodes.stopped : exitCodes.ok);
   } finally {
     clear();
     process.off('SIGINT', onSignal);
   }
+}
+
+/** Adapters of a hub are fetched first: other settings follow from them. */
+async function withAdapters(
+  command: string,
+  loaded: Loaded,
+  load: () => Loaded,
+  context: Context,
+): Promise<Loaded> {
+  const { model } = loaded.job;
+  if (model.adapter_name_or_path.length === 0) return loaded;
+  const { fetchAdapters } = await import('./fetch-adapters.ts');
+  return (await fetchAdapters(command, model, context)) ? load() : loaded;
 }
 
 /** Errors of the command line and of settings are for the user to mend before anything runs. */

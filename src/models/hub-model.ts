@@ -30,6 +30,28 @@ export const fetchModel = (
     },
   );
 
+/** What PEFT saves of an adapter; its tokenizer, if it brings one, is the base model's. */
+export const fetchAdapter = (
+  hub: Hub,
+  id: string,
+  options: Omit<FetchOptions, 'choose' | 'optional' | 'serves'>,
+): Promise<Fetched> =>
+  fetchSnapshot(
+    hub,
+    { kind: 'model', id },
+    {
+      ...options,
+      choose(files) {
+        const paths = files.map(({ path }) => path);
+        const wanted = ['adapter_config.json', 'adapter_model.safetensors'];
+        const lacking = wanted.find((path) => !paths.includes(path));
+        if (lacking === undefined) return wanted;
+        const help = 'name a repository with an adapter that PEFT saved as SafeTensors';
+        throw noModelFiles({ kind: 'model', id }, `as an adapter it lacks ${lacking}`, help);
+      },
+    },
+  );
+
 function oneFile(id: string, file: string, files: readonly HubFile[]): string {
   const paths = files.map(({ path }) => path);
   if (paths.includes(file)) return file;

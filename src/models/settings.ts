@@ -17,7 +17,7 @@ export const modelSection = section('model', 'Model', {
     requiredBy: ['train', 'chat', 'export', 'api', 'eval', 'data', 'debug batches'],
   }),
   adapter_name_or_path: field(textList().default([]), {
-    help: 'Adapter folders. Training goes on with the last and merges those before it; every other command applies them all.',
+    help: 'Adapters: folders, or hub ids. Training goes on with the last and merges those before it; every other command applies them all.',
     aliases: ['checkpoint_dir'],
   }),
   cache_dir: field(z.string().nullable().default(null), {

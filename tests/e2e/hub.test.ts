@@ -2,10 +2,11 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
-import { type FakeHub, startHub } from '../fakes/hub.ts';
+import { type FakeHub, type Repository, startHub } from '../fakes/hub.ts';
 import { makePlace, type Place } from './cli.ts';
 import { writeModelFolder } from './model-folder.ts';
 
+const repositories: Repository[] = [];
 let place: Place;
 let hub: FakeHub;
 const token = 'hf_a_word_that_nobody_may_see';
@@ -22,7 +23,7 @@ beforeAll(async () => {
   const files = Object.fromEntries(
     readdirSync(folder).map((file) => [file, readFileSync(join(folder, file))]),
   );
-  hub = await startHub([
+  repositories.push(
     { kind: 'model', id: 'org/tiny', files: { ...files, 'pytorch_model.bin': 'twice' }, token },
     {
       kind: 'dataset',
@@ -38,7 +39,8 @@ beforeAll(async () => {
       files: { 'train_2M_CN.json': JSON.stringify(rows) },
     },
     { kind: 'model', id: 'org/gated', files, gated: true, token },
-  ]);
+  );
+  hub = await startHub(repositories);
   vi.stubEnv('HF_HUB_OFFLINE', '');
   vi.stubEnv('HF_TOKEN', '');
   vi.stubEnv('HF_TOKEN_PATH', place.at('no-token'));
@@ -89,6 +91,28 @@ test('a training by ids: fetched once, through a cut, with a token that is nowhe
   expect(second.code).toBe(0);
   expect(second.err).not.toContain('fetching');
   expect(hub.asked.length).toBe(count);
+});
+
+test('an adapter by its id', async () => {
+  const file = (name: string) => readFileSync(place.at('saves/one', name));
+  const names = ['adapter_config.json', 'adapter_model.safetensors'];
+  repositories.push({
+    kind: 'model',
+    id: 'org/adapter',
+    files: { ...Object.fromEntries(names.map((name) => [name, file(name)])), 'README.md': '# x' },
+  });
+  const shown = await place.run(
+    ...['export', 'model_name_or_path=org/tiny', 'adapter_name_or_path=org/adapter'],
+    'export_dir=merged',
+  );
+  expect(shown.err).toContain('fetching model org/adapter: 2 files, ');
+  expect(shown.code).toBe(0);
+  const none = await place.run(
+    'chat',
+    'model_name_or_path=org/tiny',
+    'adapter_name_or_path=org/rows',
+  );
+  expect(none.err).toContain('has no model `org/rows`');
 });
 
 test('the article’s names, and what a list says of them', async () => {
