@@ -108,12 +108,12 @@ test('text outside of tags stays as it is, but for one line break at its end', (
   );
 });
 
-test('any value prints the same twice, and JSON of it reads back', () => {
+test('JSON of any value reads back', () => {
   const once = compileTemplate('{{ x | tojson }}');
   fc.assert(
     fc.property(fc.jsonValue({ maxDepth: 4 }), (value) => {
       const text = renderTemplate(once, new Map([['x', fromJson(value)]])).text;
-      expect(JSON.parse(text)).toEqual(JSON.parse(JSON.stringify(value)));
+      expect(JSON.parse(text)).toEqual(value);
     }),
   );
 });
