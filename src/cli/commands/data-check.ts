@@ -69,7 +69,9 @@ export const dataCheckCommand = defineCommand({
     });
     progress(null);
     for (const { name, rows, format } of examined) {
-      print(`${name}: ${rows} rows${format === undefined ? '' : ` of format ${format}`}`);
+      print(
+        `${name}: ${rows} row${rows === 1 ? '' : 's'}${format === undefined ? '' : ` of format ${format}`}`,
+      );
     }
     for (const group of report.groups()) print(`\n${paragraph(group, color)}`);
     print(`\n${summary(report)}`);

@@ -4,7 +4,7 @@ import type { Place } from '../../core/errors.ts';
 import type { Reading } from '../formats/format.ts';
 import type { Check, Found, Kind, SetCheck } from './check.ts';
 import { checks, kindsByCode } from './checks/index.ts';
-import { refused } from './checks/training.ts';
+import { refused, sourceSizes } from './checks/training.ts';
 import { createRowExaminer, type TrainingCheck } from './examine-row.ts';
 import { EvaluationTexts } from './leakage.ts';
 import type { RawRow } from './raw-row.ts';
@@ -62,7 +62,24 @@ export async function examine(
     }
     across.end();
   }
+  compareSizes(examined.slice(options.evaluation?.length ?? 0), subjects, options.report);
   return examined;
+}
+
+/** So many times the rows of another set, and that one is hardly seen. */
+const farApart = 50;
+
+function compareSizes(
+  sets: readonly Examined[],
+  subjects: readonly Subject[],
+  report: Report,
+): void {
+  const most = sets.reduce((a, b) => (b.rows > a.rows ? b : a), { name: '', rows: 0 });
+  for (const [i, { name, rows }] of sets.entries()) {
+    if (rows === 0 || rows * farApart > most.rows) continue;
+    const place: Place = { file: subjects[i]?.files[0] ?? name };
+    report.add(sourceSizes, `${name} has ${rows} rows, and ${most.name} ${most.rows}`, () => place);
+  }
 }
 
 /** Lets the terminal and Ctrl+C have their turn. */

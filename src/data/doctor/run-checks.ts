@@ -69,6 +69,20 @@ export function rowChecks({ named, options }: RunFacts): TrainingCheck {
 const turnPath = ({ turns, reply }: RowView, index: number): Path | undefined =>
   turns.filter(({ role }) => role !== 'system')[index]?.path ?? reply?.path;
 
+/** What `overlong` makes of a row that is too long, where it is not cut. */
+const tooLong: Readonly<Record<'drop' | 'error', Kind>> = {
+  drop: {
+    ...cutByLength,
+    severity: 'note',
+    title: 'a row is longer than `cutoff_len` and left out',
+  },
+  error: {
+    ...cutByLength,
+    severity: 'error',
+    title: 'a row is longer than `cutoff_len`, and the run refuses it',
+  },
+};
+
 function checkLength(
   example: Example,
   view: RowView,
@@ -94,6 +108,14 @@ function checkLength(
   if (truncated === 0) return;
   const cutSource = turns.findIndex(({ source }, i) => kept[i].source < source.length);
   const cutTarget = turns.findIndex(({ target }, i) => kept[i].target < target.length);
+  if (options.overlong !== 'truncate') {
+    add(
+      tooLong[options.overlong],
+      `the row has ${length} tokens, \`cutoff_len\` is ${options.cutoff}`,
+      path,
+    );
+    return;
+  }
   const size = `the row has ${length} tokens, \`cutoff_len\` keeps ${options.cutoff}`;
   if (cutSource >= 0)
     add(

@@ -219,6 +219,21 @@ describe('files', () => {
   });
 });
 
+test('data sets of very different size', async () => {
+  const [large, small] = [
+    write(rows(300, 4).join('\n')),
+    write(
+      rows(3, 5)
+        .map((text) => text.replaceAll('house', 'hut'))
+        .join('\n'),
+    ),
+  ];
+  const findings = await findingsOf([large, small]);
+  expect(findings.map(({ code, place }) => [code, place.file])).toEqual([
+    ['data/source-sizes', small.name],
+  ]);
+});
+
 test('a sample is about as large as asked, the same each time', async () => {
   const subject = write(rows(2000).join('\n'));
   const sample = async (): Promise<number> => {
