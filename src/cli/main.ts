@@ -179,6 +179,12 @@ async function runCommand(
     const job = ready?.job ?? resolveConfig([], 'config').job;
     const code = await command.run(job, { ...context, loaded: ready });
     return code ?? (interrupt.signal.aborted ? exitCodes.stopped : exitCodes.ok);
+  } catch (error) {
+    // What was under way when Ctrl+C came says that it was aborted.
+    const isAbort = error instanceof Error && error.name === 'AbortError';
+    if (!interrupt.signal.aborted || !isAbort) throw error;
+    context.note('stopped');
+    return exitCodes.stopped;
   } finally {
     clear();
     process.off('SIGINT', onSignal);

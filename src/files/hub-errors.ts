@@ -107,7 +107,7 @@ export const hubDiskFull = defineError(
       `no space left in ${cache} for the ${words(what)}` +
       (needed === undefined ? '' : `: ${formatBytes(needed)} needed`) +
       (free === undefined ? '' : `, ${formatBytes(free)} free`),
-    help: 'free space, or keep the hub’s cache on another disk with `HF_HUB_CACHE` (or `cache_dir`); what was fetched so far is kept',
+    help: `free space, or keep the hub’s cache on another disk with \`HF_HUB_CACHE\` (or \`cache_dir\`)${what.kind === 'dataset' ? ', or fetch less of it (`subset`, `split`, `folder` of its entry)' : ''}; what was fetched so far is kept`,
   }),
 );
 

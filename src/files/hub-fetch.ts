@@ -178,11 +178,16 @@ async function fetchListed(
   if (lacking.length > 0) {
     await fetchAll(hub, repository, lacking, { ...options, signal }, each);
   }
-  // In this order: while links are lacking, the list of files tells so.
-  writeFileAtomic(listingPath(hub, repository, commit), JSON.stringify(asListing(files)));
-  for (const { path, etag } of located) link(blobPath(hub, repository, etag), join(folder, path));
   const absent = (options.optional ?? []).filter((path) => !byPath.has(path));
-  remember(hub, repository, revision, commit, absent);
+  try {
+    // In this order: while links are lacking, the list of files tells so.
+    writeFileAtomic(listingPath(hub, repository, commit), JSON.stringify(asListing(files)));
+    for (const { path, etag } of located) link(blobPath(hub, repository, etag), join(folder, path));
+    remember(hub, repository, revision, commit, absent);
+  } catch (error) {
+    // A cache that is whole, and may only be read, serves as well.
+    if (located.length > 0 || !(error instanceof TuneryError)) throw error;
+  }
   return { folder, commit, files: wanted, listing: { commit, files } };
 }
 

@@ -1,9 +1,9 @@
 // The real program against a hub on this machine: a model and its data by their ids, from nothing to an adapter.
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { type FakeHub, type Repository, startHub } from '../fakes/hub.ts';
-import { makePlace, type Place } from './cli.ts';
+import { makePlace, type Place, until } from './cli.ts';
 import { writeModelFolder } from './model-folder.ts';
 
 const repositories: Repository[] = [];
@@ -38,6 +38,7 @@ beforeAll(async () => {
       id: 'BelleGroup/train_2M_CN',
       files: { 'train_2M_CN.json': JSON.stringify(rows) },
     },
+    { kind: 'model', id: 'org/slow', files },
     { kind: 'model', id: 'org/gated', files, gated: true, token },
   );
   hub = await startHub(repositories);
@@ -113,6 +114,24 @@ test('an adapter by its id', async () => {
     'adapter_name_or_path=org/rows',
   );
   expect(none.err).toContain('has no model `org/rows`');
+});
+
+test('Ctrl+C while it fetches ends in good order, and the next command goes on there', async () => {
+  hub.faults.pieceMs = 50;
+  const fetching = place.start('chat', 'model_name_or_path=org/slow');
+  const blobs = join(place.cache, 'hub/models--org--slow/blobs');
+  await until(
+    'something was fetched',
+    () => existsSync(blobs) && readdirSync(blobs).some((name) => name.endsWith('.incomplete')),
+  );
+  fetching.process.kill('SIGINT');
+  const { code, err } = await fetching.ended;
+  hub.faults.pieceMs = 0;
+  expect(err).not.toContain('error[bug]');
+  expect(code).toBe(130);
+  expect((await place.run('export', 'model_name_or_path=org/slow', 'export_dir=slow')).code).toBe(
+    0,
+  );
 });
 
 test('the article’s names, and what a list says of them', async () => {
