@@ -90,26 +90,27 @@ export function compileExpression(node: Expression, block?: Evaluate): Evaluate 
       return (scope) => call(callee(scope), args(scope), scope);
     }
     case 'filter': {
+      let filter: ReturnType<typeof filterNamed> | undefined;
       const object = node.object ? compileExpression(node.object, block) : (block ?? (() => ''));
       const args = compileArguments(node.args);
       return (scope) => {
         scope.run.budget.spend();
         const value = object(scope);
         const { positional, named } = args(scope);
-        return filterNamed(node.name)(value, positional, named, scope.run.budget);
+        // Not before: a filter that is never reached need not exist.
+        filter ??= filterNamed(node.name);
+        return filter(value, positional, named, scope.run.budget);
       };
     }
     case 'test': {
+      let test: ReturnType<typeof testNamed> | undefined;
       const object = compileExpression(node.object);
       const args = compileArguments(node.args);
       return (scope) => {
         const value = object(scope);
         const { positional, named } = args(scope);
-        return testNamed(node.name)(
-          node.name === 'escaped' ? value : unmarked(value),
-          positional,
-          named,
-        );
+        test ??= testNamed(node.name);
+        return test(node.name === 'escaped' ? value : unmarked(value), positional, named);
       };
     }
     case 'not': {
