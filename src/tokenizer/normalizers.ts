@@ -185,26 +185,31 @@ const kinds: Readonly<Record<string, (part: Part, file: string) => Normalizer>> 
   },
   Prepend: (part) => {
     const { prepend } = z.looseObject({ prepend: z.string() }).parse(part);
-    return fromRewrite(
-      (text) =>
-        text === ''
-          ? []
-          : [
-              [prepend, 0, 0],
-              [text, 0, text.length],
-            ],
-      (text) => (text === '' ? '' : prepend + text),
-    );
+    return {
+      normalize: (text) => (text === '' ? '' : prepend + text),
+      align(text) {
+        if (text === '') return { text };
+        const starts = new Int32Array(prepend.length + text.length);
+        const ends = new Int32Array(prepend.length + text.length);
+        for (let i = 0; i < text.length; i++) {
+          starts[prepend.length + i] = i;
+          ends[prepend.length + i] = i + 1;
+        }
+        return { text: prepend + text, starts, ends };
+      },
+    };
   },
   Replace: (part) => {
     const { pattern, content } = z
       .looseObject({ pattern: Pattern, content: z.string() })
       .parse(part);
     const compiled = compilePattern(pattern);
-    return fromRewrite(
-      (text) => replacements(text, compiled, content),
-      pattern.text === undefined ? undefined : literalReplacer(pattern.text, content),
-    );
+    const literal = pattern.text === undefined ? undefined : literalReplacer(pattern.text, content);
+    // One unit for one unit: nothing moves.
+    if (literal && pattern.text?.length === 1 && content.length === 1) {
+      return { normalize: literal, align: (text) => ({ text: literal(text) }) };
+    }
+    return fromRewrite((text) => replacements(text, compiled, content), literal);
   },
   Precompiled: (part, file) => {
     const { precompiled_charsmap } = z

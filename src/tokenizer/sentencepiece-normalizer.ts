@@ -44,6 +44,21 @@ export function sentencePiece(part: Part, file: string): Rewrite {
     return [text.slice(at, end), at, end];
   }
 
+  /** Where nothing but spaces changes: what lies between them goes as a whole. */
+  function* spacesAlone(text: string): Generator<Chunk> {
+    if (text === '') return;
+    if (add_dummy_prefix && !treat_whitespace_as_suffix) yield [space, 0, 0];
+    for (let at = 0; at < text.length; ) {
+      const found = text.indexOf(' ', at);
+      const end = found < 0 ? text.length : found;
+      if (end > at) yield [text.slice(at, end), at, end];
+      if (found >= 0) yield [space, found, found + 1];
+      at = end + 1;
+    }
+    if (add_dummy_prefix && treat_whitespace_as_suffix) yield [space, text.length, text.length];
+  }
+  if (!map && byFirst.size === 0 && !remove_extra_whitespaces) return spacesAlone;
+
   return (text) => {
     const chunks: Chunk[] = [];
     let at = 0;

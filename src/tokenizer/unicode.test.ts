@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { translateOniguruma } from './oniguruma.ts';
 import {
   classOf,
+  composedClass,
   LETTER,
   NEWLINE,
   NUMBER,
@@ -89,5 +90,22 @@ test('normalization works unit by unit', () => {
   for (const form of ['NFC', 'NFD', 'NFKC', 'NFKD'] as const) {
     const parts = normalizationUnits(text).map((unit) => normalizeText(unit, form));
     expect(parts.join('')).toBe(normalizeText(text, form));
+  }
+});
+
+test('NFC leaves alone what is taken for composed, beside anything of its kind', () => {
+  const member = new RegExp(`^${composedClass}$`);
+  const joining = new Set<number>();
+  for (let code = 0; code < 0x110000; code++) {
+    if (isSurrogate(code)) continue;
+    const [, ...behind] = String.fromCodePoint(code).normalize('NFD');
+    for (const char of behind) joining.add(char.codePointAt(0)!);
+  }
+  for (let code = 0; code < 0x10000; code++) {
+    const char = String.fromCharCode(code);
+    if (!member.test(char)) continue;
+    expect(char.normalize('NFC'), code.toString(16)).toBe(char);
+    expect(/\p{M}/u.test(char), code.toString(16)).toBe(false);
+    expect(joining.has(code), code.toString(16)).toBe(false);
   }
 });
