@@ -61,6 +61,7 @@ function stepsOf(name: string, args: string[]): readonly Step[] {
     return [['sentencepiece_models.py', '--text', texts, '--out', out('tokenizer')]];
   }
   if (group === 'rows') return [['rows.py', out('rows')]];
+  if (group === 'dataset_files') return [['dataset_files.py', out('dataset-files.json')]];
   if (group === 'optim') return [['optim.py', out('optim')]];
   if (group === 'models') return [['models.py', out('models'), ...(part ? [part] : []), ...args]];
   if (group === 'smollm2') {
@@ -76,8 +77,10 @@ function stepsOf(name: string, args: string[]): readonly Step[] {
 const args = process.argv.slice(2);
 const python = take(args, '--python') ?? process.env['TUNERY_ORACLE_PYTHON'];
 const name = args.shift();
+/** Modules of the scripts. */
+const parts = ['llamafactory_source', 'reference'];
 const scripts = globSync('*.py', { cwd: golden }).map((file) => basename(file, '.py'));
-const names = ['smollm2', ...scripts.filter((script) => script !== 'reference')].sort();
+const names = ['smollm2', ...scripts.filter((script) => !parts.includes(script))].sort();
 if (!name || !names.includes(name.split('/')[0])) {
   stop(`usage: npm run golden -- NAME [arguments]\nNAME is one of: ${names.join(', ')}`);
 }
