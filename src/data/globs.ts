@@ -1,32 +1,77 @@
 /** @file Glob patterns as `datasets` has them (fsspec's): which paths of a repository they match. */
 
-const escaped = (text: string): string => text.replaceAll(/[.*+?^${}()|\\/]/g, '\\$&');
+/** One place of a part between slashes: any text, or one character. */
+type Piece = '*' | ((char: string) => boolean);
 
-/** One part between slashes: `*`, `?`, `[…]`. */
-function partSource(part: string): string {
-  return part
-    .split(/(\*|\?|\[!?\]?[^\]]*\])/)
-    .map((piece) => {
-      if (piece === '*') return '[^/]*';
-      if (piece === '?') return '[^/]';
-      if (!/^\[.+\]$/.test(piece)) return escaped(piece).replaceAll('[', '\\[');
-      const inside = piece.slice(1, -1).replace(/^!/, '^').replaceAll('\\', '\\\\');
-      // A range is one between letters or digits only; elsewhere the hyphen is itself.
-      return `[${inside.replaceAll(/(?<![a-z0-9])-|-(?![a-z0-9])/gi, '\\-')}]`;
-    })
-    .join('');
+function piecesOf(part: string): Piece[] {
+  return [...part.matchAll(/\*+|\?|\[!?\]?[^\]]*\]|[\s\S]/g)].map(([piece]) => {
+    if (piece.startsWith('*')) return '*';
+    if (piece === '?') return () => true;
+    if (piece.length > 2 && piece.startsWith('[')) return oneOf(piece.slice(1, -1));
+    return (char) => char === piece;
+  });
 }
 
-/** `**` as a whole part stands for any number of folders, none too. */
-function globSource(glob: string): string {
+/** `abc`, `0-9`, `!x`: a hyphen between two characters is a range. */
+function oneOf(inside: string): (char: string) => boolean {
+  const not = inside.length > 1 && inside.startsWith('!');
+  const ranges = [...inside.slice(not ? 1 : 0).matchAll(/([\s\S])-([\s\S])|[\s\S]/g)].map(
+    ([one, from = one, to = one]) => [from, to] as const,
+  );
+  return (char) => ranges.some(([from, to]) => from <= char && char <= to) !== not;
+}
+
+/**
+ * Whether a list of pieces, of which some stand for any number of items, matches all items. Each piece is tried at
+ * each item once, whatever the pattern: it comes from a repository that nobody vouches for.
+ */
+function matches<P, Item>(
+  pieces: readonly P[],
+  items: readonly Item[],
+  isAny: (piece: P) => boolean,
+  fits: (piece: P, item: Item) => boolean,
+): boolean {
+  let reached = new Set([0]);
+  for (const piece of pieces) {
+    const next = new Set<number>();
+    if (isAny(piece)) {
+      const first = Math.min(...reached);
+      for (let at = first; at <= items.length; at++) next.add(at);
+    } else {
+      for (const at of reached) {
+        const item = items[at];
+        if (item !== undefined && fits(piece, item)) next.add(at + 1);
+      }
+    }
+    if (next.size === 0) return false;
+    reached = next;
+  }
+  return reached.has(items.length);
+}
+
+function matchPart(part: string): (text: string) => boolean {
+  const pieces = piecesOf(part);
+  return (text) =>
+    matches(
+      pieces,
+      [...text],
+      (piece) => piece === '*',
+      (piece, char) => piece !== '*' && piece(char),
+    );
+}
+
+/** `**` as a whole part stands for any number of folders, none too; at the end, for at least one name. */
+function matcher(glob: string): (path: string) => boolean {
   const parts = glob.replace(/^\.\//, '').split('/');
-  const last = parts.length - 1;
-  return parts
-    .map((part, i) => {
-      if (part === '**') return i === last ? '.+' : '(?:[^/]+/)*';
-      return partSource(part) + (i === last ? '' : '/');
-    })
-    .join('');
+  if (parts.at(-1) === '**') parts.push('*');
+  const pieces = parts.map((part) => (part === '**' ? part : matchPart(part)));
+  return (path) =>
+    matches(
+      pieces,
+      path.split('/'),
+      (piece) => piece === '**',
+      (piece, name) => typeof piece !== 'string' && piece(name),
+    );
 }
 
 const hiddenParts = (path: string): number =>
@@ -51,10 +96,10 @@ const nameOf = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
 
 /** Paths that the pattern matches, in their order. Hidden ones, and those that only describe, must be asked for by name. */
 export function matchGlob(glob: string, paths: readonly string[]): string[] {
-  const pattern = new RegExp(`^${globSource(glob)}$`, 's');
+  const isMatch = matcher(glob);
   return paths.filter(
     (path) =>
-      pattern.test(path) &&
+      isMatch(path) &&
       (!notData.has(nameOf(path)) || nameOf(path) === nameOf(glob)) &&
       hiddenParts(path) === hiddenParts(glob) &&
       specialFolders(path) === specialFolders(glob),

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { stringify } from 'yaml';
 import { TuneryError } from '../core/errors.ts';
+import { matchGlob } from './globs.ts';
 import { chooseFiles } from './hub-files.ts';
 
 type Case = {
@@ -50,6 +51,17 @@ test('the files of each split are those that `datasets` takes', () => {
     const others = ['train', 'validation', 'test'].filter((split) => splits[split] === undefined);
     for (const split of others) expect(failure(() => choose(split)).code).toBe('data/hub-split');
   }
+});
+
+test('a pattern of a stranger is no trap', () => {
+  const path = `${'a/'.repeat(200)}b.csv`;
+  expect(matchGlob(`${'**/'.repeat(100)}c`, [path])).toEqual([]);
+  expect(matchGlob(`${'**/a*/'.repeat(40)}b.csv`, [path])).toEqual([path]);
+  const name = `${'a'.repeat(5000)}.csv`;
+  expect(matchGlob(`${'*a'.repeat(50)}*b`, [name])).toEqual([]);
+  const odd = ['[', '[]', '[z-a].csv', '[!].csv', '(a|b)', 'a{1}.csv', '\\d.csv'];
+  for (const glob of odd) expect(matchGlob(glob, ['1.csv', 'a.csv', '[.csv'])).toEqual([]);
+  expect(matchGlob('[!a].csv', ['1.csv', 'a.csv'])).toEqual(['1.csv']);
 });
 
 const files = ['README.md', 'en/train.jsonl', 'zh/train.jsonl', 'zh/test.jsonl'];
