@@ -45,7 +45,7 @@ export function* arrowRows(path: string): Rows {
     if (start.startsWith('FEA1')) refuse('it is of the first version of Feather');
     const messages = readMessages(start.startsWith(fileMark) ? 8 : 0);
 
-    /** Message by message, to the mark of the end; a stream may also just end. */
+    /** Message by message, to the mark of the end: without it, rows may have been lost. */
     function* readMessages(from: number): Generator<Message> {
       for (let at = from; at < file.size; ) {
         let size = readAt(at, 4).readInt32LE(0);
@@ -64,7 +64,7 @@ export function* arrowRows(path: string): Rows {
         yield { kind: message.at(1)?.u8() ?? 0, table, body: readAt(at, length) };
         at += length;
       }
-      if (from > 0) fail('it is cut off: the mark of its end is missing');
+      fail('it is cut off: the mark of its end is missing');
     }
 
     const first = messages.next();

@@ -70,6 +70,16 @@ test.each([
   expect(peak).toBeLessThan(bound);
 });
 
+test('a quote that is not closed on its line: what follows it is not read', async () => {
+  const path = sparse('i.json', '[{"a": "x"},\n {"a": "x},\n {"a": ', 2 * gigabytes);
+  const { rows, error, peak } = await readApart(path);
+  expect({ rows, error }).toEqual({
+    rows: 1,
+    error: 'files/json: not valid JSON: a text in quotes is not closed on its line',
+  });
+  expect(peak).toBeLessThan(0.3 * gigabytes);
+});
+
 test.each([
   ['c.jsonl', '['.repeat(1e6), /nested more than 500 deep|this one is an array|ends before/],
   ['c.json', '['.repeat(1e6), /nested more than 500 deep/],
