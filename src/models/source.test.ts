@@ -12,6 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { gunzipSync } from 'node:zlib';
 import { afterAll, describe, expect, test } from 'vitest';
 import { TuneryError } from '../core/errors.ts';
 import { openSafetensors, writeSafetensors } from '../files/safetensors.ts';
@@ -144,7 +145,7 @@ test('a folder of SafeTensors', async () => {
   expect(model.config).toEqual({ model_type: 'llama', rms_norm_eps: 1e-5 });
   expect(model.generationConfig).toEqual({});
   expect([...model.tokenizerFiles.keys()]).toEqual(['tokenizer_config.json']);
-  expect(() => model.tokenizer()).toThrow(/it has no tokenizer.json/);
+  expect(() => model.tokenizer()).toThrow(/neither tokenizer.json nor tokenizer.model/);
   const weight = model.weights.get('model.norm.weight');
   const values = new Float32Array(64);
   weight.read(values);
@@ -159,6 +160,25 @@ test('a folder of SafeTensors', async () => {
   expect((await open(path)).chatTemplate).toBe('d');
   writeFileSync(join(path, 'chat_template.jinja'), 'own');
   expect((await open(path)).chatTemplate).toBe('own');
+});
+
+test('a folder whose tokenizer is a SentencePiece model, as LLaMA 2’s', async () => {
+  const packed = readFileSync(golden('tokenizer/sentencepiece.json.gz'));
+  const { models } = JSON.parse(gunzipSync(packed).toString('utf8'));
+  const path = modelFolder();
+  writeFileSync(join(path, 'tokenizer.model'), Buffer.from(models['bpe-bytes'], 'base64'));
+  writeFileSync(
+    join(path, 'tokenizer_config.json'),
+    '{"tokenizer_class": "LlamaTokenizer", "legacy": true, "add_bos_token": true, "bos_token": "<s>", "eos_token": "</s>"}',
+  );
+  const tokenizer = (await open(path)).tokenizer();
+  expect([tokenizer.bos, tokenizer.eos]).toEqual([
+    { id: 1, token: '<s>' },
+    { id: 2, token: '</s>' },
+  ]);
+  const ids = tokenizer.encode('It works: 你好', { addSpecialTokens: true });
+  expect(ids[0]).toBe(1);
+  expect(tokenizer.decode(ids, { skipSpecialTokens: true })).toBe('It works: 你好');
 });
 
 test('the digest is that of the content, wherever it lies', async () => {
