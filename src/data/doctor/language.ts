@@ -23,10 +23,18 @@ const commonWords: Readonly<Record<string, string>> = {
 };
 const languages = Object.keys(commonWords);
 /** Of each word a bit for each language that it is common in. */
-const languagesOf: ReadonlyMap<string, number> = (() => {
-  const words = new Map<string, number>();
+/** Of a word in lower case, by its characters: no text is made of it, for there are sixty in each row. */
+const addLetter = (hash: number, code: number): number => (Math.imul(hash, 31) + code) | 0;
+
+/** Of each word's hash a bit for each language that it is common in. */
+const languagesOf: ReadonlyMap<number, number> = (() => {
+  const words = new Map<number, number>();
   for (const [i, list] of Object.values(commonWords).entries()) {
-    for (const word of list.split(' ')) words.set(word, (words.get(word) ?? 0) | (1 << i));
+    for (const word of list.split(' ')) {
+      let hash = 0;
+      for (let k = 0; k < word.length; k++) hash = addLetter(hash, word.charCodeAt(k));
+      words.set(hash, (words.get(hash) ?? 0) | (1 << i));
+    }
   }
   return words;
 })();
@@ -60,9 +68,12 @@ export function scriptOf(text: string): string | undefined {
   return 'Latin';
 }
 
-/** Of Latin script; `NaN`, behind the end, is none. */
-const isLetter = (code: number): boolean =>
-  (code >= 97 && code <= 122) || (code >= 65 && code <= 90) || (code >= 0xc0 && code <= 0x24f);
+/** A letter of Latin script in lower case; 0 for all else. */
+const lowerLetter = (code: number): number => {
+  if (code >= 97 && code <= 122) return code;
+  if ((code >= 65 && code <= 90) || (code >= 0xc0 && code <= 0xde)) return code + 32;
+  return code > 0xde && code <= 0x24f ? code : 0;
+};
 
 /** Enough words to tell. */
 const told = 60;
@@ -72,14 +83,19 @@ export function latinLanguage(text: string): string | undefined {
   const counts = new Uint8Array(languages.length);
   const prose = proseOf(text);
   let words = 0;
-  for (let i = 0, from = 0; i <= prose.length && words < told; i++) {
-    if (isLetter(prose.charCodeAt(i))) continue;
-    const length = i - from;
-    if (length > 0) words++;
-    let bits =
-      length > 0 && length < 6 ? (languagesOf.get(prose.slice(from, i).toLowerCase()) ?? 0) : 0;
+  for (let i = 0, hash = 0, length = 0; i <= prose.length && words < told; i++) {
+    const letter = lowerLetter(prose.charCodeAt(i));
+    if (letter > 0) {
+      hash = addLetter(hash, letter);
+      length++;
+      continue;
+    }
+    if (length === 0) continue;
+    words++;
+    let bits = length < 6 ? (languagesOf.get(hash) ?? 0) : 0;
     for (let k = 0; bits !== 0; k++, bits >>= 1) counts[k] += bits & 1;
-    from = i + 1;
+    hash = 0;
+    length = 0;
   }
   const best = Math.max(...counts);
   if (words < 8 || best < 3 || best < words / 8) return undefined;

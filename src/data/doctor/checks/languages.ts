@@ -24,8 +24,12 @@ function languagesOf(view: RowView): Languages {
 
 /** The last prompt; of columns, instruction and input together. */
 function promptOf({ passages, turns }: RowView): string {
-  const prompts = passages.filter(({ part, text }) => part === 'prompt' && text !== '');
-  return (turns.length > 0 ? prompts.slice(-1) : prompts).map(({ text }) => text).join('\n');
+  let prompt = '';
+  for (const { part, text } of passages) {
+    if (part !== 'prompt' || text === '') continue;
+    prompt = prompt === '' || turns.length > 0 ? text : `${prompt}\n${text}`;
+  }
+  return prompt;
 }
 
 /** Where a Latin text's language is not clear, the other must be free of Latin words: names and terms travel. */
