@@ -20,6 +20,8 @@ export type TemplateInput = {
   readonly tokenizer: Tokenizer;
   readonly defaultSystem?: string | null;
   readonly enableThinking?: boolean | null;
+  /** Further variables of the model's own template. */
+  readonly variables?: JinjaOptions['variables'];
   /** What only a named template asks about. */
   readonly named?: Omit<NamedOptions, 'defaultSystem' | 'enableThinking' | 'today'>;
   /** Stop ids of the model's generation config. */
@@ -41,6 +43,7 @@ export function openTemplate(input: TemplateInput): OpenTemplate {
   const options: JinjaOptions = {
     defaultSystem,
     enableThinking: input.enableThinking ?? null,
+    variables: input.variables ?? {},
     stopIds,
   };
   const known = Object.keys(templates);

@@ -118,6 +118,14 @@ export const dataSection = section(
       help: 'With a thinking template, keep the thoughts of earlier replies where they are history: in preference data, with `mask_history`, and when chatting.',
       level: 'advanced',
     }),
+    chat_template_kwargs: field(
+      z.record(z.string(), z.union([z.number(), z.string(), z.boolean(), z.null()])).default({}),
+      {
+        help: 'What else the model’s own Jinja template is given, by the names that it knows: `{reasoning_effort: high}`, `{thinking: true}`.',
+        why: 'Named templates know no such names; a name that the template does not ask for does nothing.',
+        level: 'advanced',
+      },
+    ),
     allow_unsupervised: field(z.boolean().default(false), {
       help: 'Let rows and steps pass in which no token is learned; they are counted and reported.',
       why: 'Such a row is nearly always a mistake in the data or a prompt longer than `cutoff_len`.',

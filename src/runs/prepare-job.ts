@@ -45,6 +45,7 @@ function templateInput(
     jinja: source.chatTemplate,
     defaultSystem: data.default_system,
     enableThinking: data.enable_thinking,
+    variables: data.chat_template_kwargs,
     named: {
       toolFormat: data.tool_format ?? undefined,
       preserveThinking: data.preserve_thinking,

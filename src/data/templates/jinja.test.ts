@@ -220,3 +220,32 @@ test('Python prints differ from JavaScript’s', () => {
   const text = jinjaTemplate(source, tokenizer).promptText(hello);
   expect(text.split('\n')[0]).toBe('True None \ufeffx x-|');
 });
+
+test('further variables reach the template, and its identity', () => {
+  const source = `{{ reasoning_effort }}|\n${chatml(turn)}`;
+  const chat = jinjaTemplate(source, tokenizer, { variables: { reasoning_effort: 'high' } });
+  expect(chat.promptText(hello).split('|')[0]).toBe('high');
+  expect(chat.identity).not.toBe(jinjaTemplate(source, tokenizer).identity);
+});
+
+test('calls get ids where a template asks for them', () => {
+  const source = readFileSync(
+    new URL('../../../tests/fixtures/jinja/mistral-nemo.jinja', import.meta.url),
+    'utf8',
+  );
+  const chat = jinjaTemplate(source, tokenizerOf('<s>', '</s>'));
+  const text = chat.promptText({
+    system: '',
+    tools: '[{"name": "search", "description": "Search", "parameters": {}}]',
+    messages: [
+      { role: 'user', content: 'Both' },
+      {
+        role: 'function',
+        content: '[{"name": "search", "arguments": {}}, {"name": "find", "arguments": {}}]',
+      },
+      { role: 'observation', content: 'a', results: ['a', 'b'] },
+    ],
+  });
+  expect(text).toContain('{"name": "find", "arguments": {}, "id": "call00001"}]</s>');
+  expect(text).toContain('[TOOL_RESULTS]{"content": b, "call_id": "call00001"}[/TOOL_RESULTS]');
+});

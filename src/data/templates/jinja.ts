@@ -49,9 +49,10 @@ export function jinjaTemplate(
   const { prompt, stopToken } = replies;
   const stopId = stopToken === undefined ? undefined : tokenizer.idOf(stopToken);
   const toolsOf = toolReader();
+  const asksIds = source.includes('tool_call_id');
 
   const inputOf = ({ messages, system, tools, place }: Conversation): JinjaInput => ({
-    messages: toJinjaMessages(messages, system || (options.defaultSystem ?? ''), place),
+    messages: toJinjaMessages(messages, system || (options.defaultSystem ?? ''), place, asksIds),
     tools: toolsOf(tools, place),
   });
 
@@ -128,21 +129,32 @@ function cutTurns(
   return turns;
 }
 
+/** `withIds`: rows have no ids of calls; templates that ask for them get `call00000`, `call00001`, … in their order. */
 function toJinjaMessages(
   messages: Conversation['messages'],
   system: string,
   place: Place | undefined,
+  withIds: boolean,
 ): readonly JinjaMessage[] {
   const first: JinjaMessage[] = system === '' ? [] : [{ role: 'system', content: system }];
+  let made = 0;
+  /** Calls that no result has answered yet. */
+  let open: { readonly id: string; readonly name: string }[] = [];
   const rest = messages.flatMap((message): JinjaMessage[] => {
     const { role, content } = message;
     if (role === 'observation') {
-      return (message.results ?? [content]).map((result) => ({ role: 'tool', content: result }));
+      return (message.results ?? [content]).map((result) => {
+        const call = open.shift();
+        const answered = withIds && call ? { tool_call_id: call.id, name: call.name } : {};
+        return { role: 'tool', ...answered, content: result };
+      });
     }
     if (role !== 'function') return [{ role, content }];
     const { words, calls } = splitCalls(content, place);
-    const toolCalls = calls.map(({ name, arguments: given }) => ({
+    open = calls.map(({ name }) => ({ id: `call${String(made++).padStart(5, '0')}`, name }));
+    const toolCalls = calls.map(({ name, arguments: given }, i) => ({
       type: 'function',
+      ...(withIds ? { id: open[i].id } : {}),
       function: { name, arguments: argumentsOf(given) },
     }));
     return [{ role: 'assistant', content: (message.words ?? '') + words, tool_calls: toolCalls }];
