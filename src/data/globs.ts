@@ -22,8 +22,8 @@ function oneOf(inside: string): (char: string) => boolean {
 }
 
 /**
- * Whether a list of pieces, of which some stand for any number of items, matches all items. Each piece is tried at
- * each item once, whatever the pattern: it comes from a repository that nobody vouches for.
+ * Whether a list of pieces, of which some stand for any number of items, matches all items. Only the last such piece
+ * is ever widened, so no pattern takes long: it comes from a repository that nobody vouches for.
  */
 function matches<P, Item>(
   pieces: readonly P[],
@@ -31,22 +31,20 @@ function matches<P, Item>(
   isAny: (piece: P) => boolean,
   fits: (piece: P, item: Item) => boolean,
 ): boolean {
-  let reached = new Set([0]);
-  for (const piece of pieces) {
-    const next = new Set<number>();
-    if (isAny(piece)) {
-      const first = Math.min(...reached);
-      for (let at = first; at <= items.length; at++) next.add(at);
-    } else {
-      for (const at of reached) {
-        const item = items[at];
-        if (item !== undefined && fits(piece, item)) next.add(at + 1);
-      }
-    }
-    if (next.size === 0) return false;
-    reached = next;
+  let [piece, widened, begin] = [0, -1, 0];
+  for (let at = 0; at < items.length; ) {
+    if (piece < pieces.length && isAny(pieces[piece]!)) {
+      widened = piece++;
+      begin = at;
+    } else if (piece < pieces.length && fits(pieces[piece]!, items[at]!)) {
+      piece++;
+      at++;
+    } else if (widened >= 0) {
+      piece = widened + 1;
+      at = ++begin;
+    } else return false;
   }
-  return reached.has(items.length);
+  return pieces.slice(piece).every(isAny);
 }
 
 function matchPart(part: string): (text: string) => boolean {
@@ -74,6 +72,12 @@ function matcher(glob: string): (path: string) => boolean {
     );
 }
 
+/** Text that every match holds: most paths are told by it alone. */
+const longestLiteral = (glob: string): string =>
+  glob
+    .split(/\*+|\?|\[!?\]?[^\]]*\]|\//)
+    .reduce((best, text) => (text.length > best.length ? text : best), '');
+
 const hiddenParts = (path: string): number =>
   path.split('/').filter((part) => /^\.+[^.]/.test(part)).length;
 const specialFolders = (path: string): number =>
@@ -97,11 +101,14 @@ const nameOf = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
 /** Paths that the pattern matches, in their order. Hidden ones, and those that only describe, must be asked for by name. */
 export function matchGlob(glob: string, paths: readonly string[]): string[] {
   const isMatch = matcher(glob);
+  const literal = longestLiteral(glob);
+  const [hidden, special] = [hiddenParts(glob), specialFolders(glob)];
   return paths.filter(
     (path) =>
+      path.includes(literal) &&
       isMatch(path) &&
       (!notData.has(nameOf(path)) || nameOf(path) === nameOf(glob)) &&
-      hiddenParts(path) === hiddenParts(glob) &&
-      specialFolders(path) === specialFolders(glob),
+      hiddenParts(path) === hidden &&
+      specialFolders(path) === special,
   );
 }
