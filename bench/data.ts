@@ -13,6 +13,7 @@ import { createWriteStream, mkdtempSync, readdirSync, readFileSync, rmSync } fro
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
@@ -48,6 +49,8 @@ async function writeRows(count: number): Promise<string> {
   }
   out.end(']\n');
   await once(out, 'finish');
+  // The digest of a file that has just changed is not remembered.
+  await sleep(3000);
   return path;
 }
 

@@ -78,7 +78,9 @@ describe('mixing', () => {
       [a, 2],
       [b, 4],
     ]);
-    const one = await run({ dataset: [a], eval_dataset: [a, b] });
+    // However the rows to learn are mixed, each row to evaluate on counts once.
+    const mixing: More = { mix_strategy: 'interleave_over', interleave_probs: [0.5, 0.5] };
+    const one = await run({ dataset: [a, b], eval_dataset: [a, b], ...mixing });
     expect(one.evals.map(({ name, prepared }) => [name, prepared.count])).toEqual([['eval', 6]]);
   });
 });

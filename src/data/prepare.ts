@@ -103,11 +103,13 @@ async function findOrMake(input: PrepareInput): Promise<PreparedSets> {
     train = learned;
     if (held) evals.push({ name: 'eval', prepared: held });
   }
+  const evaluating = { ...input, data: { ...data, ...forEvaluation } };
   // Each alone, or all as one set.
   const groups = data.eval_on_each_dataset ? evalSources.map((each) => [each]) : [evalSources];
   for (const sources of groups) {
     if (sources.length === 0) continue;
-    const [prepared] = await make(input, sources, [setJob(input, sources, 'eval')], notes);
+    const job = setJob(evaluating, sources, 'eval');
+    const [prepared] = await make(evaluating, sources, [job], notes);
     const name = data.eval_on_each_dataset ? (sources[0]?.name ?? '') : 'eval';
     if (prepared) evals.push({ name, prepared });
   }
@@ -115,6 +117,15 @@ async function findOrMake(input: PrepareInput): Promise<PreparedSets> {
   const warnings = [...tally.all(), ...sets.flatMap((set) => set?.warnings ?? [])];
   return { train, evals, eval: evals[0]?.prepared, warnings: unique(warnings), notes };
 }
+
+/** Every row counts once in what is evaluated, however the rows to learn are mixed. */
+const forEvaluation = {
+  mix_strategy: 'concat',
+  interleave_probs: null,
+  dataset_weights: null,
+  streaming: false,
+  val_size: 0,
+} as const;
 
 const unique = (warnings: readonly Warning[]): Warning[] => [
   ...new Map(warnings.map((warning) => [JSON.stringify(warning), warning])).values(),
@@ -190,8 +201,7 @@ async function writeSets(
   splits: boolean,
 ): Promise<void> {
   const { data, cache: folder, signal, recipe } = input;
-  const learns = sources.some(({ name }) => data.dataset.includes(name));
-  const streamed = data.streaming && learns ? input.rowsToLearn : undefined;
+  const streamed = data.streaming ? input.rowsToLearn : undefined;
   await withRows({ sources, data, splits, streamed, folder, signal }, async (halves) => {
     for (const job of jobs) {
       const threads = recipe ? (input.threads ?? threadsFor(sources, data)) : 0;

@@ -1,6 +1,7 @@
 /** @file Rows put on the disk so that they can be read in any order: what mixing, sampling and splitting stand on. */
 import { closeSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
 import type { Place } from '../core/errors.ts';
+import { writeFault } from '../files/errors.ts';
 import { fromText, type RawRow, toText } from './raw-row.ts';
 
 export type RowSpool = {
@@ -25,7 +26,11 @@ export function createRowSpool(path: string): RowSpool {
 
   const flush = (): void => {
     const bytes = Buffer.concat(held);
-    for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
+    try {
+      for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
+    } catch (error) {
+      throw writeFault(path, error, undefined, undefined);
+    }
     written += bytes.length;
     held = [];
     heldBytes = 0;
