@@ -35,6 +35,8 @@ export type SetCheck = {
 export type Check = Kind & {
   /** Each text of a row. */
   passage?(passage: Passage, found: Found, view: RowView): void;
+  /** Its passages are asked of only where they hold more than printable ASCII: most do not. */
+  readonly beyondAscii?: boolean;
   row?(view: RowView, found: Found): void;
   set?(): SetCheck;
   /** Looks over all data sets together, not over each by itself. */

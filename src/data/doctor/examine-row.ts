@@ -31,6 +31,9 @@ export type RowExaminer = (
   more: (found: (kind: Kind) => Found) => void,
 ) => void;
 
+/** Anything but printable ASCII, tabs and line breaks. */
+const beyondAscii = /[^\t\n\r -~]/;
+
 export function createRowExaminer({
   report,
   training,
@@ -54,9 +57,10 @@ export function createRowExaminer({
     if (checks.some((check) => check === kind)) said.set(kind, say);
     return say;
   };
-  const passageChecks = checks.flatMap((check) =>
+  const ofPassages = checks.flatMap((check) =>
     check.passage ? [{ check, say: found(check) }] : [],
   );
+  const anyText = ofPassages.filter(({ check }) => !check.beyondAscii);
   const rowChecks = checks.flatMap((check) => (check.row ? [{ check, say: found(check) }] : []));
 
   return (raw, view, more) => {
@@ -75,7 +79,9 @@ export function createRowExaminer({
     }
     for (const { check, say } of rowChecks) check.row?.(view, say);
     for (const passage of view.passages) {
-      for (const { check, say } of passageChecks) check.passage?.(passage, say, view);
+      for (const { check, say } of beyondAscii.test(passage.text) ? ofPassages : anyText) {
+        check.passage?.(passage, say, view);
+      }
     }
     more(found);
     const example = readAsRun(raw, view, errors > 0, found);

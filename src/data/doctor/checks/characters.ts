@@ -28,6 +28,7 @@ export const controlCharacter = defineCheck({
   title: 'a control character stands in a text',
   help: 'remove it; it is learned as it stands',
   fix: { how: 'mend', what: 'removes it' },
+  beyondAscii: true,
   passage(passage, found) {
     first(
       control,
@@ -49,6 +50,7 @@ export const invisibleCharacter = defineCheck({
   title: 'an invisible character stands in a text',
   help: 'remove it; it splits words into other tokens, or turns the direction of the text',
   fix: { how: 'mend', what: 'removes it, and breaks the line at a line separator' },
+  beyondAscii: true,
   passage(passage, found) {
     first(
       invisible,
@@ -95,6 +97,7 @@ export const mojibake = defineCheck({
   title: 'a text was decoded with the wrong encoding',
   help: 'read the source as UTF-8 and export it again',
   fix: { how: 'mend', what: 'puts the character that was meant, where its bytes tell it' },
+  beyondAscii: true,
   passage({ text, path }, found) {
     if (!twice.test(text)) return;
     for (const { 0: match, index } of text.matchAll(twiceAll)) {
@@ -119,6 +122,7 @@ export const replacementCharacter = defineCheck({
   severity: 'warning',
   title: 'a character was lost in an earlier conversion',
   help: 'U+FFFD stands for bytes that could not be read: take the text from its source again, or remove the row',
+  beyondAscii: true,
   passage(passage, found) {
     first(/\ufffd/, passage, found, () => 'the replacement character U+FFFD stands in the text');
   },
@@ -129,6 +133,7 @@ export const privateCharacter = defineCheck({
   severity: 'warning',
   title: 'a character without a meaning of its own stands in a text',
   help: 'replace it: private-use characters are symbols of one font, often bullets from a PDF',
+  beyondAscii: true,
   passage(passage, found) {
     first(
       /[\ue000-\uf8ff]/,
@@ -145,6 +150,7 @@ export const loneSurrogate = defineCheck({
   title: 'half a character stands in a text',
   help: 'remove the escape; a text was cut in the middle of a character',
   fix: { how: 'mend', what: 'removes it' },
+  beyondAscii: true,
   passage({ text, path }, found) {
     if (text.isWellFormed()) return;
     const at = text.search(lone);
