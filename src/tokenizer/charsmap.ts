@@ -104,7 +104,8 @@ export function readCharsmap(bytes: Uint8Array, file: string): Charsmap {
   };
 }
 
-const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
+/** Made when first needed: it takes longer than all else that is loaded here. */
+let segmenter: Intl.Segmenter | undefined;
 
 /** Stretches in which graphemes may be longer than one character; all else is ASCII, a grapheme each. */
 const complex = /[\0-\x7f]?(?:[^\0-\x7f]+[\0-\x7f]?)+|\r\n/gu;
@@ -116,8 +117,9 @@ export function* precompiled(
 ): Generator<readonly [text: string, start: number, end: number]> {
   let last = 0;
   for (const match of text.matchAll(complex)) {
+    segmenter ??= new Intl.Segmenter('en', { granularity: 'grapheme' });
     yield* plain(map, text, last, match.index);
-    for (const { segment, index } of graphemes.segment(match[0])) {
+    for (const { segment, index } of segmenter.segment(match[0])) {
       const start = match.index + index;
       const whole = Buffer.byteLength(segment) < 6 ? map.shortest(segment) : undefined;
       if (whole === undefined) yield* plain(map, text, start, start + segment.length);

@@ -222,3 +222,19 @@ test('any ids decode as the library decodes them, at once and as a stream', asyn
     }
   }
 });
+
+/** Paths of real tokenizer.json files (LLaMA 2, Gemma, T5 …), whose licenses do not let them stand here. */
+const paths = process.env['TUNERY_TOKENIZERS']?.split(':') ?? [];
+
+test.runIf(paths.length > 0).each(paths)('%s', async (path) => {
+  const json = readFileSync(path, 'utf8');
+  const ours = tokenizerFromJson(json);
+  const rust = RustTokenizer.fromString(json);
+  for (const each of [...more, ...listed, ...drawn]) {
+    const encoding = await rust.encode(each.toWellFormed(), null, { addSpecialTokens: true });
+    const ids = encoding.getIds();
+    const found = ours.encode(each, { addSpecialTokens: true });
+    expect([...found], JSON.stringify(each)).toEqual(ids);
+    expect(ours.decode(ids), JSON.stringify(each)).toBe(await rust.decode(ids, false));
+  }
+});
