@@ -1,13 +1,16 @@
 /**
  * @file Values of columns with a type, as values of JSON: printed as Python prints what Hugging Face's readers give,
- * so that a float stays one (`1.0`) and 64 bits keep their digits. What JSON has no word for (a date, a decimal) is
+ * so that a float stays one (`1.0`) and 64 bits keep their digits. What JSON has no word for (a date, a decimal, infinity) is
  * the text that Python's `str` gives.
  */
 import { isUtf8 } from 'node:buffer';
 import { JsonNumber, type JsonValue, pythonFloat } from './json.ts';
 
-export const floatCell = (value: number): JsonValue =>
-  Number.isInteger(value) ? new JsonNumber(pythonFloat(value)) : value;
+export function floatCell(value: number): JsonValue {
+  if (Number.isInteger(value)) return new JsonNumber(pythonFloat(value));
+  if (Number.isFinite(value)) return value;
+  return Number.isNaN(value) ? 'nan' : value > 0 ? 'inf' : '-inf';
+}
 
 export const integerCell = (value: bigint | number): JsonValue =>
   Number.isSafeInteger(Number(value)) ? Number(value) : new JsonNumber(String(value));

@@ -176,6 +176,13 @@ test('tables: lines, quotes, gaps, and columns of numbers', () => {
   ]);
 });
 
+test('what JSON has no number for is text, so that it can go on as JSON', () => {
+  expect(rows('q.csv', 'x\n-inf\n1\n')).toEqual([
+    [{ x: '-inf' }, 2, 0],
+    [{ x: new JsonNumber('1.0') }, 3, 1],
+  ]);
+});
+
 test.each([
   ['a,b\n1,2,3', /this row has 3 cells, but the header names 2 columns/, 2, 1],
   ['a,a\n1,2', /the column `a` stands twice/, 1, undefined],
