@@ -108,7 +108,7 @@ function firstDifference(
     return undefined;
   const token = (id: number | undefined): string =>
     id === undefined ? 'nothing more' : `token ${id} ${show(tokenizer.decode([id]))}`;
-  const before = tokenizer.decode(ours.slice(Math.max(0, at - 8), at)).slice(-24);
+  const before = tokenizer.decode(ours.slice(Math.max(0, at - 6), at));
   const after = before === '' ? 'it begins with' : `after ${show(before)} it has`;
   const than = before === '' ? 'the model’s with' : 'the model’s has';
   return `${after} ${token(ours[at])} where ${than} ${token(theirs[at])}`;

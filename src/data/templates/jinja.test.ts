@@ -177,6 +177,38 @@ test('a template that marks would change falls back on its beginnings', () => {
   );
 });
 
+describe('marks within captured text', () => {
+  const learned = (source: string): string => {
+    const last = jinjaTemplate(source, tokenizer).encode(hello).at(-1)!;
+    return tokenizer.decode(last.target.subarray(0, last.learned));
+  };
+  const all = chatml(turn).replace('{% if add', '{% endset %}{{ all }}{% if add');
+
+  test('come to their place with it', () => {
+    expect(learned(`{% set all %}${all}`)).toBe('Hi, how can I help?<|im_end|>');
+    const macro = `{% macro all() %}${chatml(turn).replace('{% if add', '{% endmacro %}{{ all() }}{% if add')}`;
+    expect(learned(macro)).toBe('Hi, how can I help?<|im_end|>');
+    const tagged = turn.replace('message.content', "'' }}{% generation %}{{ message.content");
+    const closed = tagged.replace(
+      " + '<|im_end|>\n' }}",
+      " + '<|im_end|>' }}{% endgeneration %}{{ '\n' }}",
+    );
+    expect(learned(`{% set all %}${all.replace(turn, closed)}`)).toBe(
+      'Hi, how can I help?<|im_end|>',
+    );
+  });
+
+  test('that change the text are not believed: beginnings tell', () => {
+    // The length of the whole is written, and marks would show in it.
+    const counted = all.replace('{{ all }}', "{{ all }}{{ '' if all | length < 500 else 'long' }}");
+    expect(learned(`{% set all %}${counted}`)).toBe('Hi, how can I help?<|im_end|>');
+    const shown = all.replace('{{ all }}', '{{ all | upper | lower }}');
+    expect(failure(() => learned(`{% set all %}${shown}{{ all | length }}`)).code).toBe(
+      'data/no-exact-mask',
+    );
+  });
+});
+
 test('a header that no prompt asks for is the prompt', () => {
   const source = `{% for message in messages %}${turn}{% endfor %}`;
   const chat = jinjaTemplate(source, tokenizer);
