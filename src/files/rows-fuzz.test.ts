@@ -188,6 +188,17 @@ test('what gzip packed comes out as it was, in pieces of any size', () => {
   );
 });
 
+test('a gzip that repeats what was never there is refused', () => {
+  const dictionary = Buffer.from('what was never there');
+  const body = deflateRawSync(dictionary, { dictionary });
+  const whole = Buffer.concat([
+    gzipSync('').subarray(0, 10),
+    body,
+    gzipSync(dictionary).subarray(-8),
+  ]);
+  expect(outcome('.txt.gz', whole)).toMatch(/a repeat reaches back before the beginning/);
+});
+
 test('a gzip whose content was changed is refused by its sum', () => {
   const text = Buffer.from('a row\n'.repeat(50));
   const packed = gzipSync(text);
