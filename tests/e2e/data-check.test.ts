@@ -55,7 +55,10 @@ test('--fix writes a copy that is sound, and never the original', async () => {
   expect(again.err).toContain('`clean.jsonl` is already there, and nothing is written over');
 });
 
-test('a file that is not there, and one that is no data', async () => {
+test('nothing to check, and a file that is not there', async () => {
+  const nothing = await place.run('data', 'check');
+  expect(nothing.code).toBe(2);
+  expect(nothing.err).toContain('`tunery data check` needs FILE: a data file, a settings file');
   const { code, out } = await place.run('data', 'check', 'goood.jsonl');
   expect(code).toBe(1);
   expect(out).toContain('error[data/unknown-dataset]');

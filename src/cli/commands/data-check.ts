@@ -15,8 +15,10 @@ import { encodeOptions } from '../../data/prepare.ts';
 import { templates } from '../../data/templates/index.ts';
 import { openJobTemplate, stopIdsOf } from '../../runs/prepare-job.ts';
 import { type Context, defineCommand, exitCodes } from '../command.ts';
+import { missingArgument } from '../errors.ts';
 import { openSource } from '../open-source.ts';
 
+const whatToCheck = 'a data file, a settings file, or `dataset=…`';
 const isSettings = (file: string): boolean => /\.ya?ml$/i.test(file);
 
 export const dataCheckCommand = defineCommand({
@@ -53,7 +55,9 @@ export const dataCheckCommand = defineCommand({
     const report = new Report({ each: json ? emit : undefined });
     const stage = loaded.origins.get('stage')?.kind === 'default' ? undefined : method.stage;
     const find = { folder: data.dataset_dir, stage, report };
-    const subjects = await subjectsOf([...(isData ? [file] : []), ...data.dataset], find);
+    const names = [...(isData ? [file] : []), ...data.dataset];
+    if (names.length === 0) throw missingArgument('data check', 'FILE', whatToCheck);
+    const subjects = await subjectsOf(names, find);
     const evaluation = await subjectsOf(data.eval_dataset, find);
     const files = subjects.flatMap((subject) => subject.files);
     if (options.fix !== null && files.length !== 1) throw fixOne(files.length);

@@ -19,6 +19,11 @@ export type SubjectOptions = {
   readonly report: Report;
 };
 
+const unusable: Kind = {
+  ...datasetInfo,
+  title: 'a data set cannot be found, or is not described as it should be',
+};
+
 /** A data set that cannot be found, or is described wrongly, is a finding; the others go on. */
 export async function subjectsOf(
   names: readonly string[],
@@ -41,11 +46,7 @@ export async function subjectsOf(
     } catch (error) {
       if (!(error instanceof TuneryError)) throw error;
       const { code, message, help, place } = error;
-      add(
-        { ...datasetInfo, code, help: help ?? datasetInfo.help },
-        message,
-        place ?? { file: name },
-      );
+      add({ ...unusable, code, help: help ?? datasetInfo.help }, message, place ?? { file: name });
     }
   }
   return subjects;
