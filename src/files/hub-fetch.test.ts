@@ -307,6 +307,12 @@ test('offline, and without a network, what lies there serves with a note', async
   hub = await startHub([]);
 });
 
+test('what is known to be lacking is not passed over', async () => {
+  await fetchTiny({ choose: () => ['config.json'] });
+  vi.stubEnv('HF_HUB_OFFLINE', '1');
+  expect(await failure(fetchTiny())).toMatchObject({ code: 'files/hub-offline' });
+});
+
 test('a file that came after the list was noted is looked for anew', async () => {
   await fetchTiny({ choose: () => ['config.json'] });
   const missing: FetchOptions['choose'] = (files) => {

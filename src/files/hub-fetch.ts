@@ -128,7 +128,8 @@ function asItIs(
   why: string,
 ): Fetched | undefined {
   const snapshot = findSnapshot(repository, revision, hub.cache);
-  if (!snapshot) return undefined;
+  // Where the list of files is known, so is that some are lacking.
+  if (!snapshot || readListing(hub, repository, snapshot.commit)) return undefined;
   try {
     const all = filesOfSnapshot(snapshot).map(unlisted);
     const files = choose(all);
