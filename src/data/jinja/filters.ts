@@ -1,32 +1,28 @@
 /** @file Jinja2's filters, and `tojson` as transformers has it. */
+
 import { bind, indexOf, textOf } from './arguments.ts';
 import { getItem } from './attributes.ts';
 import { itemsOf } from './collection-methods.ts';
+import type { Filter } from './filter.ts';
 import { type Budget, JinjaError } from './limits.ts';
-import { binary, percent } from './operators.ts';
+import { numberFilters } from './number-filters.ts';
+import { binary } from './operators.ts';
 import { testNamed } from './tests.ts';
-import { characters, escapeHtml, lineBreak, sliceOf, strip } from './text.ts';
-import { replaceText } from './text-methods.ts';
+import { escapeHtml } from './text.ts';
+import { textFilters } from './text-filters.ts';
 import {
   compare,
   equals,
-  Float,
   Iteration,
-  integer,
   isDict,
-  isInteger,
   isList,
-  isNumber,
   iterate,
-  type JsonOptions,
   keyOf,
   Markup,
   type Named,
-  numberOf,
   represent,
   sizeOf,
   Tuple,
-  toJson,
   toText,
   truthy,
   typeName,
@@ -34,8 +30,6 @@ import {
   unmarked,
   type Value,
 } from './values.ts';
-
-type Filter = (value: Value, args: readonly Value[], named: Named, budget: Budget) => Value;
 
 export function filterNamed(name: string): Filter {
   if (Object.hasOwn(markupFilters, name)) return markupFilters[name];
@@ -152,92 +146,6 @@ const extreme =
     return best === undefined ? undefinedOf('No aggregated item, sequence was empty.') : best;
   };
 
-function toInteger(value: Value, args: readonly Value[], named: Named): Value {
-  const [fallback = 0, base = 10] = bind('int', ['default', 'base'], args, named);
-  if (typeof value === 'boolean') return Number(value);
-  if (isInteger(value)) return value;
-  if (value instanceof Float)
-    return Number.isFinite(value.value) ? integer(BigInt(Math.trunc(value.value))) : fallback;
-  if (value instanceof Undefined) value.fail();
-  if (typeof value !== 'string') return fallback;
-  const text = strip(value, true, true).replace(/(?<=\d)_(?=\d)/g, '');
-  if (numberOf(base as number) === 10 && /^[-+]?\d+$/.test(text))
-    return integer(BigInt(text.replace(/^\+/, '')));
-  if (numberOf(base as number) === 10) {
-    const float = toFloatText(text);
-    return float === undefined || !Number.isFinite(float)
-      ? fallback
-      : integer(BigInt(Math.trunc(float)));
-  }
-  const radix = numberOf(base as number);
-  const digits = text.replace(/^([-+]?)0[xXoObB]/, '$1');
-  const parsed = Number.parseInt(digits, radix);
-  return Number.isNaN(parsed) ||
-    parsed.toString(radix) !== digits.toLowerCase().replace(/^\+?0*(?=.)/, '')
-    ? fallback
-    : parsed;
-}
-
-function toFloatText(text: string): number | undefined {
-  if (/^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(text)) return Number(text);
-  const word = /^([-+]?)(inf|infinity|nan)$/i.exec(text);
-  if (!word) return undefined;
-  return word[2].toLowerCase() === 'nan' ? Number.NaN : word[1] === '-' ? -Infinity : Infinity;
-}
-
-function toFloat(value: Value, args: readonly Value[], named: Named): Value {
-  const [fallback = new Float(0)] = bind('float', ['default'], args, named);
-  if (value instanceof Undefined) value.fail();
-  if (isNumber(value)) return new Float(numberOf(value));
-  const float = typeof value === 'string' ? toFloatText(strip(value, true, true)) : undefined;
-  return float === undefined ? fallback : new Float(float);
-}
-
-/** Banker's rounding, as Python's `round`. */
-function roundFloat(value: number, digits: number): number {
-  if (digits > 15) return value;
-  const text = value.toFixed(Math.max(0, Math.min(digits, 100)));
-  if (digits < 0) {
-    const power = 10 ** -digits;
-    const scaled = value / power;
-    const floor = Math.floor(scaled);
-    const up = scaled - floor > 0.5 || (scaled - floor === 0.5 && floor % 2 !== 0);
-    return (floor + (up ? 1 : 0)) * power;
-  }
-  // toFixed rounds exact halves away from zero; a half is exact only with few bits after the point.
-  const scaled = Math.abs(value) * 10 ** digits;
-  if (
-    scaled - Math.floor(scaled) === 0.5 &&
-    Math.abs(value) === scaled / 10 ** digits &&
-    isExactHalf(value, digits)
-  ) {
-    const floor = Math.floor(scaled);
-    return (Math.sign(value) * (floor % 2 === 0 ? floor : floor + 1)) / 10 ** digits;
-  }
-  return Number(text);
-}
-
-const isExactHalf = (value: number, digits: number): boolean =>
-  new RegExp(`\\.\\d{${digits}}50*$`).test(Math.abs(value).toFixed(Math.min(100, digits + 60)));
-
-function jsonOptions(args: readonly Value[], named: Named): JsonOptions {
-  const [ascii = false, indent = null, separators = null, sortKeys = false] = bind(
-    'tojson',
-    ['ensure_ascii', 'indent', 'separators', 'sort_keys'],
-    args,
-    named,
-  );
-  const [comma, colon] = isList(separators) ? separators : [];
-  return {
-    ensureAscii: truthy(ascii),
-    sortKeys: truthy(sortKeys),
-    ...(indent === null ? {} : { indent: indexOf(indent, 'indent') }),
-    ...(typeof comma === 'string' && typeof colon === 'string'
-      ? { separators: [comma, colon] as const }
-      : {}),
-  };
-}
-
 const length: Filter = (value) => sizeOf(value);
 const fallback: Filter = (value, args, named) => {
   const [other = '', always = false] = bind('default', ['default_value', 'boolean'], args, named);
@@ -256,15 +164,8 @@ const markupFilters: Readonly<Record<string, Filter>> = {
 };
 
 const filters: Readonly<Record<string, Filter>> = {
-  abs(value) {
-    if (value instanceof Float) return new Float(Math.abs(value.value));
-    if (!isNumber(value)) {
-      if (value instanceof Undefined) value.fail();
-      throw new JinjaError(`bad operand type for abs(): '${typeName(value)}'`);
-    }
-    const whole = BigInt(value as number);
-    return integer(whole < 0n ? -whole : whole);
-  },
+  ...numberFilters,
+  ...textFilters,
   attr: (value, [name], _named, budget) =>
     value instanceof Undefined
       ? value.fail()
@@ -294,20 +195,6 @@ const filters: Readonly<Record<string, Filter>> = {
       })(),
     );
   },
-  capitalize: (value) => {
-    const text = toText(value);
-    const [first = ''] = text;
-    return first.toUpperCase() + text.slice(first.length).toLowerCase();
-  },
-  center(value, args, named, budget) {
-    const text = toText(value);
-    const [width = 80] = bind('center', ['width'], args, named);
-    const missing = indexOf(width, 'width') - characters(text).length;
-    if (missing <= 0) return text;
-    budget.text(text.length + missing);
-    const left = Math.floor(missing / 2) + (missing & indexOf(width, 'width') & 1);
-    return ' '.repeat(left) + text + ' '.repeat(missing - left);
-  },
   count: length,
   d: fallback,
   default: fallback,
@@ -335,9 +222,6 @@ const filters: Readonly<Record<string, Filter>> = {
     for (const item of iterate(value)) return item;
     return undefinedOf('No first item, sequence was empty.');
   },
-  float: toFloat,
-  format: (value, args, named, budget) =>
-    percent(toText(value), named.size > 0 ? named : Tuple.of2(...args), budget),
   groupby(value, args, named, budget) {
     const [attribute = null, other, sensitive = false] = bind(
       'groupby',
@@ -356,27 +240,6 @@ const filters: Readonly<Record<string, Filter>> = {
     }
     return groups.map(({ name, items }) => Tuple.of2(name, items));
   },
-  indent(value, args, named, budget) {
-    const [width = 4, first = false, blank = false] = bind(
-      'indent',
-      ['width', 'first', 'blank'],
-      args,
-      named,
-    );
-    const given = textOf(value, 'indent() value');
-    const by =
-      typeof width === 'string'
-        ? width
-        : ' '.repeat(Math.max(0, Math.min(1000, indexOf(width, 'width'))));
-    const lines = `${given}\n`.split(lineBreak);
-    lines.pop();
-    budget.text(given.length + lines.length * by.length);
-    const text = lines
-      .map((line, i) => (i === 0 || (!truthy(blank) && line === '') ? line : by + line))
-      .join('\n');
-    return truthy(first) ? by + text : text;
-  },
-  int: toInteger,
   items(value) {
     if (value instanceof Undefined) return lazily([][Symbol.iterator]());
     if (!isDict(value)) throw new JinjaError('Can only get item pairs from a mapping.');
@@ -410,47 +273,18 @@ const filters: Readonly<Record<string, Filter>> = {
     }
     return items;
   },
-  lower: (value) => toText(value).toLowerCase(),
   map: (value, args, named, budget) => lazily(mapped(value, args, named, budget)),
   max: extreme('max', 1),
   min: extreme('min', -1),
   pprint: (value) => represent(value),
   reject: choosing(false, false),
   rejectattr: choosing(false, true),
-  replace(value, args, named, budget) {
-    const [from = null, to = null, count = null] = bind(
-      'replace',
-      ['old', 'new', 'count'],
-      args,
-      named,
-      2,
-    );
-    const times = count === null ? -1 : indexOf(count, 'count');
-    return replaceText(toText(value), toText(from), toText(to), times, budget);
-  },
   reverse(value) {
     if (typeof value === 'string') return Array.from(value).reverse().join('');
     if (value instanceof Undefined) return lazily([][Symbol.iterator]());
     if (!isList(value) && !isDict(value) && !(value instanceof Iteration))
       throw new JinjaError('argument must be iterable');
     return lazily([...iterate(value)].reverse()[Symbol.iterator]());
-  },
-  round(value, args, named) {
-    const [precision = 0, method = 'common'] = bind('round', ['precision', 'method'], args, named);
-    if (value instanceof Undefined) value.fail();
-    if (!isNumber(value))
-      throw new JinjaError(`type ${typeName(value)} doesn't define __round__ method`);
-    if (method !== 'common' && method !== 'ceil' && method !== 'floor')
-      throw new JinjaError('method must be common, ceil or floor');
-    const digits = indexOf(precision, 'precision');
-    if (method === 'common') {
-      if (typeof value === 'boolean') return Number(value);
-      if (isInteger(value) && digits >= 0) return value;
-      const rounded = roundFloat(numberOf(value), digits);
-      return isInteger(value) ? rounded : new Float(rounded);
-    }
-    const power = 10 ** digits;
-    return new Float(Math[method](numberOf(value) * power) / power);
   },
   select: choosing(true, false),
   selectattr: choosing(true, true),
@@ -497,39 +331,6 @@ const filters: Readonly<Record<string, Filter>> = {
     }
     return total;
   },
-  title: (value) =>
-    toText(value).replace(/[^-\s({[<]+/g, (word) => {
-      const [first = ''] = word;
-      return first.toUpperCase() + word.slice(first.length).toLowerCase();
-    }),
-  tojson(value, args, named, budget) {
-    const text = toJson(value, jsonOptions(args, named));
-    budget.text(text.length);
-    return text;
-  },
-  trim(value, args, named) {
-    const [set = null] = bind('trim', ['chars'], args, named);
-    return strip(toText(value), true, true, set === null ? undefined : textOf(set, 'strip arg'));
-  },
-  truncate(value, args, named) {
-    const [size = 255, kill = false, end = '...', leeway = 5] = bind(
-      'truncate',
-      ['length', 'killwords', 'end', 'leeway'],
-      args,
-      named,
-    );
-    const text = toText(value);
-    const [most, spare] = [
-      indexOf(size, 'length'),
-      leeway === null ? 5 : indexOf(leeway, 'leeway'),
-    ];
-    const tail = textOf(end, 'end');
-    if (characters(text).length <= most + spare) return text;
-    const cut = sliceOf(text, 0, Math.max(0, most - characters(tail).length));
-    if (truthy(kill)) return cut + tail;
-    const at = cut.lastIndexOf(' ');
-    return (at < 0 ? cut : cut.slice(0, at)) + tail;
-  },
   unique(value, args, named, budget) {
     const [sensitive = false, attribute = null] = bind(
       'unique',
@@ -552,10 +353,4 @@ const filters: Readonly<Record<string, Filter>> = {
       })(),
     );
   },
-  upper: (value) => toText(value).toUpperCase(),
-  urlencode: (value) =>
-    encodeURIComponent(toText(value))
-      .replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`)
-      .replaceAll('%2F', '/'),
-  wordcount: (value) => (toText(value).match(/[\p{L}\p{N}_]+/gu) ?? []).length,
 };
