@@ -67,6 +67,14 @@ test('a fault inside is told with its row and column', () => {
   expect(formatError(fault('.arrow', arrow)!)).toMatch(/rows\.arrow \(row 30\): instruction\n/);
 });
 
+test.each([-1, 5, 2 ** 31 - 1])('offsets that lead nowhere are refused: %i', (wrong) => {
+  const bytes = readFileSync(`${golden}stream.arrow`);
+  // Of `row 0 none` and `row 1 plain`, the first texts of the first column.
+  const at = bytes.indexOf(Buffer.from(Int32Array.of(0, 10, 21).buffer));
+  bytes.writeInt32LE(wrong, at + 8);
+  expect(fault('.arrow', bytes)?.message).toMatch(/its offsets are broken/);
+});
+
 test('the golden files are whole', () => {
   for (const name of ['snappy.parquet', 'stream.arrow', 'table.feather']) {
     expect(fault(extname(name), readFileSync(golden + name))).toBeUndefined();
