@@ -237,7 +237,7 @@ export function contentChecker(
     return texts.flatMap(([key, text]) =>
       [...new Set(text.match(pattern) ?? [])].map(
         (token): TemplateFinding => ({
-          code: 'data/token-in-text',
+          code: 'data/special-token',
           severity: 'warning',
           message: `the text holds ${show(token)}, which is read as the control token ${tokenizer.idOf(token)}`,
           help: 'take it out of the row, or spell it in another way, if the text only talks of it',
