@@ -309,6 +309,38 @@ describe('conflicts name the keys, the reason and the fix', () => {
     ['stage: pt\nneat_packing: true', ['neat_packing', 'stage'], 'stage: sft'],
     ['stage: pt\ntrain_on_prompt: true', ['train_on_prompt', 'stage'], 'stage: sft'],
     ['stage: pt\nmask_history: true', ['mask_history', 'stage'], 'stage: sft'],
+    ['interleave_probs: 1', ['interleave_probs', 'mix_strategy'], 'interleave_under'],
+    [
+      'mix_strategy: interleave_over\ninterleave_probs: 0.5,0.5',
+      ['interleave_probs', 'dataset'],
+      'one number for each',
+    ],
+    ['mix_strategy: interleave_once\ninterleave_probs: 0.5', ['interleave_probs'], 'add up to 1'],
+    [
+      'mix_strategy: interleave_once\ndataset_weights: 2',
+      ['dataset_weights', 'mix_strategy'],
+      'one of the two',
+    ],
+    ['dataset_weights: 0', ['dataset_weights'], 'above 0'],
+    ['streaming: true', ['streaming', 'max_steps'], 'set `max_steps`'],
+    [
+      'streaming: true\nmax_steps: 2\nmax_samples: 5',
+      ['streaming', 'max_samples'],
+      'one of the two',
+    ],
+    ['streaming: true\nmax_steps: 2\nval_size: 0.1', ['streaming', 'val_size'], 'count of rows'],
+    [
+      'streaming: true\nmax_steps: 2\ntokenized_path: x',
+      ['streaming', 'tokenized_path'],
+      'one of the two',
+    ],
+    ['filter_expression: turn > 1', ['filter_expression'], '`turn` is none of'],
+    ['filter_scripts: latin,hann', ['filter_scripts'], 'did you mean `han`?'],
+    [
+      'filter_min_tokens: 9\nfilter_max_tokens: 8',
+      ['filter_min_tokens', 'filter_max_tokens'],
+      'no row has',
+    ],
     [
       'global_batch_size: 6\nper_device_train_batch_size: 4',
       ['global_batch_size', 'per_device_train_batch_size', 'gradient_accumulation_steps'],

@@ -5,10 +5,11 @@ const lengthOf = (value: unknown): number => (Array.isArray(value) ? value.lengt
 
 function oneForEach(v: Values, key: string) {
   const numbers: unknown = v[key];
-  if (!Array.isArray(numbers) || numbers.length === lengthOf(v.dataset)) return undefined;
+  const sets = lengthOf(v.dataset);
+  if (!Array.isArray(numbers) || sets === 0 || numbers.length === sets) return undefined;
   return {
     keys: [key, 'dataset'],
-    message: `\`${key}\` has ${numbers.length} numbers, and \`dataset\` names ${lengthOf(v.dataset)} data sets`,
+    message: `\`dataset\` names ${sets} data sets, and \`${key}\` is for ${numbers.length}`,
     help: 'give one number for each data set, in their order',
   };
 }

@@ -8,7 +8,7 @@ import {
   section,
   textList,
 } from '../core/field.ts';
-import { filterFields } from './filter-settings.ts';
+import { filterFields, filterRules } from './filter-settings.ts';
 import { mixingRules, streamingRules } from './mixing-rules.ts';
 import { toolFormatNames } from './tool-formats/index.ts';
 
@@ -182,6 +182,7 @@ export const dataSection = section(
     rules: [
       ...mixingRules,
       ...streamingRules,
+      ...filterRules,
       onlySft(
         'neat_packing',
         'texts of `pt` are joined into blocks',
