@@ -9,7 +9,7 @@ import { tokenizerFromJson } from './from-json.ts';
 import { tokenizerFromSentencePiece } from './from-sentencepiece.ts';
 import { readSentencePiece } from './sentencepiece-file.ts';
 import { tokenizerTexts } from './to-json.ts';
-import type { Tokenizer } from './tokenizer.ts';
+import { createTokenizer, type Tokenizer } from './tokenizer.ts';
 
 const golden = new URL('../../tests/golden/tokenizer/', import.meta.url);
 const unzip = (name: string): unknown =>
@@ -141,6 +141,21 @@ describe.each(['bpe-bytes', 'bpe-suffix', 'bpe-loose', 'unigram', 'unigram-loose
     });
   },
 );
+
+test('a symbol of the user’s never merges with what touches it', () => {
+  const { definition } = tokenizerFromSentencePiece(modelOf('bpe-bytes'));
+  const plain = createTokenizer(definition);
+  const symbol = plain.idOf('he')!;
+  const spelled = (tokenizer: Tokenizer, text: string): (string | undefined)[] =>
+    Array.from(tokenizer.encode(text), (id) => tokenizer.tokenOf(id));
+  expect(spelled(plain, 'the then')).not.toContain('he');
+  if (definition.model.type !== 'bpe') throw new Error('no BPE');
+  const frozen = createTokenizer({
+    ...definition,
+    model: { ...definition.model, frozen: [symbol] },
+  });
+  expect(spelled(frozen, 'the then')).toEqual(['▁t', 'he', '▁t', 'he', 'n']);
+});
 
 function withQuestionMarks(
   tokenizer: Tokenizer,
