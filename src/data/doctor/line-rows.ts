@@ -20,36 +20,32 @@ function* lines(path: string, chunks: Chunks, report: Reported): Generator<Line>
   let rest: Buffer[] = [];
   let held = 0;
   let line = 1;
-  const whole = (piece: Buffer): Buffer => {
-    const bytes = rest.length === 0 ? piece : Buffer.concat([...rest, piece]);
-    rest = [];
-    held = 0;
-    return bytes;
-  };
+  /** The line was reported as too large: what is left of it is passed over. */
+  let lost = false;
   for (const chunk of chunks) {
     let from = 0;
-    for (;;) {
-      const end = chunk.indexOf(NEWLINE, from);
-      if (end < 0) break;
-      const bytes = whole(chunk.subarray(from, end));
+    for (let end = chunk.indexOf(NEWLINE); end >= 0; end = chunk.indexOf(NEWLINE, from)) {
+      const piece = chunk.subarray(from, end);
+      const bytes = rest.length === 0 ? piece : Buffer.concat([...rest, piece]);
       const isReturn = bytes[bytes.length - 1] === RETURN;
-      ends.add(isReturn, line);
-      if (bytes.length > 0 && held >= 0) {
+      if (!lost) {
+        ends.add(isReturn, line);
         yield { bytes: isReturn ? bytes.subarray(0, -1) : bytes, line };
-      } else if (held >= 0) yield { bytes, line };
+      }
+      rest = [];
+      held = 0;
+      lost = false;
       line++;
       from = end + 1;
     }
-    if (from < chunk.length) rest.push(chunk.subarray(from));
+    if (lost || from === chunk.length) continue;
+    rest.push(chunk.subarray(from));
     held += chunk.length - from;
     if (held <= largestRow) continue;
-    report('files/row-too-large', `one row is larger than ${formatBytes(largestRow)}`, {
-      file: path,
-      line,
-    });
-    // Its end is still to come, and is then taken for a line of its own, broken and reported as such.
+    lost = true;
     rest = [];
-    held = 0;
+    const message = `one row is larger than ${formatBytes(largestRow)}`;
+    report('files/row-too-large', message, { file: path, line });
   }
   if (rest.length > 0) yield { bytes: Buffer.concat(rest), line };
   ends.end();

@@ -165,6 +165,20 @@ describe('files', () => {
     expect(await findingsOf([write(`${rows(4).join('\r\n')}\r\n`)])).toEqual([]);
   });
 
+  test('a row of 150 MB is told once, and the next one is read', async () => {
+    const huge = Buffer.alloc(150e6, 'x');
+    const text = Buffer.concat([
+      Buffer.from(`${rows(2).join('\n')}\n`),
+      huge,
+      Buffer.from(`\n${row('Empty?', '')}\n`),
+    ]);
+    const findings = await findingsOf([write(text)]);
+    expect(findings.map(({ code, place }) => [code, place.line])).toEqual([
+      ['files/row-too-large', 3],
+      ['data/empty-reply', 4],
+    ]);
+  });
+
   test('an empty file, and rows of no known format', async () => {
     expect((await findingsOf([write('')])).map(({ code }) => code)).toEqual(['data/empty']);
     const findings = await findingsOf([write('{"a": 1, "b": 2}\n')]);

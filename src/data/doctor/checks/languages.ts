@@ -48,7 +48,7 @@ export const replyLanguage = defineCheck({
   row(view, found) {
     const { passages, reply } = view;
     const { asked, said } = languagesOf(view);
-    if (!reply || reply.part !== 'reply' || !isOther(asked, said)) return;
+    if (reply?.part !== 'reply' || !isOther(asked, said)) return;
     if (reply.text.includes('```')) return;
     if (passages.some(({ part, text }) => part !== 'reply' && asksForAnother.test(text))) return;
     const unclear = asked === 'Latin' || said === 'Latin';
