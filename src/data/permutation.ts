@@ -5,12 +5,11 @@
 import { philox } from '../kernels/philox.ts';
 
 /** What randomness is for, so that two uses of one seed share nothing. */
-export type Purpose = 'order' | 'samples' | 'validation';
+export type Purpose = 'order' | 'samples';
 
 const purposes: Readonly<Record<Purpose, number>> = {
   order: 0x6f726472,
   samples: 0x736d706c,
-  validation: 0x76616c69,
 };
 
 /** A share in [0, 1) with 53 bits, for each index. */
