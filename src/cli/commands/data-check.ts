@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { loadConfig } from '../../config/load.ts';
 import type { RunConfig } from '../../config/run-config.ts';
-import { formatPlace } from '../../core/errors.ts';
+import { formatPlace, TuneryError } from '../../core/errors.ts';
 import { field } from '../../core/field.ts';
 import { fixOne } from '../../data/doctor/errors.ts';
 import { examine } from '../../data/doctor/examine.ts';
@@ -11,8 +11,10 @@ import { type Repaired, repair } from '../../data/doctor/repair.ts';
 import { type Group, Report } from '../../data/doctor/report.ts';
 import { checkSettings, type RunFacts, rowChecks } from '../../data/doctor/run-checks.ts';
 import { subjectsOf } from '../../data/doctor/subjects.ts';
+import type { OpenTemplate } from '../../data/open-template.ts';
 import { encodeOptions } from '../../data/prepare.ts';
 import { templates } from '../../data/templates/index.ts';
+import type { ModelSource } from '../../models/source.ts';
 import { openJobTemplate, stopIdsOf } from '../../runs/prepare-job.ts';
 import { type Context, defineCommand, exitCodes } from '../command.ts';
 import { missingArgument } from '../errors.ts';
@@ -61,7 +63,7 @@ export const dataCheckCommand = defineCommand({
     const evaluation = await subjectsOf(data.eval_dataset, find);
     const files = subjects.flatMap((subject) => subject.files);
     if (options.fix !== null && files.length !== 1) throw fixOne(files.length);
-    const facts = await runFacts(loaded.job, { note, progress, signal });
+    const facts = await runFacts(loaded.job, report, { note, progress, signal });
     if (facts) checkSettings(facts, report);
     const examined = await examine(subjects, {
       report,
@@ -91,12 +93,13 @@ export const dataCheckCommand = defineCommand({
 /** The template and tokenizer of the run that the settings describe; undefined where they name no model. */
 async function runFacts(
   job: RunConfig,
+  report: Report,
   follow: Pick<Context, 'note' | 'progress' | 'signal'>,
 ): Promise<RunFacts | undefined> {
   const { data, model } = job;
   if (!model.model_name_or_path) return undefined;
   const source = await openSource(model, follow);
-  const opened = openJobTemplate(job, source);
+  const opened = openOrReport(job, source, report);
   if (!opened) return undefined;
   const named = data.template === null ? undefined : templates[data.template];
   const compared = named && source.chatTemplate !== undefined;
@@ -111,6 +114,23 @@ async function runFacts(
     named,
     options: encodeOptions({ data, template: opened.template }),
   };
+}
+
+/** A template that cannot be used is a finding too: the rows are looked at all the same. */
+function openOrReport(
+  job: RunConfig,
+  source: ModelSource,
+  report: Report,
+): OpenTemplate | undefined {
+  try {
+    return openJobTemplate(job, source);
+  } catch (error) {
+    if (!(error instanceof TuneryError)) throw error;
+    const { code, message, help = '', place } = error;
+    const kind = { code, severity: 'error', title: 'the template cannot be used', help } as const;
+    report.add(kind, message, () => place ?? { file: 'template' });
+    return undefined;
+  }
 }
 
 const colors: Readonly<Record<Severity, string>> = { error: '31', warning: '33', note: '36' };

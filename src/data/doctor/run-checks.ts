@@ -36,7 +36,11 @@ const kindOfFault = ({ id, title, help }: Fault, severity: Severity): Kind => ({
 /** What can be said of the template before a row is read. */
 export function checkSettings(facts: RunFacts, report: Report): void {
   for (const { code, severity, message, help, place } of checkTemplate(facts)) {
-    report.add({ code, severity, title: message, help }, message, () => place ?? settings);
+    report.add(
+      { code, severity, title: 'the template needs a look', help },
+      message,
+      () => place ?? settings,
+    );
   }
   const { named } = facts;
   if (!named) return;

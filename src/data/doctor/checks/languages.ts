@@ -90,10 +90,14 @@ export const otherLanguage = defineCheck({
         const [most] = [...groups].sort(([, a], [, b]) => b.count - a.count);
         if (!most || rows < 20) return;
         // Latin texts whose language is not clear count with any Latin language.
-        const alike = [...groups].filter(([language]) => !isOther(language, most[0]));
-        if (alike.reduce((sum, [, { count }]) => sum + count, 0) < 0.8 * rows) return;
-        for (const [language, { places, count }] of groups) {
-          if (!isOther(language, most[0]) || count > 0.1 * rows) continue;
+        const countOf = (name: string): number =>
+          [...groups].reduce(
+            (sum, [other, { count }]) => (isOther(other, name) ? sum : sum + count),
+            0,
+          );
+        if (countOf(most[0]) < 0.8 * rows) return;
+        for (const [language, { places }] of groups) {
+          if (!isOther(language, most[0]) || countOf(language) > 0.1 * rows) continue;
           for (const place of places)
             found(`the row is ${language}, and the set mostly ${most[0]}`, { place });
         }
