@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -90,7 +90,12 @@ describe('config', () => {
     const { code, out } = await run('config', 'check', file);
     expect(code).toBe(0);
     expect(out).toBe(
-      `note: \`ddp_timeout\`: one process trains, so there are no ranks to keep in step\n${file}: runs\n`,
+      [
+        'note: `ddp_timeout`: one process trains, so there are no ranks to keep in step',
+        'note: `dataset`: `d`: not known here; the run looks in `data`, and for `org/name` on the hub',
+        'note: `model_name_or_path`: `m` is not on this machine: whether its family is there is seen when it is fetched',
+        `${file}: runs\n`,
+      ].join('\n'),
     );
   });
 
@@ -116,10 +121,33 @@ describe('config', () => {
     expect(both.out).toContain('`use_galore` is not supported yet');
   });
 
+  test('check opens what the settings name, where it is on this machine', async () => {
+    const random = 'model_name_or_path=random:llama?hidden_size=16&num_hidden_layers=1';
+    const fine = await run('config', 'check', file, random, 'dataset=alpaca_gpt4_zh');
+    expect(fine.out).toMatch(/^note: `ddp_timeout`[^\n]+\n[^\n]+: runs\n$/);
+    const refused = await run(
+      'config',
+      'check',
+      file,
+      random,
+      'dataset=llava_1k_en',
+      'template=qwn',
+    );
+    expect(refused.code).toBe(2);
+    expect(refused.out).toBe(
+      `${file}: refused: no template is named \`qwn\` (did you mean \`qwen\`?); data set \`llava_1k_en\` holds images, and models that take images cannot be trained yet\n`,
+    );
+    const strange = join(folder, 'strange');
+    mkdirSync(strange);
+    writeFileSync(join(strange, 'config.json'), '{"model_type": "qwen2_5_vl"}');
+    const model = await run('config', 'check', file, `model_name_or_path=${strange}`);
+    expect(model.out).toContain('refused: no weights in');
+  });
+
   test('check takes settings without a file, and needs one of the two', async () => {
     const flags = ['--stage', 'sft', '--do_train', '--dataset', 'alpaca_gpt4_zh', '--template'];
     const { out } = await run('config', 'check', ...flags, 'qwen', '--model_name_or_path', 'a/b');
-    expect(out).toBe('these settings: runs\n');
+    expect(out).toMatch(/\nthese settings: runs\n$/);
     const { code, error } = await run('config', 'check');
     expect(code).toBe(2);
     expect(error).toContain('`tunery config check` needs FILE');

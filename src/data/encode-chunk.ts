@@ -11,7 +11,6 @@ import { createBatch, type Document, lengthOf, type RowBatch } from './row-batch
 import type { DataSettings } from './settings.ts';
 import type { Source } from './sources.ts';
 import { kindOf, type Shape, type Stage, shapeOf } from './stage.ts';
-import { templates } from './templates/index.ts';
 import { textEncoder } from './text-blocks.ts';
 import { Tally, type TallyEntry, type Warning } from './warning.ts';
 
@@ -92,7 +91,7 @@ export function encodeOptions({
   readonly data: DataSettings;
   readonly template: ChatTemplate | undefined;
 }): EncodeOptions {
-  if (!template) throw noTemplate(Object.keys(templates));
+  if (!template) throw noTemplate();
   return {
     template,
     // LLaMA-Factory takes one off where it packs.

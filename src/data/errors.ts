@@ -93,6 +93,15 @@ export const mediaLater = defineError('data/media', (place: Place, column: strin
   help: `take \`${column}\` out of \`columns\` in dataset_info.json to train on the text alone`,
 }));
 
+export const mediaSet = defineError(
+  'data/media-set',
+  (place: Place, name: string, column: string) => ({
+    message: `data set \`${name}\` holds ${column}, and models that take ${column} cannot be trained yet`,
+    place,
+    help: 'choose a data set of text; an entry of your own in dataset_info.json without that column trains on the text alone',
+  }),
+);
+
 export const badToolJson = defineError(
   'data/tool-json',
   (place: Place | undefined, what: string, found: string) => ({
@@ -203,19 +212,21 @@ export const badSplit = defineError('data/val-size', (wanted: number, rows: numb
 
 // ── templates ──
 
+const templateList = 'docs/reference/templates.md lists them';
+
 export const unknownTemplate = defineError(
   'data/unknown-template',
-  (name: string, hint: string, known: readonly string[]) => ({
-    message: `no template is named \`${name}\`${hint}`,
+  (name: string, near: string) => ({
+    message: `no template is named \`${name}\`${near}`,
     place: { file: 'template' },
-    help: `known: ${list(known)}; left unset, the model’s own template is used`,
+    help: `${templateList}; left unset, the model’s own template is used`,
   }),
 );
 
-export const noTemplate = defineError('data/no-template', (known: readonly string[]) => ({
+export const noTemplate = defineError('data/no-template', () => ({
   message: 'the model brings no chat template, and `template` is not set',
   place: { file: 'template' },
-  help: `name one: ${list(known)}`,
+  help: `name one, as \`chatml\` or \`llama3\`: ${templateList}`,
 }));
 
 export const missingToken = defineError(

@@ -48,7 +48,7 @@ export function openTemplate(input: TemplateInput): OpenTemplate {
   };
   const known = Object.keys(templates);
   if (name === null) {
-    if (jinja === undefined) throw noTemplate(known);
+    if (jinja === undefined) throw noTemplate();
     const template = jinjaTemplate(jinja, tokenizer, options);
     return {
       template,
@@ -61,7 +61,7 @@ export function openTemplate(input: TemplateInput): OpenTemplate {
     };
   }
   const named = Object.hasOwn(templates, name) ? templates[name] : undefined;
-  if (!named) throw unknownTemplate(name, didYouMean(name, known), known);
+  if (!named) throw unknownTemplate(name, didYouMean(name, known));
 
   const eos = stopTokenOf(named, tokenizer.eos?.token);
   const fixed = namedTokenizer(tokenizer, eos);

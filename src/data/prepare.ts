@@ -20,7 +20,6 @@ import { openPrepared, type Prepared } from './prepared.ts';
 import type { DataSettings } from './settings.ts';
 import { findSources, type Source } from './sources.ts';
 import type { Stage } from './stage.ts';
-import { templates } from './templates/index.ts';
 import { readTokenized, saveTokenized } from './tokenized-path.ts';
 import { Tally, type Warning } from './warning.ts';
 import { encodeSettings, writeSet } from './write-set.ts';
@@ -86,7 +85,7 @@ async function findOrMake(input: PrepareInput): Promise<PreparedSets> {
   const { data, stage } = input;
   const tally = new Tally();
   const warn = (warning: Warning): void => tally.add(warning);
-  if (stage !== 'pt' && !input.template) throw noTemplate(Object.keys(templates));
+  if (stage !== 'pt' && !input.template) throw noTemplate();
   const find = (names: readonly string[]) =>
     findSources(names, data.dataset_dir, stage, warn, input.hub);
   const trainSources = await find(data.dataset);

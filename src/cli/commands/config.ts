@@ -1,9 +1,12 @@
 /** @file `tunery config …`: what the settings of a file mean, before anything runs. */
-import { checkConfig, verdictLine } from '../../config/check.ts';
+import { checkConfig, type Verdict, verdictLine } from '../../config/check.ts';
 import { explainAll, explainKey, explainTable } from '../../config/explain.ts';
 import { configLines, loadConfig } from '../../config/load.ts';
 import { toJsonSchema } from '../../config/to-json-schema.ts';
-import { formatError } from '../../core/errors.ts';
+import { formatError, TuneryError } from '../../core/errors.ts';
+import { checkNames } from '../../data/check-names.ts';
+import { buildModel } from '../../models/load.ts';
+import { isAtHand, openModel } from '../../models/source.ts';
 import { defineCommand, exitCodes } from '../command.ts';
 import { extraArgument, missingArgument } from '../errors.ts';
 
@@ -26,7 +29,7 @@ export const configCheckCommand = defineCommand({
         'the settings file (or settings, as `key=value`)',
       );
     }
-    const verdict = checkConfig({ file, overrides: settings, command: 'config' });
+    const verdict = await opened(checkConfig({ file, overrides: settings, command: 'config' }));
     const line = verdictLine(verdict);
     const runs = verdict.kind === 'runs';
     const notes = runs ? configLines(verdict.loaded) : [];
@@ -47,6 +50,36 @@ export const configCheckCommand = defineCommand({
     return runs ? exitCodes.ok : exitCodes.usage;
   },
 });
+
+/** What the settings name can refuse them too, where it lies on this machine; where it does not, a note says so. */
+async function opened(verdict: Verdict): Promise<Verdict> {
+  if (verdict.kind !== 'runs') return verdict;
+  const { data, method, model } = verdict.loaded.job;
+  const { problems: faults, unknown } = checkNames(data, method.stage);
+  const problems = [...faults];
+  const notes = [...verdict.loaded.notes];
+  if (unknown.length > 0) {
+    const names = unknown.map((name) => `\`${name}\``).join(', ');
+    const message = `${names}: not known here; the run looks in \`${data.dataset_dir}\`, and for \`org/name\` on the hub`;
+    notes.push({ keys: ['dataset'], message });
+  }
+  const name = model.model_name_or_path;
+  const options = { revision: model.model_revision, hubCache: model.cache_dir };
+  if (name === undefined) return verdict;
+  if (isAtHand(name, options)) {
+    try {
+      await buildModel(await openModel(name, options));
+    } catch (error) {
+      if (!(error instanceof TuneryError)) throw error;
+      problems.push(error);
+    }
+  } else {
+    const message = `\`${name}\` is not on this machine: whether its family is there is seen when it is fetched`;
+    notes.push({ keys: ['model_name_or_path'], message });
+  }
+  if (problems.length > 0) return { kind: 'refused', problems };
+  return { kind: 'runs', loaded: { ...verdict.loaded, notes } };
+}
 
 export const configExplainCommand = defineCommand({
   name: 'config explain',
