@@ -2,6 +2,14 @@
 import type { Turn } from './labels.ts';
 import type { Conversation } from './templates/render.ts';
 
+/** What a template has no place for, so that a row that holds it loses it. */
+export type Omits = {
+  readonly tools: boolean;
+  readonly calls: boolean;
+  /** `reasoning_content` beside a reply; thoughts that stand in its text are text. */
+  readonly thoughts: boolean;
+};
+
 export type ChatTemplate = {
   /** `qwen`, …, or `model` for the model's own. */
   readonly name: string;
@@ -11,6 +19,7 @@ export type ChatTemplate = {
   readonly stopIds: readonly number[];
   /** The stop token, where it is learned in place of the next prompt's first token. */
   readonly efficientEos: number | undefined;
+  readonly omits: Omits;
   /** Each prompt with its reply. */
   encode(conversation: Conversation): readonly Turn[];
   /** The last message with all before it as its prompt, where that differs from what `encode` gives of it. */

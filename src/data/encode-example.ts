@@ -1,7 +1,7 @@
 /** @file One conversation to ids and labels, or the reason why nothing of it is learned. */
 import type { Place } from '../core/errors.ts';
 import { didYouMean } from '../core/suggest.ts';
-import type { ChatTemplate } from './chat-template.ts';
+import type { ChatTemplate, Omits } from './chat-template.ts';
 import { mediaLater, missingColumn, noReply, tooLong, unsupervised } from './errors.ts';
 import { type Example, isReply } from './example.ts';
 import { countTargets, type Labeled, labelTurns, type Turn } from './labels.ts';
@@ -63,9 +63,31 @@ export function hasReply({ messages, absent, place }: Example, options: EncodeOp
   throw missingColumn(place, column, found, didYouMean(column, found));
 }
 
+const namedInstead = 'name a template that writes them, as `template: qwen`, or take such rows out';
+
+/** A template that has no place for a thing drops it without a word: here it gets its line. */
+const omitted: Readonly<Record<keyof Omits, Warning>> = {
+  tools: {
+    code: 'data/tools-left-out',
+    message: 'the tools of the row are left out: the model’s own template writes none',
+    help: namedInstead,
+  },
+  calls: {
+    code: 'data/calls-left-out',
+    message:
+      'the calls of the row are left out: the model’s own template writes none, and the reply is empty there',
+    help: namedInstead,
+  },
+  thoughts: {
+    code: 'data/thoughts-left-out',
+    message: '`reasoning_content` is left out: the template does not write it',
+    help: 'put thoughts into the reply’s text, as `<think>\n…\n</think>\n\n`',
+  },
+};
+
 /** What no encoding can take, and what it takes with a loss. */
 export function checkContent(
-  { messages, media, lost, place }: Example,
+  { messages, media, tools, lost, place }: Example,
   { template }: EncodeOptions,
   warn: (warning: Warning) => void,
 ): void {
@@ -80,6 +102,14 @@ export function checkContent(
       help: 'end the row with the assistant’s answer to learn that too',
       place,
     });
+  }
+  const { omits } = template;
+  for (const [what, here] of [
+    ['tools', tools !== ''],
+    ['calls', messages.some(({ role }) => role === 'function')],
+    ['thoughts', messages.some(({ thoughts }) => thoughts !== undefined)],
+  ] as const) {
+    if (omits[what] && here) warn({ ...omitted[what], place });
   }
   if (template.name !== 'model' && messages.some(({ words }) => words !== undefined)) {
     warn({

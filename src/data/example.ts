@@ -12,6 +12,8 @@ export type Message = {
   readonly content: string;
   /** Words beside the calls, which a named template drops (as LLaMA-Factory) and the model's own keeps. */
   readonly words?: string;
+  /** `reasoning_content`, which a named template drops (as LLaMA-Factory) and the model's own may write. */
+  readonly thoughts?: string;
   /** Results that `content` holds joined, one for each call. */
   readonly results?: readonly string[];
 };

@@ -183,3 +183,44 @@ describe('ppo', () => {
     expect(() => set.ids(0)).toThrow('no column input_ids');
   });
 });
+
+describe('what a template has no place for is told', () => {
+  const call = { type: 'function', function: { name: 'f', arguments: {} } };
+  const rows = [
+    {
+      messages: [
+        { role: 'user', content: 'Weather?' },
+        { role: 'assistant', reasoning_content: 'I look.', content: '', tool_calls: [call] },
+        { role: 'tool', content: 'rain' },
+        { role: 'assistant', content: 'Bad.' },
+      ],
+      tools: [{ type: 'function', function: { name: 'f', description: 'd', parameters: {} } }],
+    },
+  ];
+  const entry = { formatting: 'openai', columns: { messages: 'messages', tools: 'tools' } };
+  const turn = (content: string): string =>
+    `{% for m in messages %}{{ '<|im_start|>' + m.role + '\\n' }}${content}{{ m.content + '<|im_end|>\\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}`;
+  const told = async (jinja: string): Promise<string[]> => {
+    const { warnings } = await prepared({ stage: 'sft', rows, entry, jinja });
+    return warnings.map(({ code }) => code).filter((code) => code.endsWith('-left-out'));
+  };
+
+  test('by the model’s own template', async () => {
+    expect(await told(turn(''))).toEqual([
+      'data/tools-left-out',
+      'data/calls-left-out',
+      'data/thoughts-left-out',
+    ]);
+    const all =
+      '{% if m.reasoning_content %}{{ m.reasoning_content }}{% endif %}{% for c in m.tool_calls or [] %}{{ c.function.name }}{% endfor %}';
+    expect(
+      await told(`{% for t in tools or [] %}{{ t.function.name }}{% endfor %}${turn(all)}`),
+    ).toEqual([]);
+  });
+
+  test('by a named one, only thoughts beside the text', async () => {
+    const { warnings } = await prepared({ stage: 'sft', rows, entry });
+    expect(warnings.map(({ code }) => code)).toContain('data/thoughts-left-out');
+    expect(warnings.map(({ code }) => code)).not.toContain('data/calls-left-out');
+  });
+});

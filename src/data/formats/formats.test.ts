@@ -95,6 +95,52 @@ test('openai: calls keep the words beside them, results stay apart as well as jo
   expect(example.messages[2]?.results).toEqual(['rain', 'wind']);
 });
 
+test('openai: parts of thoughts and calls, and `reasoning_content`', () => {
+  const part = (type: string, value: string) => ({ type, value });
+  const example = convert(
+    { formatting: 'openai', columns: { messages: 'messages' } },
+    {
+      messages: [
+        { role: 'user', content: [part('text', 'Weather?')] },
+        {
+          role: 'assistant',
+          content: [
+            part('reasoning', 'I look.'),
+            part('tool_call', '{"name": "f", "arguments": {"x": 1.0}}'),
+            part('tool_call', '{"name": "g", "arguments": {}}'),
+          ],
+        },
+        { role: 'tool', content: [part('text', 'rain')] },
+        {
+          role: 'assistant',
+          reasoning_content: 'So it is wet.',
+          content: [part('reasoning', 'Wet.'), part('text', 'Bad.')],
+        },
+      ],
+    },
+  );
+  expect(example.messages).toEqual([
+    { role: 'user', content: 'Weather?' },
+    {
+      role: 'function',
+      content:
+        '<think>\nI look.\n</think>\n\n[{"name": "f", "arguments": {"x": 1.0}}, {"name": "g", "arguments": {}}]',
+    },
+    { role: 'observation', content: 'rain' },
+    { role: 'assistant', content: '<think>\nWet.\n</think>\n\nBad.', thoughts: 'So it is wet.' },
+  ]);
+  const error = failure(
+    { formatting: 'openai', columns: { messages: 'messages' } },
+    {
+      messages: [
+        { role: 'user', content: 'Weather?' },
+        { role: 'assistant', content: [part('tool_call', '{"name": ')] },
+      ],
+    },
+  );
+  expect(error.place?.key).toBe('messages[1].content[0]');
+});
+
 test('nobody’s system text grows unless it is asked for', () => {
   const reading = readingOf(formats.openai!, {});
   const row = {

@@ -1,8 +1,22 @@
 /** @file OpenAI rows: `messages` with roles, text or parts as content, tool calls and tool results. */
 import type { Place } from '../../core/errors.ts';
-import { isJsonObject, type JsonObject, type JsonValue, toPythonJson } from '../../files/json.ts';
+import {
+  isJsonObject,
+  type JsonObject,
+  type JsonValue,
+  parseJson,
+  toPythonJson,
+} from '../../files/json.ts';
 import { mediaLater, wrongType } from '../errors.ts';
-import { at, describe, type Example, type Message, type Role, textOf } from '../example.ts';
+import {
+  at,
+  describe,
+  type Example,
+  isReply,
+  type Message,
+  type Role,
+  textOf,
+} from '../example.ts';
 import {
   checkOrder,
   desirableOf,
@@ -115,18 +129,27 @@ function add(
 ): void {
   const contentKey = `${key}.${tags.content_tag}`;
   const before = said.at(-1);
-  const calls =
-    role === 'assistant' || role === 'function' ? callsOf(message, key, place) : undefined;
+  const mine = isReply(role);
+  const parted = mine ? partsOf(message[tags.content_tag], contentKey, place) : undefined;
+  const calls = mine ? (callsOf(message, key, place) ?? parted?.calls) : undefined;
+  const reasoning = mine ? textOf(message, 'reasoning_content', at(place, key)) : '';
+  const beside = reasoning === '' ? {} : { thoughts: reasoning };
+  const thought = parted?.thought ?? '';
   if (calls) {
     const value = message[tags.content_tag] ?? null;
-    const words = value === null ? '' : text(value, contentKey, place);
-    const content = toPythonJson(calls);
+    const words = value === null ? '' : text(parted?.rest ?? value, contentKey, place);
+    const content = thought + toPythonJson(calls);
     said.push({
       role: 'function',
       spelled,
       key,
-      message: { role: 'function', content, ...(words === '' ? {} : { words }) },
+      message: { role: 'function', content, ...(words === '' ? {} : { words }), ...beside },
     });
+    return;
+  }
+  if (mine) {
+    const content = thought + text(parted?.rest ?? message[tags.content_tag], contentKey, place);
+    said.push({ role, spelled, key, message: { role, content, ...beside } });
     return;
   }
   const content = text(message[tags.content_tag], contentKey, place);
@@ -137,6 +160,40 @@ function add(
     return;
   }
   said.push({ role, spelled, key, message: { role, content } });
+}
+
+type Parts = {
+  /** As a thinking template has thoughts in a reply's text. */
+  readonly thought: string;
+  readonly calls: readonly JsonValue[] | undefined;
+  readonly rest: JsonValue;
+};
+
+/** A reply in parts: thoughts (`reasoning`) and calls (`tool_call`) apart from what it says. Undefined where it has neither. */
+function partsOf(value: JsonValue | undefined, key: string, place: Place): Parts | undefined {
+  if (!Array.isArray(value)) return undefined;
+  let thought = '';
+  const calls: JsonValue[] = [];
+  const rest = value.filter((part: JsonValue, i) => {
+    const type = isJsonObject(part) ? part.type : undefined;
+    if (!isJsonObject(part) || (type !== 'reasoning' && type !== 'tool_call')) return true;
+    const where = at(place, `${key}[${i}]`);
+    const said = part.value ?? part.text ?? null;
+    if (type === 'reasoning') {
+      if (typeof said !== 'string') throw wrongType(where, 'a part with `value`', describe(said));
+      thought += `<think>\n${said}\n</think>\n\n`;
+      return false;
+    }
+    const call = typeof said === 'string' ? parseJson(said, where) : said;
+    const list: readonly JsonValue[] = Array.isArray(call) ? call : [call];
+    for (const each of list) {
+      if (!isJsonObject(each)) throw wrongType(where, 'a call', describe(each));
+      calls.push(each);
+    }
+    return false;
+  });
+  if (rest.length === value.length) return undefined;
+  return { thought, calls: calls.length === 0 ? undefined : calls, rest };
 }
 
 /** The `function` objects of a message's `tool_calls`, as they stand. */

@@ -10,6 +10,7 @@ import type { ChatTemplate } from '../chat-template.ts';
 import { noExactMask } from '../errors.ts';
 import type { Turn } from '../labels.ts';
 import { parseTools, tryJson, wrapped } from '../tool-formats/tool-format.ts';
+import { omitsOf } from './jinja-omits.ts';
 import { repliesOf } from './jinja-replies.ts';
 import type { Span } from './jinja-turns.ts';
 import {
@@ -71,6 +72,8 @@ export function jinjaTemplate(
     identity: JSON.stringify([source, writer.given, writer.today, options.defaultSystem, specials]),
     stopIds: [...new Set(stops.filter((id) => id !== undefined))],
     efficientEos,
+    omits: omitsOf(writer),
+
     encode(conversation) {
       const { place } = conversation;
       if (stopToken === undefined && efficientEos === undefined && !writer.hasGeneration)
@@ -141,7 +144,8 @@ function toJinjaMessages(
   /** Calls that no result has answered yet. */
   let open: { readonly id: string; readonly name: string }[] = [];
   const rest = messages.flatMap((message): JinjaMessage[] => {
-    const { role, content } = message;
+    const { role, content, thoughts } = message;
+    const thought = thoughts === undefined ? {} : { reasoning_content: thoughts };
     if (role === 'observation') {
       return (message.results ?? [content]).map((result) => {
         const call = open.shift();
@@ -149,7 +153,7 @@ function toJinjaMessages(
         return { role: 'tool', ...answered, content: result };
       });
     }
-    if (role !== 'function') return [{ role, content }];
+    if (role !== 'function') return [{ role, ...thought, content }];
     const { words, calls } = splitCalls(content, place);
     open = calls.map(({ name }) => ({ id: `call${String(made++).padStart(5, '0')}`, name }));
     const toolCalls = calls.map(({ name, arguments: given }, i) => ({
@@ -157,7 +161,8 @@ function toJinjaMessages(
       ...(withIds ? { id: open[i].id } : {}),
       function: { name, arguments: argumentsOf(given) },
     }));
-    return [{ role: 'assistant', content: (message.words ?? '') + words, tool_calls: toolCalls }];
+    const said = (message.words ?? '') + words;
+    return [{ role: 'assistant', ...thought, content: said, tool_calls: toolCalls }];
   });
   return [...first, ...rest];
 }

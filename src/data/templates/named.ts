@@ -107,6 +107,7 @@ export function namedTemplate(
     identity: JSON.stringify({ template, today, eosToken, ...(thinks ? { thinking } : {}) }),
     stopIds,
     efficientEos: template.efficientEos ? eosId : undefined,
+    omits: { tools: false, calls: false, thoughts: true },
 
     encode(conversation) {
       const { messages } = conversation;
