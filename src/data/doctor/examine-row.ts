@@ -4,13 +4,7 @@ import type { Example } from '../example.ts';
 import { formats } from '../formats/index.ts';
 import type { Found, Kind } from './check.ts';
 import { checks } from './checks/index.ts';
-import {
-  duplicateKey,
-  longNumbers,
-  mayHoldLongNumber,
-  numberText,
-  repeatedKeys,
-} from './checks/source-text.ts';
+import { duplicateKey, longNumbers, numberText, repeatedKeys } from './checks/source-text.ts';
 import { refused } from './checks/training.ts';
 import { insideText, keyOf, offsetOf, type Path, placeAt } from './locate.ts';
 import type { RawRow } from './raw-row.ts';
@@ -33,6 +27,15 @@ export type RowExaminer = (
 
 /** Anything but printable ASCII, tabs and line breaks. */
 const beyondAscii = /[^\t\n\r -~]/;
+
+/** Escapes of JSON that stand for such a character, and the one of ASCII that is not printable and needs no escape. */
+const signsBeyond = ['\\u', '\\b', '\\f', '\u007f'];
+
+/** Whether all texts of a row are surely printable ASCII: most rows are, and their bytes tell at once. */
+const isPlain = ({ source }: RawRow): boolean =>
+  source?.kind === 'json' &&
+  Buffer.byteLength(source.text) === source.text.length &&
+  !signsBeyond.some((sign) => source.text.includes(sign));
 
 export function createRowExaminer({
   report,
@@ -61,6 +64,7 @@ export function createRowExaminer({
     check.passage ? [{ check, say: found(check) }] : [],
   );
   const anyText = ofPassages.filter(({ check }) => !check.beyondAscii);
+  const sayNumber = found(numberText);
   const rowChecks = checks.flatMap((check) => (check.row ? [{ check, say: found(check) }] : []));
 
   return (raw, view, more) => {
@@ -75,11 +79,14 @@ export function createRowExaminer({
           row: raw.place.row ?? 0,
         }));
       }
-      if (mayHoldLongNumber(text)) longNumbers(raw.value, found(numberText));
+      longNumbers(raw.value, sayNumber);
     }
     for (const { check, say } of rowChecks) check.row?.(view, say);
+    const plain = isPlain(raw);
     for (const passage of view.passages) {
-      for (const { check, say } of beyondAscii.test(passage.text) ? ofPassages : anyText) {
+      if (passage.text === '') continue;
+      const isAscii = plain || !beyondAscii.test(passage.text);
+      for (const { check, say } of isAscii ? anyText : ofPassages) {
         check.passage?.(passage, say, view);
       }
     }

@@ -22,22 +22,31 @@ const commonWords: Readonly<Record<string, string>> = {
   Italian: 'il che di una per non con del della sono gli più anche nel questo come alla dei',
 };
 const languages = Object.keys(commonWords);
-/** Of each word a bit for each language that it is common in. */
 /** Of a word in lower case, by its characters: no text is made of it, for there are sixty in each row. */
 const addLetter = (hash: number, code: number): number => (Math.imul(hash, 31) + code) | 0;
 
-/** Of each word's hash a bit for each language that it is common in. */
-const languagesOf: ReadonlyMap<number, number> = (() => {
-  const words = new Map<number, number>();
-  for (const [i, list] of Object.values(commonWords).entries()) {
-    for (const word of list.split(' ')) {
-      let hash = 0;
-      for (let k = 0; k < word.length; k++) hash = addLetter(hash, word.charCodeAt(k));
-      words.set(hash, (words.get(hash) ?? 0) | (1 << i));
-    }
+const tableSize = 1 << 10;
+
+/** At the place of a word's hash, the hash itself and a bit for each language that the word is common in. */
+const languagesOf = new Int32Array(2 * tableSize);
+
+/** Where a hash stands in the table, or the free place for it. */
+function placeOf(hash: number): number {
+  let at = (hash ^ (hash >>> 11)) & (tableSize - 1);
+  while (languagesOf[2 * at + 1] !== 0 && languagesOf[2 * at] !== hash)
+    at = (at + 1) & (tableSize - 1);
+  return 2 * at;
+}
+
+for (const [i, list] of Object.values(commonWords).entries()) {
+  for (const word of list.split(' ')) {
+    let hash = 0;
+    for (let k = 0; k < word.length; k++) hash = addLetter(hash, word.charCodeAt(k));
+    const at = placeOf(hash);
+    languagesOf[at] = hash;
+    languagesOf[at + 1] |= 1 << i;
   }
-  return words;
-})();
+}
 
 /** So much of a text is looked at. */
 const looked = 300;
@@ -53,8 +62,8 @@ const proseOf = (text: string): string =>
     : text;
 
 /** `Latin`, `Chinese`, …; undefined where there are too few letters to say. */
-export function scriptOf(text: string): string | undefined {
-  const head = proseOf(text).slice(0, looked);
+function scriptOf(prose: string): string | undefined {
+  const head = prose.slice(0, looked);
   if (!beyondAscii.test(head))
     return /[a-z]/i.test(head) && head.length >= 12 ? 'Latin' : undefined;
   const total = head.match(letters)?.length ?? 0;
@@ -68,12 +77,12 @@ export function scriptOf(text: string): string | undefined {
   return 'Latin';
 }
 
-/** A letter of Latin script in lower case; 0 for all else. */
-const lowerLetter = (code: number): number => {
+/** Of each character up to the last Latin letter: itself in lower case, or 0 where it is no letter. */
+const lowerLetters = Uint16Array.from({ length: 0x250 }, (_, code) => {
   if (code >= 97 && code <= 122) return code;
   if ((code >= 65 && code <= 90) || (code >= 0xc0 && code <= 0xde)) return code + 32;
-  return code > 0xde && code <= 0x24f ? code : 0;
-};
+  return code > 0xde ? code : 0;
+});
 
 /** Of each language, so many of a text's words. */
 const counts = new Uint8Array(languages.length);
@@ -82,13 +91,13 @@ const counts = new Uint8Array(languages.length);
 const told = 60;
 
 /** The language of a Latin text; undefined where few of its words tell. */
-export function latinLanguage(text: string): string | undefined {
+function latinLanguage(prose: string): string | undefined {
   counts.fill(0);
-  const prose = proseOf(text);
   const end = Math.min(prose.length, looked);
   let words = 0;
   for (let i = 0, hash = 0, length = 0; i <= end && words < told; i++) {
-    const letter = i < end ? lowerLetter(prose.charCodeAt(i)) : 0;
+    const code = i < end ? prose.charCodeAt(i) : 0;
+    const letter = code < lowerLetters.length ? lowerLetters[code] : 0;
     if (letter > 0) {
       hash = addLetter(hash, letter);
       length++;
@@ -96,7 +105,7 @@ export function latinLanguage(text: string): string | undefined {
     }
     if (length === 0) continue;
     words++;
-    let bits = length < 6 ? (languagesOf.get(hash) ?? 0) : 0;
+    let bits = length < 6 ? languagesOf[placeOf(hash) + 1] : 0;
     for (let k = 0; bits !== 0; k++, bits >>= 1) counts[k] += bits & 1;
     hash = 0;
     length = 0;
@@ -111,8 +120,9 @@ export function latinLanguage(text: string): string | undefined {
 
 /** `Chinese`, `English`, …, or `Latin` where the language is not clear; undefined where the script is not. */
 export function languageOfText(text: string): string | undefined {
-  const script = scriptOf(text);
-  return script === 'Latin' ? (latinLanguage(text) ?? script) : script;
+  const prose = proseOf(text);
+  const script = scriptOf(prose);
+  return script === 'Latin' ? (latinLanguage(prose) ?? script) : script;
 }
 
 /** Whether two texts are surely of two languages. */

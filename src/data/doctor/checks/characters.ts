@@ -162,6 +162,9 @@ export const loneSurrogate = defineCheck({
 
 const lone = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/;
 
+/** Printable ASCII, no space: what most texts end with. */
+const isInk = (code: number): boolean => code > 32 && code < 127;
+
 export const trailingSpace = defineCheck({
   code: 'data/trailing-space',
   severity: 'note',
@@ -169,7 +172,8 @@ export const trailingSpace = defineCheck({
   help: 'trim it; the model learns to write it before it stops',
   fix: { how: 'mend', what: 'trims the reply' },
   passage({ text, path, part }, found) {
-    if (part !== 'reply' || !/\S\s+$/.test(text.slice(-40))) return;
+    if (part !== 'reply' || isInk(text.charCodeAt(text.length - 1))) return;
+    if (!/\S\s+$/.test(text.slice(-40))) return;
     found('the reply ends with white space', path, text.trimEnd().length);
   },
   mend: (text, { part }) => (part === 'reply' ? text.trimEnd() : text),
@@ -181,7 +185,7 @@ export const leadingSpace = defineCheck({
   title: 'a reply begins with white space',
   help: 'trim it, unless it is the indent of code',
   passage({ text, path, part }, found) {
-    if (part === 'reply' && /^\s+\S/.test(text) && text.charCodeAt(0) <= 32)
+    if (part === 'reply' && text.charCodeAt(0) <= 32 && /^\s+\S/.test(text))
       found('the reply begins with white space', path, 0);
   },
 });

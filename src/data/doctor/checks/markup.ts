@@ -92,6 +92,16 @@ const marker =
 const opening = /^(?:Assistant|AI|Bot|GPT|ChatGPT|Response) ?: ?/;
 
 const turn = /^(?:User|Assistant|Human): /m;
+
+/** Whether a line begins as one of them does; patterns that look at every line take their time. */
+function mayNameSpeaker(text: string): boolean {
+  if ('ABCGR'.includes(text.charAt(0))) return true;
+  for (let at = 0; ; ) {
+    if ('#HAU<'.includes(text.charAt(at))) return true;
+    at = text.indexOf('\n', at) + 1;
+    if (at === 0 || at === text.length) return false;
+  }
+}
 const asksForTalk = /dialog|conversation|chat|script|interview|transcript|对话|聊天/i;
 
 export const roleMarker = defineCheck({
@@ -100,7 +110,7 @@ export const roleMarker = defineCheck({
   title: 'a speaker’s name stands in a text',
   help: 'split the turns, or remove the name: the template writes who speaks',
   passage({ text, path, part }, found, view) {
-    if (part !== 'reply') return;
+    if (part !== 'reply' || !mayNameSpeaker(text)) return;
     const match = opening.exec(text) ?? marker.exec(text) ?? turn.exec(text);
     if (!match || (turn.test(match[0]) && asksForTalk.test(askedOf(view)))) return;
     found(`\`${match[0].trim()}\` names a speaker within the text`, path, match.index);

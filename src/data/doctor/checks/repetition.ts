@@ -1,53 +1,76 @@
 /** @file Sentences that come again and again: within one reply, and at the ends of many. */
 import type { Place } from '../../../core/errors.ts';
 import { defineCheck } from '../check.ts';
+import { hash64 } from '../hash-table.ts';
 
 /** So often in a row is a loop. */
 const loopTimes = 5;
 
 const longestPeriod = 12;
+/** One character that stands thirty times in a row. */
+const longestRun = 30;
 /** Hashes and ends of a text's words: one array for all texts, since most have no loop. */
 let hashes = new Int32Array(1 << 12);
 let ends = new Int32Array(1 << 12);
 
 /** Of a word's hash, the number of the last word that had it, counted over all texts. */
-const lastSeen = new Float64Array(1 << 12);
+const lastSeen = new Int32Array(1 << 12);
 let wordsSeen = longestPeriod;
+
+/** Spaces and control characters are below 33, and those two stand between words as well. */
+const isWordEnd = (code: number): boolean => code <= 32 || code === 0xa0 || code === 0x3000;
 
 /**
  * Fills both arrays; returns the count of words, or 0 where no stretch of words each stood within the last few: then
- * there is no loop, and nothing more need be done. Below 0, one character stands thirty times in a row.
+ * there is no loop, and nothing more need be done. Below 0, a letter stands thirty times in a row.
  */
 function hashWords(text: string): number {
+  const { length } = text;
+  if (wordsSeen + length > 0x7fffffff) {
+    lastSeen.fill(0);
+    wordsSeen = longestPeriod;
+  }
   let count = 0;
   let stretch = 0;
   let suspect = false;
-  let before = 0;
-  let run = 0;
-  let hash = 0;
-  for (let i = 0; i <= text.length; i++) {
-    const code = i < text.length ? text.charCodeAt(i) : 32;
-    run = code === before ? run + 1 : 0;
-    if (run >= 29 && (code > 127 || ((code | 32) > 96 && (code | 32) < 123))) return -1;
-    before = code;
-    if (code > 32 && code !== 0xa0 && code !== 0x3000) {
-      hash = (Math.imul(hash, 31) + code) | 1;
-      continue;
+  for (let i = 0; i < length; i++) {
+    const from = i;
+    let hash = 0;
+    for (; i < length; i++) {
+      const code = text.charCodeAt(i);
+      if (isWordEnd(code)) break;
+      hash = Math.imul(hash, 31) + code;
     }
-    if (hash === 0) continue;
-    if (count === hashes.length) {
-      hashes = Int32Array.from({ length: 2 * count }, (_, k) => hashes[k] ?? 0);
-      ends = Int32Array.from({ length: 2 * count }, (_, k) => ends[k] ?? 0);
-    }
+    if (i === from) continue;
+    if (i - from >= longestRun && hasRun(text, from, i)) return -1;
+    if (count === hashes.length) grow();
     hashes[count] = hash;
     ends[count++] = i;
-    const slot = hash & (lastSeen.length - 1);
-    stretch = ++wordsSeen - (lastSeen[slot] ?? 0) <= longestPeriod ? stretch + 1 : 0;
+    const slot = (hash ^ (hash >>> 12)) & (lastSeen.length - 1);
+    stretch = ++wordsSeen - lastSeen[slot] <= longestPeriod ? stretch + 1 : 0;
     lastSeen[slot] = wordsSeen;
-    suspect ||= stretch >= loopTimes - 1;
-    hash = 0;
+    if (stretch >= loopTimes - 1) suspect = true;
   }
   return suspect ? count : 0;
+}
+
+function grow(): void {
+  const [before, beforeEnds] = [hashes, ends];
+  hashes = new Int32Array(2 * before.length);
+  ends = new Int32Array(2 * before.length);
+  hashes.set(before);
+  ends.set(beforeEnds);
+}
+
+/** Whether one letter, or any character that is not ASCII, stands `longestRun` times in a row. */
+function hasRun(text: string, from: number, to: number): boolean {
+  for (let i = from + 1, run = 1; i < to; i++) {
+    const code = text.charCodeAt(i);
+    run = code === text.charCodeAt(i - 1) ? run + 1 : 1;
+    const isLetter = code > 127 || ((code | 32) > 96 && (code | 32) < 123);
+    if (isLetter && run >= longestRun) return true;
+  }
+  return false;
 }
 
 /** Where words or sentences repeat without end; undefined where none do. */
@@ -120,18 +143,28 @@ export const boilerplate = defineCheck({
   },
 });
 
-type Sentence = { readonly text: string; readonly place: Place; count: number };
+/** `text` is there from the second time on: until then it would keep the whole reply in memory. */
+type Sentence = { text: string; readonly place: Place; count: number };
+
+const longestSentence = 120;
 
 /** Keeps what is said often, in bounded memory: what came once is forgotten when there is much of it. */
 function tally() {
-  const sentences = new Map<string, Sentence>();
+  const sentences = new Map<number, Sentence>();
   return {
-    add(text: string, place: Place): void {
-      const known = sentences.get(text);
-      if (known) known.count++;
-      else sentences.set(text, { text, place, count: 1 });
+    add(reply: string, from: number, end: number, place: Place): void {
+      const to = Math.min(end, from + longestSentence);
+      const [low, high] = hash64(reply, from, to);
+      const key = low + (high & 0x1fffff) * 2 ** 32;
+      const known = sentences.get(key);
+      if (known) {
+        if (known.count === 1) known.text = reply.slice(from, to);
+        known.count++;
+        return;
+      }
+      sentences.set(key, { text: '', place, count: 1 });
       if (sentences.size < 50_000) return;
-      for (const [key, { count }] of sentences) if (count === 1) sentences.delete(key);
+      for (const [each, { count }] of sentences) if (count === 1) sentences.delete(each);
     },
     often: (least: number): Sentence[] =>
       [...sentences.values()].filter(({ count }) => count >= least),
@@ -141,15 +174,33 @@ function tally() {
 /** Up to the first end of a sentence or line. */
 const opening = /^[^.!?。！？\n]{1,160}(?:[.!?](?=\s)|[。！？]|(?=\n))/;
 
-const marks = '.!?。！？\n';
-
-/** From behind the last end but one. */
-function lastSentence(text: string): string {
-  let from = text.length - 1;
-  while (from > 0 && marks.includes(text[from] ?? '')) from--;
-  while (from > 0 && !marks.includes(text[from - 1] ?? '')) from--;
-  return text.slice(from).trim();
+/** Whether a sentence or line ends with the character. */
+function isMark(code: number): boolean {
+  switch (code) {
+    case 0x0a:
+    case 0x21:
+    case 0x2e:
+    case 0x3f:
+    case 0x3002:
+    case 0xff01:
+    case 0xff1f:
+      return true;
+    default:
+      return false;
+  }
 }
+
+/** Where the last sentence begins: behind the last end but one. */
+function lastSentence(text: string): number {
+  let from = text.length - 1;
+  while (from > 0 && isMark(text.charCodeAt(from))) from--;
+  while (from > 0 && !isMark(text.charCodeAt(from - 1))) from--;
+  while (isWordEnd(text.charCodeAt(from))) from++;
+  return from;
+}
+
+/** A sentence that is shorter says nothing. */
+const shortest = 12;
 
 /** The share of replies in which one sentence is too common. */
 const commonShare = 0.1;
@@ -164,14 +215,14 @@ export const repeatedSentence = defineCheck({
     let replies = 0;
     return {
       row({ reply, place }) {
-        if (!reply || reply.part === 'call' || reply.text.length < 12) return;
+        if (!reply || reply.part === 'call' || reply.text.length < shortest) return;
         replies++;
         const text = reply.text.trim();
-        const first = opening.exec(text)?.[0].trim() ?? '';
+        const first = opening.exec(text)?.[0].trimEnd().length ?? 0;
+        if (first === text.length) return;
+        if (first >= shortest) openings.add(text, 0, first, place);
         const last = lastSentence(text);
-        if (first === text) return;
-        if (first.length >= 12) openings.add(first.slice(0, 120), place);
-        if (last.length >= 12) closings.add(last.slice(0, 120), place);
+        if (text.length - last >= shortest) closings.add(text, last, text.length, place);
       },
       end(found) {
         const least = Math.max(5, Math.ceil(replies * commonShare));

@@ -1,7 +1,7 @@
 /** @file What the JSON text of a row says and its value no longer tells: keys twice, numbers that lose digits. */
-import { JsonNumber, type JsonObject, type JsonValue } from '../../../files/json.ts';
+import { isJsonObject, JsonNumber, type JsonObject, type JsonValue } from '../../../files/json.ts';
 import { defineCheck, type Found } from '../check.ts';
-import { endOfText, type Path } from '../locate.ts';
+import { endOfText } from '../locate.ts';
 
 export const duplicateKey = defineCheck({
   code: 'data/duplicate-key',
@@ -56,19 +56,23 @@ function losesDigits({ text }: JsonNumber): boolean {
   return !/[.eE]/.test(text) ? BigInt(Number(text)) !== BigInt(text) : digits.length > 17;
 }
 
+/** Numbers that are kept as their text are few, so that all values may be looked at: it takes no time beside the texts. */
 export function longNumbers(value: JsonObject, found: Found): void {
-  const walk = (item: JsonValue, path: Path): void => {
+  const path: (string | number)[] = [];
+  const walk = (item: JsonValue): void => {
+    if (typeof item !== 'object' || item === null) return;
     if (item instanceof JsonNumber) {
-      if (losesDigits(item))
-        found(`\`${item.text}\` is not kept exactly by programs that read it as a number`, path);
-    } else if (Array.isArray(item))
-      for (const [i, each] of item.entries()) walk(each, [...path, i]);
-    else if (typeof item === 'object' && item !== null) {
-      for (const [key, each] of Object.entries(item)) walk(each, [...path, key]);
+      const message = `\`${item.text}\` is not kept exactly by programs that read it as a number`;
+      if (losesDigits(item)) found(message, [...path]);
+      return;
     }
+    if (Array.isArray(item)) for (const [i, each] of item.entries()) step(i, each);
+    else if (isJsonObject(item)) for (const key in item) step(key, item[key] ?? null);
   };
-  walk(value, []);
+  const step = (to: string | number, item: JsonValue): void => {
+    path.push(to);
+    walk(item);
+    path.pop();
+  };
+  walk(value);
 }
-
-/** Whether a row's text can hold such a number at all. */
-export const mayHoldLongNumber = (text: string): boolean => /\d{16}|\d[eE]\+?\d{3}/.test(text);
