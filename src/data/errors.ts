@@ -44,8 +44,8 @@ export const missingColumn = defineError(
 
 export const neverSeen = defineError(
   'data/missing-column',
-  (place: Place, column: string, file: string, hint: string) => ({
-    message: `no row of ${file} has the column \`${column}\`${hint}`,
+  (place: Place, column: string, file: string, found: readonly string[], hint: string) => ({
+    message: `no row of ${file} has the column \`${column}\`${hint}; the first has ${list(found)}`,
     place,
     help: 'take it out of `columns`, or name the column that is meant',
   }),

@@ -314,5 +314,6 @@ function* readAll(
   }
   const file = source.files[0] ?? source.name;
   if (index === 0) throw emptyDataset(file, `data set \`${source.name}\` is empty`);
-  for (const column of unseen) throw neverSeen({ file }, column, file, didYouMean(column, keys));
+  for (const column of unseen)
+    throw neverSeen({ file }, column, file, keys, didYouMean(column, keys));
 }

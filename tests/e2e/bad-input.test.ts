@@ -75,7 +75,10 @@ async function refuses(place: Place, code: number, error: string, ...more: strin
 
 async function tells(place: Place, code: number, error: string, ...more: string[]) {
   const ended = await place.run('train', 'run.yaml', ...more);
-  const told = ended.err.replaceAll(place.folder, '<here>').replaceAll(place.cache, '<cache>');
+  const told = ended.err
+    .replaceAll(place.folder, '<here>')
+    .replaceAll(place.cache, '<cache>')
+    .replaceAll(/\b[0-9a-f]{12}(?= before| now)/g, '<digest>');
   expect(told).toBe(`${error}\n`);
   expect(ended).toMatchObject({ code, signal: null, hung: false });
 }
@@ -368,7 +371,7 @@ error[runs/other-run]: the run in \`out\` is not this one: \`learning_rate\` was
       place,
       1,
       `note: rows.jsonl: the rows changed
-error[runs/other-run]: the run in \`out\` is not this one: the data of \`rows.jsonl\` changed: its rows, the template, the tokenizer, or a key that makes them (9abad91614ea before, cae8bd8c501b now)
+error[runs/other-run]: the run in \`out\` is not this one: the data of \`rows.jsonl\` changed: its rows, the template, the tokenizer, or a key that makes them (<digest> before, <digest> now)
   --> out
   help: put back what was changed, or train anew: take \`resume_from_checkpoint\` out and set \`overwrite_output_dir: true\`, which moves the earlier run to \`<output_dir>.bak-N\``,
       resume,

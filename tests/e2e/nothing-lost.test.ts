@@ -333,7 +333,7 @@ test('full fine-tuning that ends with its best weights: killed amid a save after
   const settings: Settings = {
     finetuning_type: 'full',
     // So high that the first evaluation stays the best.
-    learning_rate: 0.05,
+    learning_rate: 1,
     lr_scheduler_type: 'constant',
     max_samples: 20,
     max_steps: 10,
