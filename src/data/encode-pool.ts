@@ -4,7 +4,7 @@ import type { Definition } from '../tokenizer/tokenizer.ts';
 import type { EncodedChunk, EncodeSettings } from './encode-chunk.ts';
 import { encoderEnded, restoreError, type SentError } from './encode-errors.ts';
 import type { TemplateInput } from './open-template.ts';
-import type { RowText } from './raw-row.ts';
+import { createRowPacker, type RowPacker, type SentRows } from './sent-rows.ts';
 
 /** All that a thread needs to encode as this one would: plain data. */
 export type PoolSettings = EncodeSettings & {
@@ -13,25 +13,20 @@ export type PoolSettings = EncodeSettings & {
   readonly template: Omit<TemplateInput, 'tokenizer'> | undefined;
 };
 
-/** Columns in place of objects: they cross to the thread in a fraction of the time. */
-export type SentChunk = {
-  readonly id: number;
-  readonly texts: readonly string[];
-  readonly sources: Int32Array;
-  readonly files: readonly string[];
-  readonly file: Int32Array;
-  /** 0 where a row has no line; −1 where it has no number. */
-  readonly line: Int32Array;
-  readonly row: Int32Array;
-};
+export type SentChunk = SentRows & { readonly id: number };
 
-export type SentResult =
-  | { readonly id: number; readonly chunk: EncodedChunk }
-  | { readonly id: number; readonly error: SentError };
+/** `bytes` are those of the rows, which go back. */
+export type SentResult = { readonly id: number; readonly bytes: Uint8Array<ArrayBuffer> } & (
+  | { readonly chunk: EncodedChunk }
+  | { readonly error: SentError }
+);
 
 export type EncodePool = {
   readonly size: number;
-  encode(rows: readonly RowText[]): Promise<EncodedChunk>;
+  /** The rows of the next chunk. */
+  readonly packer: RowPacker;
+  /** Sends them. */
+  encode(): Promise<EncodedChunk>;
   close(): Promise<void>;
 };
 
@@ -42,8 +37,12 @@ type Waiting = {
 
 type Member = { readonly worker: Worker; readonly waiting: Map<number, Waiting> };
 
+/** Bytes of rows after which a chunk is sent that need not be of so many. */
+export const chunkBytes = 1 << 20;
+
 export function openEncodePool(size: number, settings: PoolSettings): EncodePool {
   let next = 0;
+  const packer = createRowPacker(chunkBytes + (chunkBytes >> 2));
   const members = Array.from({ length: size }, (): Member => {
     const worker = new Worker(
       new URL(`./encode-worker${import.meta.url.slice(-3)}`, import.meta.url),
@@ -61,6 +60,7 @@ export function openEncodePool(size: number, settings: PoolSettings): EncodePool
     worker.on('message', (result: SentResult) => {
       const asked = waiting.get(result.id);
       waiting.delete(result.id);
+      packer.giveBack(result.bytes);
       if ('error' in result) asked?.reject(restoreError(result.error));
       else asked?.resolve(result.chunk);
     });
@@ -71,10 +71,11 @@ export function openEncodePool(size: number, settings: PoolSettings): EncodePool
 
   return {
     size,
-    encode(rows) {
+    packer,
+    encode() {
       const id = next++;
       const least = members.reduce((a, b) => (b.waiting.size < a.waiting.size ? b : a));
-      const sent = columnsOf(id, rows);
+      const sent: SentChunk = { id, ...packer.take() };
       return new Promise((resolve, reject) => {
         least.waiting.set(id, { resolve, reject });
         least.worker.postMessage(sent, transfers(sent));
@@ -86,19 +87,6 @@ export function openEncodePool(size: number, settings: PoolSettings): EncodePool
   };
 }
 
-const transfers = ({ sources, file, line, row }: SentChunk): ArrayBuffer[] =>
-  // Each was made for this message, and is a plain buffer.
-  [sources, file, line, row].map(({ buffer }) => buffer as ArrayBuffer);
-
-function columnsOf(id: number, rows: readonly RowText[]): SentChunk {
-  const files = [...new Set(rows.map(({ place }) => place.file))];
-  return {
-    id,
-    texts: rows.map(({ text }) => text),
-    sources: Int32Array.from(rows, ({ source }) => source),
-    files,
-    file: Int32Array.from(rows, ({ place }) => files.indexOf(place.file)),
-    line: Int32Array.from(rows, ({ place }) => place.line ?? 0),
-    row: Int32Array.from(rows, ({ place }) => place.row ?? -1),
-  };
-}
+/** Each was made for this message. */
+const transfers = ({ bytes, numbers }: SentChunk): ArrayBuffer[] =>
+  [bytes, ...Object.values(numbers)].map(({ buffer }) => buffer);

@@ -1,13 +1,10 @@
 /** @file Rows to encoded chunks, in order: by this thread, or by several that share the work. */
 import type { ChunkEncoder, EncodedChunk } from './encode-chunk.ts';
-import type { EncodePool } from './encode-pool.ts';
-import { type RawRow, type RowText, toText } from './raw-row.ts';
+import { chunkBytes, type EncodePool } from './encode-pool.ts';
+import type { RawRow } from './raw-row.ts';
 
 /** Rows that are encoded together: where packs or pairs are made among them, exactly so many. */
 export type Cut = { readonly rows: number; readonly exact: boolean };
-
-/** Characters after which a chunk is sent that need not be of so many rows. */
-const chunkCharacters = 1 << 20;
 
 export function* encodeHere(
   rows: Iterable<RawRow>,
@@ -16,13 +13,15 @@ export function* encodeHere(
 ): Generator<EncodedChunk> {
   const size = cut.exact ? cut.rows : Math.min(cut.rows, 128);
   let chunk: RawRow[] = [];
-  for (const row of rows) {
+  const { each, fault } = untilFault(rows);
+  for (const row of each) {
     chunk.push(row);
     if (chunk.length < size) continue;
     yield encode(chunk);
     chunk = [];
   }
   if (chunk.length > 0) yield encode(chunk);
+  fault();
 }
 
 /** So many chunks are on their way at most that every thread has the next one waiting: memory is bounded by them. */
@@ -31,26 +30,47 @@ export async function* encodeInPool(
   pool: EncodePool,
   cut: Cut,
 ): AsyncGenerator<EncodedChunk> {
+  const { packer } = pool;
   const pending: Promise<EncodedChunk>[] = [];
-  const send = (chunk: readonly RowText[]): void => {
-    const result = pool.encode(chunk);
+  const send = (): void => {
+    const result = pool.encode();
     // It is awaited in its turn, and may have failed long before.
     result.catch(() => undefined);
     pending.push(result);
   };
-  let chunk: RowText[] = [];
-  let characters = 0;
-  for (const row of rows) {
-    const text = toText(row);
-    chunk.push(text);
-    characters += text.text.length;
-    const full = chunk.length >= cut.rows || (!cut.exact && characters >= chunkCharacters);
+  const { each, fault } = untilFault(rows);
+  for (const row of each) {
+    packer.add(row);
+    const full = packer.rows >= cut.rows || (!cut.exact && packer.bytes >= chunkBytes);
     if (!full) continue;
-    send(chunk);
-    chunk = [];
-    characters = 0;
+    send();
     if (pending.length >= 2 * pool.size) yield (await pending.shift())!;
   }
-  if (chunk.length > 0) send(chunk);
+  if (packer.rows > 0) send();
   for (const result of pending) yield await result;
+  fault();
+}
+
+/**
+ * The rows before one that cannot be read; `fault` then throws why. For what is wrong with a row before it is found
+ * when that is encoded, and comes first.
+ */
+function untilFault(rows: Iterable<RawRow>): {
+  readonly each: Iterable<RawRow>;
+  readonly fault: () => void;
+} {
+  let found: { readonly error: unknown } | undefined;
+  const each = function* (): Generator<RawRow> {
+    try {
+      yield* rows;
+    } catch (error) {
+      found = { error };
+    }
+  };
+  return {
+    each: each(),
+    fault() {
+      if (found) throw found.error;
+    },
+  };
 }

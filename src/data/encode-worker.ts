@@ -5,7 +5,7 @@ import { createChunkEncoder, type EncodedChunk } from './encode-chunk.ts';
 import { sendError } from './encode-errors.ts';
 import type { PoolSettings, SentChunk, SentResult } from './encode-pool.ts';
 import { openTemplate } from './open-template.ts';
-import { fromText } from './raw-row.ts';
+import { readSent } from './sent-rows.ts';
 
 // What `openEncodePool` gave.
 const { tokenizer: definition, template, ...settings } = workerData as PoolSettings;
@@ -14,25 +14,17 @@ const opened = template && openTemplate({ ...template, tokenizer });
 const encode = createChunkEncoder(settings, opened?.tokenizer ?? tokenizer, opened?.template);
 
 parentPort?.on('message', (sent: SentChunk) => {
+  const { id, bytes } = sent;
   try {
-    const chunk = encode(sent.texts.map((text, i) => rowOf(sent, text, i)));
-    answer({ id: sent.id, chunk }, buffersOf(chunk));
+    const chunk = encode(readSent(sent));
+    answer({ id, bytes, chunk }, [bytes.buffer, ...buffersOf(chunk)]);
   } catch (error) {
-    answer({ id: sent.id, error: sendError(error) }, []);
+    answer({ id, bytes, error: sendError(error) }, [bytes.buffer]);
   }
 });
 
 const answer = (result: SentResult, transfers: ArrayBuffer[]): void =>
   parentPort?.postMessage(result, transfers);
-
-function rowOf({ sources, files, file, line, row }: SentChunk, text: string, i: number) {
-  const place = {
-    file: files[file[i]],
-    ...(line[i] > 0 ? { line: line[i] } : {}),
-    ...(row[i] >= 0 ? { row: row[i] } : {}),
-  };
-  return fromText({ source: sources[i], text, place });
-}
 
 /** Every array of a batch is a copy of its own. */
 const buffersOf = ({ batch: { columns, bounds, numbers } }: EncodedChunk): ArrayBuffer[] =>

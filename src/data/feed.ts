@@ -4,7 +4,7 @@ import { temporaryName } from '../files/atomic.ts';
 import { badSplit } from './errors.ts';
 import { createRowFilter, type LeftOut } from './filter-rows.ts';
 import { isReordered, isSampled, orderRows, splitRows } from './order-rows.ts';
-import type { RawRow } from './raw-row.ts';
+import { parsedRow, type RawRow } from './raw-row.ts';
 import { createRowSpool, type RowSpool } from './row-spool.ts';
 import type { DataSettings } from './settings.ts';
 import { sourceRows } from './source-rows.ts';
@@ -44,10 +44,12 @@ export async function withRows(
   const kept = readers(sources, data, leftOut);
   if (streamed !== undefined) {
     const held = splits ? Math.round(data.val_size) : 0;
+    // They stay in the buffer for long.
+    const parsed = kept.map((read) => () => read().map(parsedRow));
     const stream = (skip: number, count: number): Iterable<RawRow> => {
       // Each half reads from the start.
       leftOut.clear();
-      return taken(streamRows(kept, data), skip, count);
+      return taken(streamRows(parsed, data), skip, count);
     };
     return use({
       // The buffer is drawn from in the same order each time, so the halves are apart.

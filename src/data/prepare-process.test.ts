@@ -27,10 +27,12 @@ const write = (rows: number): string => {
   return file;
 };
 
+const hold = (): string => join(folder, 'hold');
+
 type Said = { readonly rows?: number; readonly notice?: string; readonly digest?: string };
 
 function start(file: string) {
-  const running = spawn(process.execPath, [child, join(folder, 'cache'), file], {
+  const running = spawn(process.execPath, [child, join(folder, 'cache'), file, hold()], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   started.push(running);
@@ -71,21 +73,25 @@ test('killed while it writes: nothing looks complete, and the next one clears up
 
 test('two at once make the set once: the second waits, says so, and takes it', async () => {
   const file = write(6_000);
+  writeFileSync(hold(), '');
   const first = start(file);
   await first.until(({ rows }) => rows !== undefined);
   const second = start(file);
   const { notice } = await second.until((line) => line.notice !== undefined);
   expect(notice).toContain('another process prepares the same rows');
+  rmSync(hold());
   const [a, b] = await Promise.all([first.until(hasDigest), second.until(hasDigest)]);
   expect(b.digest).toBe(a.digest);
 }, 60_000);
 
 test('the death of the one that makes it lets the other go on', async () => {
   const file = write(6_000);
+  writeFileSync(hold(), '');
   const first = start(file);
   await first.until(({ rows }) => rows !== undefined);
   const second = start(file);
   await second.until((line) => line.notice !== undefined);
   first.running.kill('SIGKILL');
+  rmSync(hold());
   await second.until(hasDigest);
 }, 60_000);

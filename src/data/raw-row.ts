@@ -1,32 +1,49 @@
-/** @file A row as it was read, before its format is applied; and as text, in which it goes to another thread or to the disk. */
+/** @file A row as it was read, before its format is applied; and as JSON text, in which it goes to another thread or to the disk. */
 import type { Place } from '../core/errors.ts';
-import { isJsonObject, type JsonObject, parseJson, toPythonJson } from '../files/json.ts';
+import { type JsonObject, toPythonJson } from '../files/json.ts';
+import { type JsonBytes, JsonRow, type Row } from '../files/row.ts';
 import type { Example } from './example.ts';
 import { formats } from './formats/index.ts';
 import type { Source } from './sources.ts';
 
-export type RawRow = {
+export type RawRow = Row & {
   /** Index of its source among those that are read. */
   readonly source: number;
-  readonly value: JsonObject;
-  readonly place: Place;
 };
 
-export type RowText = { readonly source: number; readonly text: string; readonly place: Place };
+/** A row of a source. Its value is parsed no sooner than the reader's own. */
+export function rawRow(source: number, row: Row): RawRow {
+  const { place, json } = row;
+  if (!json) return { source, place, value: row.value };
+  return {
+    source,
+    place,
+    json,
+    get value() {
+      return row.value;
+    },
+  };
+}
+
+/** A row out of text. */
+export const rowOfJson = (source: number, json: JsonBytes, place: Place): RawRow =>
+  rawRow(source, new JsonRow(json, place));
+
+/** The row without the bytes that it comes from: they keep their whole buffer. */
+export const parsedRow = ({ source, value, place }: RawRow): RawRow => ({ source, value, place });
+
+/** The row's text as it lies in its file; of a row that is no JSON, text that is read as the same value. */
+export function jsonOf(row: RawRow): JsonBytes {
+  return row.json ?? { bytes: Buffer.from(toText(row.value)), start: row.place, checked: true };
+}
 
 /** Keys that JavaScript would sort before all others. */
 const numberKeys = /"\d{1,10}":/;
 
 /** Numbers and the order of keys are kept as the file has them. */
-export function toText({ source, value, place }: RawRow): RowText {
+function toText(value: JsonObject): string {
   const text = JSON.stringify(value);
-  return { source, text: numberKeys.test(text) ? toPythonJson(value) : text, place };
-}
-
-export function fromText({ source, text, place }: RowText): RawRow {
-  const value = parseJson(text, place);
-  if (!isJsonObject(value)) throw new Error('internal error: a row is no object');
-  return { source, value, place };
+  return numberKeys.test(text) ? toPythonJson(value) : text;
 }
 
 export function toExample({ source, value, place }: RawRow, sources: readonly Source[]): Example {

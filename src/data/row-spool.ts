@@ -2,7 +2,7 @@
 import { closeSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
 import type { Place } from '../core/errors.ts';
 import { writeFault } from '../files/errors.ts';
-import { fromText, type RawRow, toText } from './raw-row.ts';
+import { jsonOf, parsedRow, type RawRow, rowOfJson } from './raw-row.ts';
 
 export type RowSpool = {
   readonly count: number;
@@ -14,15 +14,16 @@ export type RowSpool = {
 
 const pieceBytes = 1 << 20;
 
-/** A row is three lines: its source, its place, its value; JSON has no line breaks of its own. */
+const NEWLINE = 10;
+
+/** A row is its source and its place, a line each, and then its JSON. */
 export function createRowSpool(path: string): RowSpool {
   const fd = openSync(path, 'wx+', 0o600);
   let ends = new Float64Array(1024);
   let count = 0;
-  let held: Buffer[] = [];
+  let held: Uint8Array[] = [];
   let heldBytes = 0;
   let written = 0;
-  let scratch = Buffer.alloc(1 << 16);
 
   const flush = (): void => {
     const bytes = Buffer.concat(held);
@@ -41,10 +42,12 @@ export function createRowSpool(path: string): RowSpool {
       return count;
     },
     append(row) {
-      const { source, text, place } = toText(row);
-      const bytes = Buffer.from(`${source}\n${JSON.stringify(place)}\n${text}`);
-      held.push(bytes);
-      heldBytes += bytes.length;
+      // A fault of its JSON shows here, in the order of the files.
+      const { source, place } = parsedRow(row);
+      const head = Buffer.from(`${source}\n${JSON.stringify(place)}\n`);
+      const { bytes } = jsonOf(row);
+      held.push(head, bytes);
+      heldBytes += head.length + bytes.length;
       if (count === ends.length) {
         const wider = new Float64Array(2 * count);
         wider.set(ends);
@@ -57,22 +60,19 @@ export function createRowSpool(path: string): RowSpool {
       if (heldBytes > 0) flush();
       const from = index === 0 ? 0 : ends[index - 1];
       const length = ends[index] - from;
-      if (scratch.length < length) scratch = Buffer.alloc(2 * length);
+      const row = Buffer.allocUnsafe(length);
       for (let at = 0; at < length; ) {
-        const got = readSync(fd, scratch, at, length - at, from + at);
+        const got = readSync(fd, row, at, length - at, from + at);
         if (got === 0) throw new Error(`${path} is shorter than what was written to it`);
         at += got;
       }
-      const whole = scratch.toString('utf8', 0, length);
-      const first = whole.indexOf('\n');
-      const second = whole.indexOf('\n', first + 1);
+      const first = row.indexOf(NEWLINE);
+      const second = row.indexOf(NEWLINE, first + 1);
+      const source = Number(row.toString('utf8', 0, first));
       // What `append` wrote.
-      const place = JSON.parse(whole.slice(first + 1, second)) as Place;
-      return fromText({
-        source: Number(whole.slice(0, first)),
-        text: whole.slice(second + 1),
-        place,
-      });
+      const place = JSON.parse(row.toString('utf8', first + 1, second)) as Place;
+      const bytes = row.subarray(second + 1);
+      return rowOfJson(source, { bytes, start: place, checked: true }, place);
     },
     close() {
       closeSync(fd);

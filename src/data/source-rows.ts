@@ -2,10 +2,10 @@
 import { didYouMean } from '../core/suggest.ts';
 import { readRows } from '../files/rows.ts';
 import { emptyDataset, neverSeen } from './errors.ts';
-import type { RawRow } from './raw-row.ts';
+import { type RawRow, rawRow } from './raw-row.ts';
 import type { Source } from './sources.ts';
 
-/** All rows of `sources[index]`, or its first `limit`. */
+/** All rows of `sources[index]`, or its first `limit`. Faults of a row's JSON mostly show when its value is asked for. */
 export function* sourceRows(
   sources: readonly Source[],
   index: number,
@@ -18,13 +18,13 @@ export function* sourceRows(
   let keys: readonly string[] | undefined;
   let count = 0;
   for (const path of files) {
-    for (const { value, place } of readRows(path)) {
+    for (const row of readRows(path, { lazy: true })) {
       if (count++ >= limit) return;
-      keys ??= Object.keys(value);
-      for (const column of unseen) if (Object.hasOwn(value, column)) unseen.delete(column);
-      yield { source: index, value, place };
+      keys ??= Object.keys(row.value);
+      for (const column of unseen) if (Object.hasOwn(row.value, column)) unseen.delete(column);
+      yield rawRow(index, row);
     }
   }
   if (keys === undefined) throw emptyDataset(file, `data set \`${name}\` is empty`);
-  for (const column of unseen) throw neverSeen({ file }, column, file, didYouMean(column, keys));
+  for (const column of unseen) throw neverSeen({ file }, column, file, keys, didYouMean(column, keys));
 }

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -78,6 +78,28 @@ test.each([
     expect(shared.train!.manifest).toEqual(alone.train!.manifest);
     expect(shared.train!.places(7)).toEqual(alone.train!.places(7));
     expect(shared.eval?.digest).toEqual(alone.eval?.digest);
+  }
+});
+
+test('what is wrong in a row is told before a fault of the file behind it', async () => {
+  const bad = rows.map((row, i) => (i === 120 ? { ...row, output: 7 } : row));
+  write('sft', bad);
+  const text = readFileSync(join(folder, 'rows.json'), 'utf8');
+  writeFileSync(join(folder, 'rows.json'), text.replace('"Good 300"', '"Good 300'));
+  for (const threads of [0, 1, 3]) {
+    await expect(run({ stage: 'sft', threads })).rejects.toMatchObject({
+      code: 'data/wrong-type',
+      place: { row: 120, key: 'output' },
+    });
+  }
+  writeFileSync(join(folder, 'rows.json'), text.replace('"output": 7', '"output": 7,'));
+  for (const threads of [0, 1, 3]) {
+    for (const more of [{}, { val_size: 0.1 }]) {
+      await expect(run({ stage: 'sft', threads, ...more })).rejects.toMatchObject({
+        code: 'files/json',
+        place: { row: 120, line: text.slice(0, text.indexOf('"output": 7')).split('\n').length },
+      });
+    }
   }
 });
 

@@ -2,8 +2,8 @@
 import type { Place } from '../core/errors.ts';
 import type { Chunks } from './chunks.ts';
 import { badJson, rowTooLarge } from './errors.ts';
-import { decodeUtf8, type JsonObject, type JsonValue, maxDepth, parseJson } from './json.ts';
-import { asRow, largestRow, type Rows } from './row.ts';
+import { decodeUtf8, maxDepth, parseJson } from './json.ts';
+import { asRow, JsonRow, largestRow, type Row, type Rows } from './row.ts';
 
 const NEWLINE = 10;
 const RETURN = 13;
@@ -12,10 +12,11 @@ const COMMA = 44;
 const BACKSLASH = 92;
 const CLOSE_ARRAY = 93;
 const OPEN_ARRAY = 91;
+const OPEN_OBJECT = 123;
 
 const isSpace = (byte: number): boolean =>
   byte === 32 || byte === 9 || byte === NEWLINE || byte === RETURN;
-const isOpening = (byte: number): boolean => byte === 123 || byte === OPEN_ARRAY;
+const isOpening = (byte: number): boolean => byte === OPEN_OBJECT || byte === OPEN_ARRAY;
 const isClosing = (byte: number): boolean => byte === 125 || byte === CLOSE_ARRAY;
 
 /**
@@ -46,25 +47,36 @@ function* prepend(first: readonly Buffer[], rest: Chunks): Chunks {
 
 /**
  * The elements of an array, or values that follow each other (objects in a `.json`, one a line). Where each value
- * ends is found first; only then is it decoded and parsed. An array of texts has a row for each, with the one
- * column `text`, as Hugging Face's reader has it.
+ * ends is found first; objects are decoded and parsed when they are looked at. An array of texts has a row for each,
+ * with the one column `text`, as Hugging Face's reader has it.
  */
 export function* jsonValues(path: string, chunks: Chunks, inArray: boolean): Rows {
   const input = createWindow(chunks);
   let line = 1;
   let column = 1;
+  /** The end of a row that stands on this line before `column`: its characters are counted where it matters. */
+  let uncounted: Buffer | undefined;
   let row = 0;
   let ofTexts = false;
 
-  const place = (): Place => ({ file: path, line, column, row });
+  const place = (): Place => {
+    if (uncounted) column += uncounted.toString('utf8').length;
+    uncounted = undefined;
+    return { file: path, line, column, row };
+  };
+  const endLine = (): void => {
+    line++;
+    column = 1;
+    uncounted = undefined;
+  };
   const skipSpace = (): boolean => {
     for (;;) {
       const { buffer } = input;
       for (; input.at < buffer.length; input.at++) {
         const byte = buffer[input.at]!;
         if (!isSpace(byte)) return true;
-        column = byte === NEWLINE ? 1 : column + 1;
-        if (byte === NEWLINE) line++;
+        if (byte === NEWLINE) endLine();
+        else column++;
       }
       if (!input.more()) return false;
     }
@@ -78,9 +90,22 @@ export function* jsonValues(path: string, chunks: Chunks, inArray: boolean): Row
     const text = input.buffer.toString('utf8', input.at, input.at + 20);
     return `\`${text.split(/[\r\n\ufffd]/)[0]}\``;
   };
-  const asObject = (value: JsonValue, where: Place): JsonObject => {
-    if (row === 0) ofTexts = inArray && typeof value === 'string';
-    return ofTexts && typeof value === 'string' ? { text: value } : asRow(value, where);
+  const read = (bytes: Buffer, start: Place, where: Place): Row => {
+    if (row === 0) ofTexts = inArray && bytes[0] === QUOTE;
+    if (bytes[0] === OPEN_OBJECT) return new JsonRow({ bytes, start, checked: false }, where);
+    const value = parseJson(decodeUtf8(bytes, start), start, { strict: true });
+    const text = ofTexts && typeof value === 'string';
+    return { value: text ? { text: value } : asRow(value, where), place: where };
+  };
+  /** Goes on behind the row that is `bytes`. */
+  const pass = (bytes: Buffer): void => {
+    input.at += bytes.length;
+    let from = 0;
+    for (let at = bytes.indexOf(NEWLINE); at >= 0; at = bytes.indexOf(NEWLINE, from)) {
+      endLine();
+      from = at + 1;
+    }
+    uncounted = from === 0 ? bytes : bytes.subarray(from);
   };
 
   if (!skipSpace()) return;
@@ -103,18 +128,10 @@ export function* jsonValues(path: string, chunks: Chunks, inArray: boolean): Row
       end = input.more() ? scan() : input.buffer.length;
     }
 
-    const begin = place();
-    const text = decodeUtf8(input.buffer.subarray(input.at, end), begin);
-    const where: Place = { file: path, line, row };
-    yield { value: asObject(parseJson(text, begin, { strict: true }), where), place: where };
+    const bytes = input.buffer.subarray(input.at, end);
+    yield read(bytes, place(), { file: path, line, row });
     row++;
-    input.at = end;
-    let lastBreak = -1;
-    for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) {
-      lastBreak = at;
-      line++;
-    }
-    column = lastBreak < 0 ? column + text.length : text.length - lastBreak;
+    pass(bytes);
     if (!inArray) continue;
 
     if (!skipSpace()) throw badJson(place(), 'the file ends before the closing `]`');
@@ -126,7 +143,8 @@ export function* jsonValues(path: string, chunks: Chunks, inArray: boolean): Row
     if (byte === CLOSE_ARRAY) break;
   }
   if (skipSpace()) {
-    throw badJson({ file: path, line, column }, `after the closing \`]\` stands ${seen()}`);
+    const { row: _, ...after } = place();
+    throw badJson(after, `after the closing \`]\` stands ${seen()}`);
   }
 }
 

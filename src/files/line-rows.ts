@@ -4,14 +4,17 @@ import type { Place } from '../core/errors.ts';
 import type { Chunks } from './chunks.ts';
 import { rowTooLarge } from './errors.ts';
 import { decodeUtf8, parseJson } from './json.ts';
-import { asRow, largestRow, type Rows } from './row.ts';
+import { asRow, JsonRow, largestRow, type Rows } from './row.ts';
 
 const NEWLINE = 10;
 
 export type Line = { readonly text: string; readonly line: number };
 
+/** `sound`: known to be UTF-8. */
+type ByteLine = { readonly bytes: Buffer; readonly line: number; readonly sound: boolean };
+
 /** Lines without their line feed; the last one counts also where none follows it. */
-export function* lines(path: string, chunks: Chunks): Generator<Line> {
+function* byteLines(path: string, chunks: Chunks): Generator<ByteLine> {
   let rest: Buffer[] = [];
   let held = 0;
   let line = 1;
@@ -22,12 +25,10 @@ export function* lines(path: string, chunks: Chunks): Generator<Line> {
     let from = 0;
     for (; end >= 0; end = chunk.indexOf(NEWLINE, from)) {
       const bytes = chunk.subarray(from, end);
-      const text =
-        sound && from > 0
-          ? bytes.toString('utf8')
-          : decodeUtf8(Buffer.concat([...rest, bytes]), { file: path, line });
+      if (from > 0) yield { bytes, line, sound };
+      else yield { bytes: Buffer.concat([...rest, bytes]), line, sound: false };
       if (rest.length > 0) rest = [];
-      yield { text, line: line++ };
+      line++;
       from = end + 1;
     }
     if (from > 0) held = 0;
@@ -35,20 +36,36 @@ export function* lines(path: string, chunks: Chunks): Generator<Line> {
     held += chunk.length - from;
     if (held > largestRow) throw rowTooLarge({ file: path, line }, largestRow);
   }
-  if (rest.length > 0) {
-    yield { text: decodeUtf8(Buffer.concat(rest), { file: path, line }), line };
+  if (rest.length > 0) yield { bytes: Buffer.concat(rest), line, sound: false };
+}
+
+export function* lines(path: string, chunks: Chunks): Generator<Line> {
+  for (const { bytes, line, sound } of byteLines(path, chunks)) {
+    const text = sound ? bytes.toString('utf8') : decodeUtf8(bytes, { file: path, line });
+    yield { text, line };
   }
 }
 
 /** Blank lines are no rows. */
 export function* jsonLines(path: string, chunks: Chunks): Rows {
   let row = 0;
-  for (const { text, line } of lines(path, chunks)) {
+  for (const { bytes, line } of byteLines(path, chunks)) {
     const place: Place = { file: path, line, row };
-    if (text.trim() === '') continue;
-    yield { value: asRow(parseJson(text, place, { strict: true }), place), place };
+    if (beginsObject(bytes)) {
+      yield new JsonRow({ bytes, start: place, checked: false }, place);
+    } else {
+      const text = decodeUtf8(bytes, { file: path, line });
+      if (text.trim() === '') continue;
+      yield { value: asRow(parseJson(text, place, { strict: true }), place), place };
+    }
     row++;
   }
+}
+
+function beginsObject(bytes: Buffer): boolean {
+  let at = 0;
+  while (bytes[at] === 32 || bytes[at] === 9) at++;
+  return bytes[at] === 123;
 }
 
 /** Blank lines are rows too, as Hugging Face's text reader has it; `\r\n` and `\r` end lines as `\n` does. */

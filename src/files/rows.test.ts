@@ -124,6 +124,27 @@ test.each([
   expect(error.place?.line).toBe(line);
 });
 
+test('columns count characters, however many rows stand on a line before', () => {
+  const place = (text: string) => fault('l.json', text).place;
+  expect(place('[{"a": "ü😀"}, {"é": 1} x]')).toMatchObject({ line: 1, column: 25, row: 2 });
+  expect(place('[{"a":\n"ü"}, {"b": }]')).toMatchObject({ line: 2, column: 13, row: 1 });
+  expect(place('[{"a": "ü"}] x')).toMatchObject({ line: 1, column: 14 });
+});
+
+test('lazily: a row is parsed when its value is asked for, and its bytes are those of the file', () => {
+  for (const [name, open, close] of [
+    ['m.json', '[ ', ' ]'],
+    ['m.jsonl', '', ''],
+  ] as const) {
+    const path = file(name, `${open}{"a": no} ${open ? ',' : ''}\n{"b": "ü"}${close}`);
+    const [broken, sound] = [...readRows(path, { lazy: true })];
+    expect(() => broken!.value).toThrow(/expected a value, found `no}`/);
+    expect(Buffer.from(sound!.json!.bytes).toString()).toBe('{"b": "ü"}');
+    expect(sound!.value).toEqual({ b: 'ü' });
+    expect(() => [...readRows(path)]).toThrow(/expected a value/);
+  }
+});
+
 test('other encodings, endings and missing files are errors', () => {
   expect(fault('j.jsonl', Buffer.from('\ufeff{"a": 1}', 'utf16le')).code).toBe('files/not-utf8');
   expect(fault('j.jsonl', Buffer.from([123, 0xff, 125])).message).toMatch(/not UTF-8/);

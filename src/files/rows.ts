@@ -46,10 +46,12 @@ export function rowEnding(path: string): string {
 export type ReadOptions = {
   /** How many bytes are read at a time. The rows are the same for any number. */
   readonly chunkBytes?: number;
+  /** Leaves objects of JSON unparsed until their value is asked for, which may be never, and is then where faults show. */
+  readonly lazy?: boolean;
 };
 
 /** The rows of a file, by its ending, which its first bytes must not belie. Reads as it is iterated. */
-export function* readRows(path: string, { chunkBytes }: ReadOptions = {}): Rows {
+export function* readRows(path: string, { chunkBytes, lazy = false }: ReadOptions = {}): Rows {
   const ending = rowEnding(path);
   if (ending === '') throw unknownRowFormat(path, rowFormats);
   checkEnding(path, ending);
@@ -62,7 +64,9 @@ export function* readRows(path: string, { chunkBytes }: ReadOptions = {}): Rows 
   const bytes = readChunks(path, chunkBytes);
   const chunks = skipMark(isPacked ? gunzip(path, bytes, chunkBytes) : bytes);
   try {
-    yield* textFormats[isPacked ? ending.slice(0, -'.gz'.length) : ending]!(path, chunks);
+    const read = textFormats[isPacked ? ending.slice(0, -'.gz'.length) : ending]!;
+    if (lazy) yield* read(path, chunks);
+    else for (const { value, place } of read(path, chunks)) yield { value, place };
   } finally {
     chunks.return();
   }

@@ -1,10 +1,14 @@
-/** @file A process that prepares a set, for tests that kill it or run two at once: `prepare-child.ts FOLDER FILE`. */
+/**
+ * @file A process that prepares a set, for tests that kill it or run two at once: `prepare-child.ts FOLDER FILE [HOLD]`.
+ * While there is a file HOLD, it stands still amid its rows.
+ */
+import { existsSync } from 'node:fs';
 import { openTemplate } from '../../src/data/open-template.ts';
 import { prepare } from '../../src/data/prepare.ts';
 import { type DataSettings, dataSection } from '../../src/data/settings.ts';
 import { byteTokenizer } from '../../src/tokenizer/byte-tokenizer.ts';
 
-const [folder = '', file = ''] = process.argv.slice(2);
+const [folder = '', file = '', hold = ''] = process.argv.slice(2);
 const defaults = Object.fromEntries(
   Object.entries(dataSection.fields).map(([key, { schema }]) => [key, schema.parse(undefined)]),
 ) as DataSettings;
@@ -19,7 +23,10 @@ const { train } = await prepare({
   data: { ...defaults, dataset: [file], val_size: 0.1 },
   ...openTemplate({ name: 'chatml', jinja: undefined, tokenizer }),
   cache: folder,
-  progress: (rows) => say({ rows }),
+  progress(rows) {
+    say({ rows });
+    while (existsSync(hold)) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
+  },
   notice: (line) => say({ notice: line }),
 });
 say({ digest: train?.digest });
