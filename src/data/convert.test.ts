@@ -197,6 +197,44 @@ test('words beside a call have no place in sharegpt, thoughts have', async () =>
   expect(readFileSync(out, 'utf8')).toContain('<think>\\nAt it.\\n</think>\\n\\n[{');
 });
 
+test('thoughts beside a reply stay in openai rows, and are refused or kept in the text elsewhere', async () => {
+  const call = { type: 'function', function: { name: 'look', arguments: {} } };
+  const row = {
+    messages: [
+      { role: 'user', content: 'Look.' },
+      { role: 'assistant', content: null, reasoning_content: 'I should look.', tool_calls: [call] },
+      { role: 'tool', content: 'A tower.' },
+      { role: 'assistant', content: 'A tower it is.', reasoning_content: 'That was easy.' },
+    ],
+  };
+  const path = write([row]);
+  const same = await convert(path, 'openai');
+  expect(JSON.parse(readFileSync(same.out, 'utf8'))).toEqual(row);
+  await expect(convert(path, 'sharegpt')).rejects.toMatchObject({
+    code: 'data/cannot-hold',
+    message: expect.stringContaining('`reasoning_content`'),
+    place: { line: 1, key: 'messages[1]' },
+  });
+  const kept = await convert(path, 'sharegpt', 'keep-json');
+  expect(JSON.parse(readFileSync(kept.out, 'utf8'))).toMatchObject({
+    conversations: [
+      {},
+      {
+        from: 'function_call',
+        value: expect.stringMatching(/^<think>\nI should look\.\n<\/think>/),
+      },
+      {},
+      { from: 'gpt', value: '<think>\nThat was easy.\n</think>\n\nA tower it is.' },
+    ],
+  });
+  const [, ...plain] = row.messages.slice(2);
+  const short = write([{ messages: [row.messages[0], ...plain] }]);
+  await expect(convert(short, 'alpaca')).rejects.toMatchObject({ code: 'data/cannot-hold' });
+  expect(readFileSync((await convert(short, 'alpaca', 'keep-json')).out, 'utf8')).toContain(
+    '"output":"<think>\\nThat was easy.',
+  );
+});
+
 test('a failed conversion leaves nothing, and nothing is written over', async () => {
   const [source] = [await open(write([rows.plain, rows.tools]))];
   const out = fresh('.json');

@@ -2,7 +2,7 @@
  * @file Examples as rows of a format: alpaca, sharegpt, openai. A row is read as a run reads it, so what is written
  * is what is learned; what the target has no place for is a loss, and the caller says what becomes of it.
  */
-import { TuneryError } from '../core/errors.ts';
+import { type Place, TuneryError } from '../core/errors.ts';
 import { type JsonObject, type JsonValue, parseJson } from '../files/json.ts';
 import { cannotHold } from './doctor/errors.ts';
 import { type Example, isReply, type MediaColumn, type Message, type Role } from './example.ts';
@@ -12,7 +12,7 @@ import { splitCalls } from './templates/render.ts';
 export const targets = ['alpaca', 'sharegpt', 'openai'] as const;
 export type Target = (typeof targets)[number];
 
-/** `error` refuses the row, `drop` leaves it out, `keep-json` writes the turn as its JSON text. */
+/** `error` refuses the row, `drop` leaves it out, `keep-json` writes the turn as its JSON text, and thoughts before it. */
 export const lossAnswers = ['error', 'drop', 'keep-json'] as const;
 export type OnLoss = (typeof lossAnswers)[number];
 
@@ -47,6 +47,13 @@ function demandReply({ messages, chosen, place }: Example): void {
   throw cannotHold(place, 'a conversation without a reply');
 }
 
+/** Formats without a place for thoughts beside a text have them before it, as a thinking template writes them. */
+function withThoughts({ content, thoughts }: Message, place: Place, keepJson: boolean): string {
+  if (thoughts === undefined) return content;
+  if (!keepJson) throw cannotHold(place, 'thoughts beside a reply (`reasoning_content`)');
+  return `<think>\n${thoughts}\n</think>\n\n${content}`;
+}
+
 // ── sharegpt ──
 
 const shareGptRoles: Readonly<Record<Role, string>> = {
@@ -59,7 +66,9 @@ const shareGptRoles: Readonly<Record<Role, string>> = {
 const sharegpt: Writer = (example, keepJson) => {
   demandReply(example);
   const { messages, system, tools, place } = example;
-  const write = ({ role, content, words }: Message, key: string): JsonObject => {
+  const write = (message: Message, key: string): JsonObject => {
+    const { role, words } = message;
+    const content = withThoughts(message, { ...place, key }, keepJson);
     const value = words === undefined ? content : words + content;
     if (words !== undefined && !keepJson && !readsBack(value, words)) {
       throw cannotHold({ ...place, key }, 'words beside a tool call');
@@ -90,18 +99,21 @@ function readsBack(value: string, words: string): boolean {
 const openai: Writer = (example) => {
   demandReply(example);
   const { messages, system, tools, place } = example;
-  const write = ({ role, content, words, results }: Message): readonly JsonObject[] => {
+  const write = ({ role, content, words, thoughts, results }: Message): readonly JsonObject[] => {
     if (role === 'observation') {
       return (results ?? content.split(betweenResults)).map((result) => ({
         role: 'tool',
         content: result,
       }));
     }
-    if (role !== 'function') return [{ role, content }];
+    const beside = thoughts === undefined ? {} : { reasoning_content: thoughts };
+    if (role !== 'function') return [{ role, content, ...beside }];
     const split = splitCalls(content, place);
     const said = words ?? split.words;
     const calls = split.calls.map((call) => ({ type: 'function', function: call }));
-    return [{ role: 'assistant', content: said === '' ? null : said, tool_calls: calls }];
+    return [
+      { role: 'assistant', content: said === '' ? null : said, ...beside, tool_calls: calls },
+    ];
   };
   const first = system === '' ? [] : [{ role: 'system', content: system }];
   return {
@@ -116,8 +128,10 @@ const openai: Writer = (example) => {
 
 const alpaca: Writer = (example, keepJson) => {
   const { messages, system, tools, place } = example;
-  const text = ({ role, content, words }: Message, key: string): string => {
-    if (role === 'user' || role === 'assistant' || keepJson) return (words ?? '') + content;
+  const text = (message: Message, key: string): string => {
+    const { role, words = '' } = message;
+    if (role === 'user' || role === 'assistant' || keepJson)
+      return words + withThoughts(message, { ...place, key }, keepJson);
     throw cannotHold({ ...place, key }, role === 'function' ? 'a tool call' : 'a tool’s result');
   };
   const texts = messages.map((message, i) => text(message, `messages[${i}]`));

@@ -24,7 +24,7 @@ export const dataConvertCommand = defineCommand({
   options: {
     to: field(z.enum(targets), { help: 'The format to write.' }),
     on_loss: field(z.enum(lossAnswers).default('error'), {
-      help: 'What becomes of a row that the format cannot hold: `error` stops, `drop` leaves it out, `keep-json` writes the turn as its JSON text.',
+      help: 'What becomes of a row that the format cannot hold: `error` stops, `drop` leaves it out, `keep-json` writes the turn as its JSON text, and thoughts before a reply as `<think>`.',
     }),
   },
 

@@ -28,6 +28,7 @@ const tool = JSON.stringify([
 const call = (text: string, ...rest: readonly object[]): string =>
   JSON.stringify({ conversations: [ask, say(text, 'function_call'), ...rest], tools: tool });
 const seen = say('{"height": 40}', 'observation');
+const lookCall = { type: 'function', function: { name: 'look', arguments: { at: 'it' } } };
 const openai = (...messages: readonly object[]): string => JSON.stringify({ messages });
 const pair = (fields: object): string =>
   JSON.stringify({
@@ -99,6 +100,11 @@ const defects: Readonly<Partial<Record<Layout, readonly Defect[]>>> = {
       code: 'data/placeholder',
       row: alpaca({ output: 'You are welcome. [INSERT LINK HERE] has more.' }),
       points: '[INSERT',
+    },
+    {
+      code: 'data/media-column',
+      row: alpaca({ instruction: '<image>Which tower is this one?' }),
+      points: '<image>',
     },
     { code: 'data/placeholder', row: alpaca({ output: 'TODO: write this one.' }), points: 'TODO' },
     {
@@ -328,6 +334,42 @@ const defects: Readonly<Partial<Record<Layout, readonly Defect[]>>> = {
       code: 'data/unknown-role',
       row: openai({ role: 'human', content: 'Who?' }, { role: 'assistant', content: 'I am.' }),
       points: '"human"',
+    },
+    {
+      code: 'data/unknown-field',
+      row: openai(
+        { role: 'user', content: 'Where to?' },
+        { role: 'assistant', reasoning_contnt: 'Hm.', content: 'To the tower.' },
+      ),
+      points: '"Hm."',
+    },
+    {
+      code: 'data/control-character',
+      row: openai(
+        { role: 'user', content: 'Who rings?' },
+        { role: 'assistant', reasoning_content: 'A \u0007 bell.', content: 'The bell rings.' },
+      ),
+      points: '\\u0007',
+    },
+    {
+      code: 'data/trailing-tool-results',
+      row: openai(
+        { role: 'user', content: 'Look there.' },
+        { role: 'assistant', content: '', tool_calls: [lookCall] },
+        { role: 'tool', content: 'a tower' },
+      ),
+      points: '"tool","content":"a tower"',
+    },
+    {
+      code: 'data/last-word',
+      row: openai(
+        { role: 'user', content: 'Look up.' },
+        { role: 'assistant', content: '', tool_calls: [lookCall] },
+        { role: 'tool', content: 'a tower' },
+        { role: 'assistant', content: 'It is up there.' },
+        { role: 'user', content: 'And?' },
+      ),
+      points: '"user","content":"And?"',
     },
   ],
   ranking: [

@@ -16,7 +16,7 @@ export const fixOne = defineError('data/fix-one', (count: number) => ({
 export const cannotHold = defineError('data/cannot-hold', (place: Place, what: string) => ({
   message: `the target format has no place for ${what}`,
   place,
-  help: 'choose another `--to`, leave such rows out with `--on-loss drop`, or keep the turn as its JSON text with `--on-loss keep-json`',
+  help: 'choose another `--to`, leave such rows out with `--on-loss drop`, or keep it in the turn’s text with `--on-loss keep-json`',
 }));
 
 export const outExists = defineError('data/out-exists', (path: string) => ({

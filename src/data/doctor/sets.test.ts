@@ -75,6 +75,77 @@ test('history must be pairs, with the place of the one that is not', async () =>
   });
 });
 
+test('a turn whose calls stand beside an empty text, or as parts, is not empty', async () => {
+  const call = { name: 'look', arguments: { at: 'it' } };
+  const chat = (ask: string, said: object): string =>
+    JSON.stringify({
+      messages: [
+        { role: 'user', content: ask },
+        { role: 'assistant', ...said },
+        { role: 'tool', content: 'a tower' },
+        { role: 'assistant', content: `It is a tower, ${ask}` },
+      ],
+      tools: [{ type: 'function', function: { name: 'look', parameters: { type: 'object' } } }],
+    });
+  const texts = [
+    chat('north?', { content: '', tool_calls: [{ type: 'function', function: call }] }),
+    chat('south?', { content: [{ type: 'tool_call', value: JSON.stringify(call) }] }),
+    chat('west?', { content: '' }),
+  ];
+  const findings = await findingsOf([write(texts.join('\n'))]);
+  expect(lines(findings, 'data/empty-turn')).toEqual([3]);
+});
+
+test('a field that no message should have is told once, slips each', async () => {
+  const chat = (i: number, more: object): string =>
+    JSON.stringify({
+      messages: [
+        { role: 'user', content: `What is house ${i}?`, name: 'ann' },
+        { role: 'assistant', content: `It is number ${i} of them.`, ...more },
+      ],
+    });
+  const findings = await findingsOf([
+    write(
+      [
+        chat(1, { mood: 'good' }),
+        chat(2, { mood: 'bad', weight: 1 }),
+        chat(3, { wieght: 0, tool_calls: null, mood: null }),
+        chat(4, { weight: 0 }),
+      ].join('\n'),
+    ),
+  ]);
+  expect(findings.map(({ message, place }) => [message, place.line])).toEqual([
+    ['`wieght` is not read (did you mean `weight`?)', 3],
+    ['`mood` stands in 2 of 8 messages, and is not read', 1],
+    [
+      '`weight` stands in 1 of 8 messages, and is not read: a reply of any weight is learned like the others',
+      4,
+    ],
+  ]);
+});
+
+describe('languages of a set', () => {
+  const speak = (i: number): string =>
+    row(`What is the name of house ${i}?`, `The name of that house is number ${i} of them all.`);
+  const say = (i: number): string =>
+    row(`第${i}号房子叫什么名字？`, `那座房子的名字是第${i}号，在城里。`);
+  const set = (english: number, chinese: number): string =>
+    [
+      ...Array.from({ length: english }, (_, i) => speak(i)),
+      ...Array.from({ length: chinese }, (_, i) => say(i)),
+    ].join('\n');
+
+  test.each([
+    [38, 2, [39, 40]],
+    [20, 20, []],
+    [28, 12, []],
+    [32, 8, []],
+  ])('of %i English and %i Chinese rows, those at %j stand out', async (english, chinese, at) => {
+    const findings = await findingsOf([write(set(english, chinese))]);
+    expect(lines(findings, 'data/other-language')).toEqual(at);
+  });
+});
+
 test('fields of forms are notes', async () => {
   const findings = await findingsOf([
     write([...rows(3), row('Write a letter.', 'Dear [Recipient Name], it is I.')].join('\n')),

@@ -15,8 +15,11 @@ import {
   declaredTools,
 } from './tool-calls.ts';
 
-/** `text` is plain text to continue (`stage: pt`); `call` and `result` are an assistant's tool call and its result. */
-export type Part = 'system' | 'prompt' | 'reply' | 'call' | 'result' | 'text';
+/**
+ * `text` is plain text to continue (`stage: pt`); `call` and `result` are an assistant's tool call and its result;
+ * `thought` is what an OpenAI message thinks beside its reply.
+ */
+export type Part = 'system' | 'prompt' | 'reply' | 'call' | 'result' | 'thought' | 'text';
 
 export type Passage = { readonly path: Path; readonly part: Part; readonly text: string };
 
@@ -96,7 +99,10 @@ export function askedOf({ passages, reply, reading: { columns, ranking } }: RowV
   const ranked = [columns.chosen ?? 'chosen', columns.rejected ?? 'rejected'];
   return passages
     .filter(
-      (passage) => passage !== reply && !(ranking && ranked.includes(String(passage.path[0]))),
+      (passage) =>
+        passage !== reply &&
+        passage.part !== 'thought' &&
+        !(ranking && ranked.includes(String(passage.path[0]))),
     )
     .map(({ text }) => text)
     .join('\n');
@@ -209,6 +215,11 @@ function readMessage(
     ? callParts(message[tags.content_tag], [...path, tags.content_tag])
     : [];
   draft.calls.push(...parts);
+  if (format === 'openai' && isReplyRole(role)) {
+    const thought = message.reasoning_content;
+    if (typeof thought === 'string')
+      push(draft, { path: [...path, 'reasoning_content'], part: 'thought', text: thought });
+  }
   const isCall = role === 'function' || calls.length > 0;
   const text = contentOf(draft, message, path, tags.content_tag, isCall ? 'call' : partOf(role), {
     optional: calls.length > 0,
@@ -216,12 +227,14 @@ function readMessage(
   if (role === 'function' && text !== undefined && format !== 'openai') {
     draft.calls.push(...callsOfText(text, [...path, tags.content_tag]));
   }
+  const hasCalls = calls.length > 0 || parts.length > 0;
   draft.turns.push({
     path,
     rolePath,
-    role: (calls.length > 0 || parts.length > 0) && role === 'assistant' ? 'function' : role,
+    role: hasCalls && role === 'assistant' ? 'function' : role,
     spelled: typeof spelled === 'string' ? spelled : undefined,
-    text: calls.length > 0 ? (text ?? 'calls') : text,
+    // Calls say enough: words beside them are rare.
+    text: hasCalls && (text ?? '').trim() === '' ? 'calls' : text,
   });
 }
 
@@ -301,7 +314,8 @@ function contentOf(
     // Parts of other types hold what is no text: images, calls.
     if (typeof text === 'string' && key !== undefined && isJsonObject(piece)) {
       const type = piece.type;
-      const kind = type === 'text' || type === undefined ? part : 'call';
+      const kind =
+        type === 'text' || type === undefined ? part : type === 'reasoning' ? 'thought' : 'call';
       texts.push(push(draft, { path: [...at, i, key], part: kind, text }).text);
     } else if (!isJsonObject(piece)) typeGap(draft, [...at, i], 'a part with `text`', piece);
   }

@@ -24,7 +24,7 @@ function hashesOf(view: RowView): Hashes {
     const hash = hash64(passage.text);
     content = mix(mix(content, [passage.part.charCodeAt(0), passage.part.length]), hash);
     if (passage === reply) said = hash;
-    else asked = mix(asked, hash);
+    else if (passage.part !== 'thought') asked = mix(asked, hash);
   }
   for (const name of ['tools', 'images', 'videos', 'audios', 'kto_tag'] as const) {
     const column = reading.columns[name];

@@ -4,6 +4,7 @@ import { leakedRow, leakedText } from '../leakage.ts';
 import * as characters from './characters.ts';
 import * as columns from './columns.ts';
 import * as duplicates from './duplicates.ts';
+import * as fields from './fields.ts';
 import * as file from './file.ts';
 import * as languages from './languages.ts';
 import * as markup from './markup.ts';
@@ -25,6 +26,7 @@ export const checks: readonly Check[] = [
   columns.history,
   columns.unknownColumn,
   columns.rareColumn,
+  fields.unknownField,
   columns.emptyRow,
   texts.emptyPrompt,
   texts.emptyReply,
@@ -35,6 +37,7 @@ export const checks: readonly Check[] = [
   roles.unknownRole,
   roles.systemPlace,
   roles.roleOrder,
+  roles.trailingResults,
   roles.lastWord,
   characters.controlCharacter,
   characters.invisibleCharacter,
@@ -61,6 +64,7 @@ export const checks: readonly Check[] = [
   tools.resultWithoutCall,
   tools.callWithoutResult,
   media.mediaCount,
+  media.mediaColumn,
   media.mediaFile,
   preference.sameChoice,
   preference.emptyChoice,
@@ -104,7 +108,7 @@ export const chapters: readonly Chapter[] = [
     title: 'Files and rows that cannot be read',
     kinds: [...kindsIn(file), duplicateKey, numberText],
   },
-  { title: 'Columns', kinds: kindsIn(columns) },
+  { title: 'Columns and fields of messages', kinds: [...kindsIn(columns), ...kindsIn(fields)] },
   { title: 'Empty texts', kinds: kindsIn(texts) },
   { title: 'Roles', kinds: kindsIn(roles) },
   { title: 'Characters', kinds: kindsIn(characters) },

@@ -95,7 +95,7 @@ export const otherLanguage = defineCheck({
             (sum, [other, { count }]) => (isOther(other, name) ? sum : sum + count),
             0,
           );
-        if (countOf(most[0]) < 0.8 * rows) return;
+        if (countOf(most[0]) <= 0.8 * rows) return;
         for (const [language, { places }] of groups) {
           if (!isOther(language, most[0]) || countOf(language) > 0.1 * rows) continue;
           for (const place of places)

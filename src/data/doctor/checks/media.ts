@@ -39,6 +39,24 @@ export const mediaCount = defineCheck({
   },
 });
 
+/** In a tag of HTML, or in words about one, it is none. */
+const aboutTags = /<\/(?:image|video|audio)>|html|svg|xml|\btags?\b|`/i;
+
+export const mediaColumn = defineCheck({
+  code: 'data/media-column',
+  severity: 'warning',
+  title: 'a text leaves room for a file, and the set has no column of them',
+  help: 'name the column under `columns` in dataset_info.json (`images`, `videos`, `audios`), or take the word out: it is learned as text',
+  passage({ text, path, part }, found, { reading }) {
+    if ((part !== 'prompt' && part !== 'reply') || !text.includes('<')) return;
+    for (const [name, word] of kinds) {
+      const at = reading.columns[name] === null ? text.indexOf(word) : -1;
+      if (at < 0 || aboutTags.test(text)) continue;
+      found(`\`${word}\` stands in the text, and there is no column of ${name}`, path, at);
+    }
+  },
+});
+
 export const mediaFile = defineCheck({
   code: 'data/media-file',
   severity: 'error',

@@ -105,6 +105,28 @@ export const roleOrder = defineCheck({
 const isReplyTurn = ({ role }: Pick<Turn, 'role'>): boolean =>
   role !== undefined && role !== 'system' && isReply(role);
 
+/** Whether a conversation goes on after a reply with nothing but results of tools: those are dropped, and the rest is learned. */
+function endsWithResults({ turns, format, reading }: RowView): boolean {
+  if (format !== 'openai' || reading.ranking || turns.at(-1)?.role !== 'observation') return false;
+  const before = turns.findLast(({ role }) => role !== 'observation');
+  return before !== undefined && isReplyTurn(before);
+}
+
+export const trailingResults = defineCheck({
+  code: 'data/trailing-tool-results',
+  severity: 'warning',
+  title: 'a conversation ends with a tool’s result',
+  help: 'end the row with the assistant’s answer to learn that too; the results are left out, as in LLaMA-Factory',
+  row(view, found) {
+    if (!endsWithResults(view)) return;
+    const last = view.turns.at(-1);
+    found(
+      `the conversation of ${view.turns.length} messages ends with \`${last?.spelled}\`, and no reply follows`,
+      last?.rolePath,
+    );
+  },
+});
+
 export const lastWord = defineCheck({
   code: 'data/last-word',
   severity: 'error',
@@ -115,7 +137,7 @@ export const lastWord = defineCheck({
     const last = view.turns.at(-1);
     if (!last || last.role === undefined || last.role === 'system') return;
     const { ranking } = view.reading;
-    if (isReplyTurn(last) !== ranking) return;
+    if (isReplyTurn(last) !== ranking || endsWithResults(view)) return;
     const count = view.turns.filter(({ role }) => role !== 'system').length;
     found(
       ranking
