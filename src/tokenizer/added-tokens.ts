@@ -61,12 +61,25 @@ export function createMatcher(
     return found;
   };
 
+  const firsts = [...root.next.keys()];
+  const only = firsts.length === 1 ? String.fromCharCode(firsts[0]) : undefined;
+  /** Where a token may begin, at `from` or after it; the text's end where none does. */
+  const next = (text: string, from: number): number => {
+    if (only !== undefined) {
+      // As most tokenizers have it, `<`: the engine leaps to it.
+      const at = text.indexOf(only, from);
+      return at < 0 ? text.length : at;
+    }
+    let at = from;
+    while (at < text.length && begins[text.charCodeAt(at)] === 0) at++;
+    return at;
+  };
+
   return (text, withSpecial) => {
     if (root.next.size === 0) return [{ start: 0, end: text.length, token: undefined }];
     const spans: Span[] = [];
     let last = 0;
-    for (let i = 0; i < text.length; i++) {
-      if (begins[text.charCodeAt(i)] === 0) continue;
+    for (let i = next(text, 0); i < text.length; i = next(text, i + 1)) {
       const found = longestAt(text, i);
       if (found === undefined) continue;
       const [token, matchEnd] = found;

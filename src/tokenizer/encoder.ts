@@ -7,6 +7,7 @@ import { unsupportedModel } from './errors.ts';
 import { type Aligned, compileNormalizer } from './normalizers.ts';
 import { compilePostProcessor } from './post-processors.ts';
 import { compilePreTokenizer, type Piece } from './pre-tokenizers.ts';
+import { createTextCodes } from './text-codes.ts';
 import { addIds, addToken, createTokenList, extend } from './token-list.ts';
 import { createUnigram } from './unigram.ts';
 import type { Vocabulary } from './vocabulary.ts';
@@ -65,6 +66,7 @@ export function createEncoder(definition: Definition, vocabulary: Vocabulary): E
 
   const model = createModel(definition, vocabulary, preTokenizer.byteLevel);
   const cache = createWordCache();
+  const codesOf = createTextCodes();
   const units = createWordUnits();
   const list = createTokenList();
   /** Whether this text's offsets are asked for. */
@@ -89,9 +91,18 @@ export function createEncoder(definition: Definition, vocabulary: Vocabulary): E
     addIds(list, ids, first, count);
   }
 
-  /** The pre-token `text[start … end)`, by the cache where it can; unit 0 of `text` is `at` of what is being cut. */
-  function pushWord(text: string, start: number, end: number, at: number): void {
-    const entry = cache.find(text, start, end);
+  /**
+   * The pre-token `text[start … end)`, by the cache where it can; unit 0 of `text` is `at` of what is being cut.
+   * `codes` are the text's.
+   */
+  function pushWord(
+    text: string,
+    codes: Uint16Array,
+    start: number,
+    end: number,
+    at: number,
+  ): void {
+    const entry = cache.find(codes, start, end);
     if (entry >= 0) {
       const { ids, starts, ends } = cache;
       addWord(ids, starts, ends, cache.first[entry], cache.count[entry], at + start);
@@ -100,7 +111,7 @@ export function createEncoder(definition: Definition, vocabulary: Vocabulary): E
     const count = model.tokenize(text, start, end);
     const { symbols, starts } = model.work;
     if (withUnits || cache.keeps(end - start)) findUnits(units, text, start, end, starts, count);
-    cache.keep(text, start, end, symbols, units, count);
+    cache.keep(codes, start, end, symbols, units, count);
     addWord(symbols, units.starts, units.ends, 0, count, at + start);
   }
 
@@ -112,9 +123,10 @@ export function createEncoder(definition: Definition, vocabulary: Vocabulary): E
       return;
     }
     const { cut } = model;
+    const codes = codesOf(text);
     for (let at = 0; at < text.length; ) {
       const next = cut === undefined ? text.length : cut(text, at, text.length);
-      pushWord(text, at, next, start);
+      pushWord(text, codes, at, next, start);
       at = next;
     }
   }
@@ -143,9 +155,10 @@ export function createEncoder(definition: Definition, vocabulary: Vocabulary): E
   function pushText(text: string, from: number, to: number, first: boolean): void {
     const { scan, split } = preTokenizer;
     if (scan !== undefined) {
+      const codes = codesOf(text);
       for (let at = from; at < to; ) {
-        const next = scan(text, at, to);
-        pushWord(text, at, next, 0);
+        const next = scan(codes, at, to);
+        pushWord(text, codes, at, next, 0);
         at = next;
       }
       return;

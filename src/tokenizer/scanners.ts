@@ -4,36 +4,40 @@
  */
 import { classOf, LETTER, NEWLINE, NUMBER, OTHER, SPACE } from './unicode.ts';
 
-/** Where the pre-token that begins at `at` ends; nothing from `end` on is looked at. */
-export type Scanner = (text: string, at: number, end: number) => number;
+/** Where the pre-token that begins at `at` ends, in UTF-16 units; nothing from `end` on is looked at. */
+export type Scanner = (text: Uint16Array, at: number, end: number) => number;
 
 /** Classes of the first 128 code points: most of most texts. */
 const ascii = Uint8Array.from({ length: 128 }, (_, code) => classOf(code));
 
-function classAt(text: string, at: number, end: number): number {
+/** The character of a surrogate pair; half of one does not come here. */
+const pairAt = (text: Uint16Array, at: number): number =>
+  0x10000 + ((text[at] - 0xd800) << 10) + (text[at + 1] - 0xdc00);
+
+function classAt(text: Uint16Array, at: number, end: number): number {
   if (at >= end) return -1;
-  const code = text.charCodeAt(at);
+  const code = text[at];
   if (code < 128) return ascii[code];
-  if (code >= 0xd800 && code < 0xdc00) return classOf(text.codePointAt(at)!);
+  if (code >= 0xd800 && code < 0xdc00) return classOf(pairAt(text, at));
   return classOf(code);
 }
 
 /** UTF-16 units of the character at `at`. */
-function widthAt(text: string, at: number): number {
-  const code = text.charCodeAt(at);
+function widthAt(text: Uint16Array, at: number): number {
+  const code = text[at];
   return code >= 0xd800 && code < 0xdc00 ? 2 : 1;
 }
 
 /** The end of the run of one class from `at` on. */
-function run(kind: number, text: string, at: number, end: number): number {
+function run(kind: number, text: Uint16Array, at: number, end: number): number {
   let i = at;
   while (i < end) {
-    const code = text.charCodeAt(i);
+    const code = text[i];
     if (code < 128) {
       if (ascii[code] !== kind) return i;
       i++;
     } else if (code >= 0xd800 && code < 0xdc00) {
-      if (classOf(text.codePointAt(i)!) !== kind) return i;
+      if (classOf(pairAt(text, i)) !== kind) return i;
       i += 2;
     } else {
       if (classOf(code) !== kind) return i;
@@ -44,7 +48,7 @@ function run(kind: number, text: string, at: number, end: number): number {
 }
 
 /** The end of the run of spaces and newlines. */
-function spaces(text: string, at: number, end: number): number {
+function spaces(text: Uint16Array, at: number, end: number): number {
   let i = at;
   while (i < end) {
     const kind = classAt(text, i, end);
@@ -58,14 +62,14 @@ const APOSTROPHE = 0x27;
 const BLANK = 0x20;
 
 /** The end of `'s 't 're 've 'm 'll 'd` at `at`, or `at`; `fold` takes capitals and the long s too. */
-function contraction(text: string, at: number, end: number, fold: boolean): number {
+function contraction(text: Uint16Array, at: number, end: number, fold: boolean): number {
   if (at + 1 >= end) return at;
-  let first = text.charCodeAt(at + 1);
+  let first = text[at + 1];
   if (fold && first === 0x17f) first = 0x73;
   if (fold && first < 128) first |= 0x20;
   if (first === 0x73 || first === 0x74 || first === 0x6d || first === 0x64) return at + 2;
   if (at + 2 >= end) return at;
-  let second = text.charCodeAt(at + 2);
+  let second = text[at + 2];
   if (fold && second < 128) second |= 0x20;
   if ((first === 0x72 || first === 0x76) && second === 0x65) return at + 3;
   return first === 0x6c && second === 0x6c ? at + 3 : at;
@@ -75,7 +79,7 @@ function contraction(text: string, at: number, end: number, fold: boolean): numb
 export const gpt2Scanner =
   (singleDigits: boolean): Scanner =>
   (text, at, end) => {
-    const code = text.charCodeAt(at);
+    const code = text[at];
     if (code === APOSTROPHE) {
       const after = contraction(text, at, end, false);
       if (after > at) return after;
@@ -94,7 +98,7 @@ export const gpt2Scanner =
 export const llama3Scanner =
   (digits: number): Scanner =>
   (text, at, end) => {
-    const code = text.charCodeAt(at);
+    const code = text[at];
     if (code === APOSTROPHE) {
       const after = contraction(text, at, end, true);
       if (after > at) return after;

@@ -10,12 +10,12 @@ const IDS = 1 << 19;
 
 export type WordCache = {
   /** The entry of `text[start … end)`, or -1. */
-  readonly find: (text: string, start: number, end: number) => number;
+  readonly find: (text: Uint16Array, start: number, end: number) => number;
   /** Whether a range of so many units is kept at all. */
   readonly keeps: (length: number) => boolean;
   /** Keeps tokens for the range that `find` was last asked for and did not have. */
   readonly keep: (
-    text: string,
+    text: Uint16Array,
     start: number,
     end: number,
     ids: Int32Array,
@@ -62,7 +62,7 @@ export function createWordCache(): WordCache {
       const length = end - start;
       if (length > LONGEST) return -1;
       let hash = length;
-      for (let i = start; i < end; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+      for (let i = start; i < end; i++) hash = Math.imul(hash ^ text[i], 0x01000193);
       hash ^= hash >>> 15;
       let slot = hash & (SLOTS - 1);
       for (;;) {
@@ -71,7 +71,7 @@ export function createWordCache(): WordCache {
         if (hashes[word] === hash && lengths[word] === length) {
           const at = charsAt[word] - start;
           let i = start;
-          while (i < end && chars[at + i] === text.charCodeAt(i)) i++;
+          while (i < end && chars[at + i] === text[i]) i++;
           if (i === end) return word;
         }
         slot = (slot + 1) & (SLOTS - 1);
@@ -97,7 +97,7 @@ export function createWordCache(): WordCache {
       lengths[words] = length;
       first[words] = idsUsed;
       count[words] = size;
-      for (let i = start; i < end; i++) chars[charsUsed++] = text.charCodeAt(i);
+      for (let i = start; i < end; i++) chars[charsUsed++] = text[i];
       for (let i = 0; i < size; i++) {
         starts[idsUsed] = units.starts[i];
         ends[idsUsed] = units.ends[i];

@@ -1,5 +1,4 @@
 /** @file What splits one pre-token into ids: byte-level BPE, BPE over characters, Unigram. */
-import type { Scanner } from './scanners.ts';
 
 export type WordModel = {
   /**
@@ -10,7 +9,7 @@ export type WordModel = {
   readonly tokenizeBytes?: (chars: string) => number;
   readonly work: Work;
   /** Where a pre-token can be cut further without a change to its ids, so that its parts are found in the cache. */
-  readonly cut?: Scanner;
+  readonly cut?: (text: string, at: number, end: number) => number;
 };
 
 /** Replaced by larger ones when a longer pre-token comes. */
