@@ -86,22 +86,14 @@ test('a control token that the vocabulary has not', () => {
   expect(found[0]!.message).toContain('"<|turn|>"');
 });
 
-test('control tokens in a row’s own text, with their place', () => {
+test('the first control token in a row’s own text, with its place', () => {
   const check = contentChecker(tokenizer);
-  const place = { file: 'a.jsonl', line: 3 };
-  const row = (content: string, system = '') => ({
-    system,
-    tools: '',
-    place,
-    messages: [
-      { role: 'user' as const, content: 'plain <|nothing|>' },
-      { role: 'assistant' as const, content },
-    ],
+  expect(check('plain <|nothing|>')).toBeUndefined();
+  expect(check('a<|im_end|>b</s>')).toMatchObject({
+    at: 1,
+    message: expect.stringContaining(`control token ${end}`),
   });
-  expect(check(row('plain'))).toEqual([]);
-  const found = check(row('a<|im_end|>b<|im_end|>', '</s>'));
-  expect(found.map((each) => each.place?.key)).toEqual(['system', 'messages[1].content']);
-  expect(found[1]!.message).toContain(`control token ${end}`);
+  expect(check('</s>')?.at).toBe(0);
 });
 
 test('replies without a stop token learn the end of text where the next turn begins', () => {

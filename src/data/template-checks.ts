@@ -8,7 +8,6 @@ import type { ChatTemplate } from './chat-template.ts';
 import type { Turn } from './labels.ts';
 import { type Probe, probes } from './template-probes.ts';
 import { controlTokens } from './templates/jinja.ts';
-import type { Conversation } from './templates/render.ts';
 import type { Warning } from './warning.ts';
 
 export type Severity = 'error' | 'warning' | 'note';
@@ -218,32 +217,25 @@ function tokensInPieces({ template, tokenizer }: TemplateFacts): readonly Templa
 
 // ── rows ──
 
+/** A control token that stands in a row's own text, and its offset there. */
+export type ControlToken = { readonly at: number; readonly message: string; readonly help: string };
+
 /**
- * Finds control tokens of the vocabulary in a row's own text, where they would be read as such. Make one for a run, and call it
- * for each row: places are those of the conversation, with the message as key (`messages[2].content`).
+ * Finds the first control token of the vocabulary in a row's own text, where it would be read as such. Make one for
+ * a run, and call it for each text.
  */
-export function contentChecker(
-  tokenizer: Tokenizer,
-): (conversation: Conversation) => readonly TemplateFinding[] {
+export function contentChecker(tokenizer: Tokenizer): (text: string) => ControlToken | undefined {
   const tokens = controlTokens(tokenizer).filter((token) => token.trim() !== '');
-  if (tokens.length === 0) return () => [];
-  const pattern = new RegExp(tokens.map((token) => RegExp.escape(token)).join('|'), 'g');
-  return ({ messages, system, place }) => {
-    const texts: [key: string, text: string][] = messages.map(({ content }, i) => [
-      `messages[${i}].content`,
-      content,
-    ]);
-    if (system !== '') texts.unshift(['system', system]);
-    return texts.flatMap(([key, text]) =>
-      [...new Set(text.match(pattern) ?? [])].map(
-        (token): TemplateFinding => ({
-          code: 'data/special-token',
-          severity: 'warning',
-          message: `the text holds ${show(token)}, which is read as the control token ${tokenizer.idOf(token)}`,
-          help: 'take it out of the row, or spell it in another way, if the text only talks of it',
-          ...(place ? { place: { ...place, key } } : {}),
-        }),
-      ),
-    );
+  if (tokens.length === 0) return () => undefined;
+  const pattern = new RegExp(tokens.map((token) => RegExp.escape(token)).join('|'));
+  return (text) => {
+    const match = pattern.exec(text);
+    if (!match) return undefined;
+    const [token] = match;
+    return {
+      at: match.index,
+      message: `the text holds ${show(token)}, which is read as the control token ${tokenizer.idOf(token)}`,
+      help: 'take it out of the row, or spell it in another way, if the text only talks of it',
+    };
   };
 }

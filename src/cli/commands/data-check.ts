@@ -68,7 +68,7 @@ export const dataCheckCommand = defineCommand({
     const examined = await examine(subjects, {
       report,
       evaluation,
-      training: facts && method.stage === 'sft' ? rowChecks(facts) : undefined,
+      training: facts && rowChecks(facts, method.stage),
       sample: options.sample ?? undefined,
       progress: (rows) => progress(`${rows} rows checked`),
       signal,

@@ -15,7 +15,7 @@ import type { RowView } from './view.ts';
 export type TrainingCheck = (
   example: Example,
   view: RowView,
-  add: (kind: Kind, message: string, path?: Path) => void,
+  add: (kind: Kind, message: string, path?: Path, offset?: number) => void,
 ) => void;
 
 export type RowExaminer = (
@@ -93,7 +93,7 @@ export function createRowExaminer({
     more(found);
     const example = readAsRun(raw, view, errors > 0, found);
     if (example && training) {
-      training(example, view, (kind, message, path) => found(kind)(message, path));
+      training(example, view, (kind, message, path, offset) => found(kind)(message, path, offset));
     }
   };
 }

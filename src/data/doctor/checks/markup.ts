@@ -74,6 +74,9 @@ export const codeFence = defineCheck({
 const special =
   /<\|[a-z][\w-]{1,30}\|>|<｜[^｜<>]{1,40}｜>|\[\/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS)\]|<<\/?SYS>>|<(?:start|end)_of_turn>|<\/s>(?!.{0,200}<s>)|^<s>|<(?:bos|eos|pad|unk)>/;
 
+/** Whether a text holds what is a control token in the vocabulary of some model. */
+export const namesToken = (text: string): boolean => special.test(text);
+
 export const specialToken = defineCheck({
   code: 'data/special-token',
   severity: 'warning',

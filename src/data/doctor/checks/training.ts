@@ -29,6 +29,27 @@ export const cutByLength: Kind = {
   help: 'raise `cutoff_len`, or leave such rows out: the model does not learn where the reply ends',
 };
 
+export const toolsLeftOut: Kind = {
+  code: 'data/tools-left-out',
+  severity: 'warning',
+  title: 'the tools of a row are left out by the template',
+  help: 'name a template that writes them, or take such rows out',
+};
+
+export const callsLeftOut: Kind = {
+  code: 'data/calls-left-out',
+  severity: 'warning',
+  title: 'the calls of a row are left out by the template',
+  help: 'name a template that writes them, or take such rows out',
+};
+
+export const thoughtsLeftOut: Kind = {
+  code: 'data/thoughts-left-out',
+  severity: 'warning',
+  title: 'the thoughts beside a reply are left out by the template',
+  help: 'put them into the reply’s text, or choose a template that writes them',
+};
+
 export const refused: Kind = {
   code: 'data/refused',
   severity: 'error',
