@@ -81,7 +81,7 @@ const omitted: Readonly<Record<keyof Omits, Warning>> = {
   thoughts: {
     code: 'data/thoughts-left-out',
     message: '`reasoning_content` is left out: the template does not write it',
-    help: 'put thoughts into the reply’s text, as `<think>\n…\n</think>\n\n`',
+    help: 'put thoughts into the reply’s text, as `<think>\\n…\\n</think>\\n\\n`',
   },
 };
 
