@@ -8,7 +8,7 @@ import type { Chunks } from './chunks.ts';
 import { badTable, rowTooLarge } from './errors.ts';
 import type { JsonValue } from './json.ts';
 import { type Line, lines } from './line-rows.ts';
-import { largestRow, type Rows } from './row.ts';
+import { largestRow, type OnBadRow, type Rows } from './row.ts';
 
 /** The types of columns are decided by as many rows, as in Hugging Face's reader. */
 const rowsToType = 10_000;
@@ -24,7 +24,7 @@ const missing: ReadonlySet<string> = new Set(
 type Cells = { readonly cells: readonly string[]; readonly line: number };
 
 export const tableRows = (separator: string) =>
-  function* (path: string, chunks: Chunks): Rows {
+  function* (path: string, chunks: Chunks, onBadRow?: OnBadRow): Rows {
     const records = readRecords(path, chunks, separator);
     const first = records.next();
     if (first.done) return;
@@ -38,24 +38,34 @@ export const tableRows = (separator: string) =>
     };
     const held: Cells[] = [];
     let size = 0;
-    for (const record of records) {
-      const { cells, line } = record;
-      if (cells.length > names.length) {
-        const found = `this row has ${cells.length} cells, but the header names ${names.length} columns`;
-        throw badTable({ file: path, line, row: row + held.length }, found);
-      }
-      if (types) {
-        yield typed(record);
-        continue;
-      }
-      held.push(record);
-      for (const cell of cells) size += cell.length;
-      if (held.length < rowsToType && size < largestRow) continue;
-      types = names.map((_, column) => typeOf(held, column));
+    const flush = function* (): Rows {
+      types ??= names.map((_, column) => typeOf(held, column));
       for (const each of held.splice(0)) yield typed(each);
+    };
+    try {
+      for (const record of records) {
+        const { cells, line } = record;
+        if (cells.length > names.length) {
+          const found = `this row has ${cells.length} cells, but the header names ${names.length} columns`;
+          const error = badTable({ file: path, line, row: row + held.length }, found);
+          if (!onBadRow) throw error;
+          onBadRow(error);
+          continue;
+        }
+        if (types) {
+          yield typed(record);
+          continue;
+        }
+        held.push(record);
+        for (const cell of cells) size += cell.length;
+        if (held.length >= rowsToType || size >= largestRow) yield* flush();
+      }
+    } catch (error) {
+      // The rows before the fault are sound.
+      yield* flush();
+      throw error;
     }
-    types ??= names.map((_, column) => typeOf(held, column));
-    for (const each of held) yield typed(each);
+    yield* flush();
   };
 
 function columnNames({ cells, line }: Cells, path: string): readonly string[] {

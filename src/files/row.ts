@@ -1,5 +1,5 @@
 /** @file A row of a data set: an object, and where it stands. */
-import type { Place } from '../core/errors.ts';
+import type { Place, TuneryError } from '../core/errors.ts';
 import { rowNotObject } from './errors.ts';
 import { decodeUtf8, isJsonObject, type JsonObject, type JsonValue, parseJson } from './json.ts';
 
@@ -20,6 +20,8 @@ export type JsonBytes = {
 };
 
 export type Rows = Generator<Row, void, undefined>;
+
+export type OnBadRow = (error: TuneryError) => void;
 
 /** Bytes. The longest books are a tenth of it; what is longer lacks a quote, a bracket or a line break. */
 export const largestRow = 64e6;

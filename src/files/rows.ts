@@ -11,11 +11,11 @@ import { gunzip } from './inflate.ts';
 import { jsonRows, jsonValues } from './json-rows.ts';
 import { jsonLines, textRows } from './line-rows.ts';
 import { parquetRows } from './parquet-rows.ts';
-import type { Rows } from './row.ts';
+import type { OnBadRow, Rows } from './row.ts';
 
 export type { Row, Rows } from './row.ts';
 
-type TextReader = (path: string, chunks: Chunks) => Rows;
+type TextReader = (path: string, chunks: Chunks, onBadRow?: OnBadRow) => Rows;
 
 const textFormats: Readonly<Record<string, TextReader>> = {
   '.json': jsonRows((path, chunks) => jsonValues(path, chunks, false)),
@@ -48,13 +48,16 @@ export type ReadOptions = {
   readonly chunkBytes?: number;
   /** Leaves objects of JSON unparsed until their value is asked for, which may be never, and is then where faults show. */
   readonly lazy?: boolean;
+  /** Takes the fault of a table's row with too many cells, which is then left out; without it reading ends there. */
+  readonly onBadRow?: OnBadRow | undefined;
 };
 
 /** The rows of a file, by its ending, which its first bytes must not belie. Reads as it is iterated. */
-export function* readRows(path: string, { chunkBytes, lazy = false }: ReadOptions = {}): Rows {
+export function* readRows(path: string, options: ReadOptions = {}): Rows {
+  const { chunkBytes, lazy = false, onBadRow } = options;
   const ending = rowEnding(path);
   if (ending === '') throw unknownRowFormat(path, rowFormats);
-  checkEnding(path, ending);
+  checkEnding(path);
   const binary = binaryFormats[ending];
   if (binary) {
     yield* binary(path);
@@ -65,8 +68,9 @@ export function* readRows(path: string, { chunkBytes, lazy = false }: ReadOption
   const chunks = skipMark(isPacked ? gunzip(path, bytes, chunkBytes) : bytes);
   try {
     const read = textFormats[isPacked ? ending.slice(0, -'.gz'.length) : ending]!;
-    if (lazy) yield* read(path, chunks);
-    else for (const { value, place } of read(path, chunks)) yield { value, place };
+    const rows = read(path, chunks, onBadRow);
+    if (lazy) yield* rows;
+    else for (const { value, place } of rows) yield { value, place };
   } finally {
     chunks.return();
   }
@@ -82,7 +86,9 @@ const signatures: readonly (readonly [bytes: Buffer, what: string, endings: read
     [Buffer.from('PK\x03\x04'), 'a zip archive', ['.zip']],
   ];
 
-function checkEnding(path: string, ending: string): void {
+/** Refuses a file whose first bytes are those of another kind than its ending says. */
+export function checkEnding(path: string): void {
+  const ending = rowEnding(path);
   const file = openFile(path);
   const start = Buffer.alloc(8);
   try {

@@ -1,14 +1,15 @@
 /** @file Every check over every row of the data, in one go: nothing is held but what a check needs of all rows. */
-import { statSync } from 'node:fs';
 import type { Place } from '../../core/errors.ts';
+import { openFile } from '../../files/chunks.ts';
+import { rowEnding } from '../../files/rows.ts';
 import type { Reading } from '../formats/format.ts';
 import type { Check, Found, Kind, SetCheck } from './check.ts';
 import { checks, kindsByCode } from './checks/index.ts';
 import { refused, sourceSizes } from './checks/training.ts';
 import { createRowExaminer, type TrainingCheck } from './examine-row.ts';
 import { EvaluationTexts } from './leakage.ts';
-import type { RawRow } from './raw-row.ts';
-import { readRaw } from './raw-rows.ts';
+import type { RawRow, Reported } from './raw-row.ts';
+import { contentEnding, readRaw } from './raw-rows.ts';
 import { guessFiles } from './reading.ts';
 import type { Report } from './report.ts';
 import { type RowView, viewOf } from './view.ts';
@@ -65,6 +66,13 @@ export async function examine(
   compareSizes(examined.slice(options.evaluation?.length ?? 0), subjects, options.report);
   return examined;
 }
+
+/** What the readers of files refuse by codes of their own: a broken archive, a table that is none. */
+const unreadable = {
+  severity: 'error',
+  title: 'a file, or a row of it, cannot be read',
+  help: 'mend the file, or take it from its source again',
+} as const;
 
 /** So many times the rows of another set, and that one is hardly seen. */
 const farApart = 50;
@@ -129,8 +137,8 @@ async function examineSubject(
   let rows = 0;
   let columns: readonly string[] | undefined;
   for (const file of subject.files) {
-    const fault = (code: string, message: string, place: Place): void => {
-      const kind = kindsByCode.get(code) ?? { ...refused, code };
+    const fault: Reported = (code, message, place, help = unreadable.help) => {
+      const kind = kindsByCode.get(code) ?? { ...unreadable, code, help };
       report.add(kind, message, () => place);
     };
     const wants = sampler(file, options.sample);
@@ -170,10 +178,23 @@ async function examineSubject(
   return { name: subject.name, rows, format, reading };
 }
 
+/** Bytes of what a file holds; of a packed one as its end tells (RFC 1952), which is right for less than 4 GB. */
+function contentSize(file: string): number {
+  const { size, read, close } = openFile(file);
+  try {
+    if (contentEnding(file) === rowEnding(file) || size < 4) return size;
+    const tail = Buffer.alloc(4);
+    read(tail, size - tail.length);
+    return tail.readUInt32LE();
+  } finally {
+    close();
+  }
+}
+
 /** Takes about `count` rows, spread over the file by a fixed hash of their number. */
 function sampler(file: string, count: number | undefined): (raw: RawRow) => boolean {
   if (count === undefined) return () => true;
-  const size = statSync(file).size;
+  const size = contentSize(file);
   let bytes = 0;
   let rows = 0;
   return ({ source, place }) => {

@@ -2,6 +2,7 @@
  * @file Rows of the training data that stand in the evaluation data too: the very same, or most of it, by word
  * n-grams (13 words, as Brown et al. 2020, arXiv:2005.14165, appendix C, have it).
  */
+import type { Place } from '../../core/errors.ts';
 import type { Found, Kind } from './check.ts';
 import { HashTable, hash64 } from './hash-table.ts';
 import { askedOf, type RowView } from './view.ts';
@@ -46,19 +47,24 @@ export class EvaluationTexts {
   readonly #rows = new HashTable();
   readonly #prompts = new HashTable();
   readonly #grams = new HashTable();
-  /** Of each row: its line, and how many n-grams it has. */
-  readonly #lines: number[] = [];
+  /** Of each row: where it stands, and how many n-grams it has. */
+  readonly #places: Pick<Place, 'line' | 'row'>[] = [];
   readonly #sizes: number[] = [];
 
   get count(): number {
-    return this.#lines.length;
+    return this.#places.length;
+  }
+
+  #whereIs(index: number): string {
+    const { line, row } = this.#places[index] ?? {};
+    return line === undefined ? `row ${row}` : `line ${line}`;
   }
 
   add(view: RowView): void {
     const text = textOf(view);
     if (text.trim() === '') return;
-    const index = this.#lines.length;
-    this.#lines.push(view.place.line ?? view.place.row ?? 0);
+    const index = this.#places.length;
+    this.#places.push(view.place);
     this.#rows.set(...hash64(normal(text)), index);
     const asked = normal(askedOf(view));
     if (asked !== '') this.#prompts.set(...hash64(asked), index);
@@ -78,13 +84,13 @@ export class EvaluationTexts {
     const words = wordsOf(text);
     const same = this.#rows.get(...hash64(words.join(' ')));
     if (same !== undefined) {
-      found(leakedRow)(`the row is the evaluation row at line ${this.#lines[same]}`);
+      found(leakedRow)(`the row is the evaluation row at ${this.#whereIs(same)}`);
       return;
     }
     const asked = normal(askedOf(view));
     const prompt = asked === '' ? undefined : this.#prompts.get(...hash64(asked));
     if (prompt !== undefined) {
-      found(leakedText)(`the prompt is that of the evaluation row at line ${this.#lines[prompt]}`);
+      found(leakedText)(`the prompt is that of the evaluation row at ${this.#whereIs(prompt)}`);
       return;
     }
     const shared = new Map<number, number>();
@@ -101,7 +107,7 @@ export class EvaluationTexts {
     if (part < share) return;
     const percent = Math.round(100 * Math.min(1, part));
     found(leakedText)(
-      `${percent} % of its text is in the evaluation row at line ${this.#lines[index]}`,
+      `${percent} % of its text is in the evaluation row at ${this.#whereIs(index)}`,
     );
   }
 }

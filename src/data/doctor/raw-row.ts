@@ -14,5 +14,5 @@ export type RawRow = {
   };
 };
 
-/** A fault of the file, or of a row that cannot be read at all. */
-export type Reported = (code: string, message: string, place: Place) => void;
+/** A fault of the file, or of a row that cannot be read at all. `help` is the reader's own. */
+export type Reported = (code: string, message: string, place: Place, help?: string) => void;

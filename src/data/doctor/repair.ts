@@ -15,7 +15,7 @@ import { badFixEnding, outExists } from './errors.ts';
 import type { Examined } from './examine.ts';
 import type { Path } from './locate.ts';
 import type { RawRow } from './raw-row.ts';
-import { readRaw } from './raw-rows.ts';
+import { contentEnding, readRaw } from './raw-rows.ts';
 import { type RowView, viewOf } from './view.ts';
 
 /** One kind of change: what was done, how often, and where the first times. */
@@ -119,7 +119,7 @@ type Ending = '.json' | '.jsonl' | '.txt';
 
 /** Texts stay texts; every other file can be written as JSON. */
 function endingOf(path: string, out: string): Ending {
-  const [from, to] = [path, out].map((name) => extname(name).toLowerCase());
+  const [from, to] = [contentEnding(path), extname(out).toLowerCase()];
   if (to === '.txt' && from === '.txt') return '.txt';
   if (to === '.json' || to === '.jsonl') return to;
   throw badFixEnding(out, from === '.txt');

@@ -1,6 +1,8 @@
 /** What is told by more than one row, by the file, or by other files. */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
 import { afterAll, describe, expect, test } from 'vitest';
 import { examine } from './examine.ts';
 import type { Finding } from './finding.ts';
@@ -234,6 +236,87 @@ describe('files', () => {
 
   test('carriage returns throughout are nothing to tell', async () => {
     expect(await findingsOf([write(`${rows(4).join('\r\n')}\r\n`)])).toEqual([]);
+  });
+
+  test('packed files are read on behind a broken row, and up to where they are cut off', async () => {
+    const never = '{"instruction": "never closed, "output": "b"}';
+    const texts = [never, ...rows(400), row('Empty?', '')].join('\n');
+    const zipped = gzipSync(`${texts}\n`);
+    const whole = await findingsOf([write(zipped, '.jsonl.gz')]);
+    expect(whole.map(({ code, place }) => [code, place.line])).toEqual([
+      ['files/json', 1],
+      ['data/empty-reply', 402],
+    ]);
+    const array = `[\n${texts.replaceAll('\n', ',\n')}\n]\n`;
+    const inArray = await findingsOf([write(gzipSync(array), '.json.gz')]);
+    expect(inArray.map(({ code, place }) => [code, place.line])).toEqual([
+      ['files/json', 2],
+      ['data/empty-reply', 403],
+    ]);
+
+    const findings: Finding[] = [];
+    const report = new Report({ each: (finding) => findings.push(finding) });
+    const cut = write(zipped.subarray(0, zipped.length / 2), '.jsonl.gz');
+    const [examined] = await examine([cut], { report });
+    expect(examined?.rows).toBeGreaterThan(100);
+    expect(findings.map(({ code }) => code)).toEqual(['files/json', 'files/gzip', 'files/json']);
+    expect(findings[1]?.help).toContain('damaged or incomplete');
+  });
+
+  test('a sample of a packed file is as large as one of the file itself', async () => {
+    const text = rows(3000).join('\n');
+    const count = async (data: string | Buffer, ending: string): Promise<number> => {
+      const subject = write(data, ending);
+      const [examined] = await examine([subject], { report: new Report(), sample: 200 });
+      return examined?.rows ?? 0;
+    };
+    expect(await count(gzipSync(text), '.jsonl.gz')).toBe(await count(text, '.jsonl'));
+  });
+
+  test('a file that is packed and not named so', async () => {
+    const findings = await findingsOf([write(gzipSync(rows(3).join('\n')), '.jsonl')]);
+    expect(findings[0]).toMatchObject({ code: 'files/wrong-ending', help: expect.any(String) });
+  });
+
+  test('a table’s row of too many cells does not hide the others; a quote that never closes ends it', async () => {
+    const table = (...lines: readonly string[]): string =>
+      ['instruction,input,output', ...lines, 'Your name?,,I am {{name}}.', 'Mine?,,'].join('\n');
+    for (const [ending, pack] of [
+      ['.csv', (text: string) => text],
+      ['.csv.gz', gzipSync],
+    ] as const) {
+      const found = await findingsOf([write(pack(table('Too,many,cells,here')), ending)]);
+      expect(found.map(({ code, place }) => [code, place.line])).toEqual([
+        ['files/table', 2],
+        ['data/placeholder', 3],
+        ['data/wrong-type', 4],
+      ]);
+    }
+    const open = `${table()}\nThe end?,,"never closed`;
+    const found = await findingsOf([write(open, '.csv')]);
+    expect(found.map(({ code, place }) => [code, place.line])).toEqual([
+      ['data/placeholder', 2],
+      ['data/wrong-type', 3],
+      ['files/table', 4],
+    ]);
+  });
+
+  test('rows of a file without lines are told by their number', async () => {
+    const path = fileURLToPath(
+      new URL('../../../tests/golden/rows/plain.parquet', import.meta.url),
+    );
+    const again = join(folder, 'again.parquet');
+    copyFileSync(path, again);
+    const twice = (
+      await findingsOf([
+        { name: path, files: [path] },
+        { name: again, files: [again] },
+      ])
+    ).filter(({ code }) => code === 'data/duplicate-row');
+    expect(twice.length).toBeGreaterThan(20);
+    expect(twice[0]?.message).toMatch(/ at row \d+$/);
+    expect(twice.at(-1)?.message).toBe(`the row is the same as the one at row 3 of ${path}`);
+    expect(twice[0]?.place.row).toBeDefined();
   });
 
   test('a row of 150 MB is told once, and the next one is read', async () => {

@@ -40,16 +40,17 @@ function hashesOf(view: RowView): Hashes {
 
 /** Line and file of a row in one number: 2²⁶ lines of 63 files, and the rest of them as the last. */
 function places() {
-  const files: string[] = [];
+  const files: { readonly name: string; readonly hasLines: boolean }[] = [];
   return {
     number({ file, line, row }: Place): number {
-      let index = files.indexOf(file);
-      if (index < 0) index = files.push(file) - 1;
+      let index = files.findIndex(({ name }) => name === file);
+      if (index < 0) index = files.push({ name: file, hasLines: line !== undefined }) - 1;
       return Math.min(index, 62) * 2 ** 26 + Math.min(line ?? row ?? 0, 2 ** 26 - 1);
     },
     words(number: number, { file }: Place): string {
       const from = files[Math.floor(number / 2 ** 26)];
-      return `line ${number % 2 ** 26}${from === file ? '' : ` of ${from}`}`;
+      const what = from?.hasLines === false ? 'row' : 'line';
+      return `${what} ${number % 2 ** 26}${from?.name === file ? '' : ` of ${from?.name}`}`;
     },
   };
 }
