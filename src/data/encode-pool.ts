@@ -38,7 +38,7 @@ type Waiting = {
 type Member = { readonly worker: Worker; readonly waiting: Map<number, Waiting> };
 
 /** Bytes of rows after which a chunk is sent that need not be of so many. */
-export const chunkBytes = 1 << 20;
+export const chunkBytes = 1 << 18;
 
 export function openEncodePool(size: number, settings: PoolSettings): EncodePool {
   let next = 0;
@@ -49,7 +49,7 @@ export function openEncodePool(size: number, settings: PoolSettings): EncodePool
       {
         workerData: settings,
         // What is garbage is collected sooner; a row of 64 MB still fits.
-        resourceLimits: { maxOldGenerationSizeMb: 1024, maxYoungGenerationSizeMb: 32 },
+        resourceLimits: { maxOldGenerationSizeMb: 1024, maxYoungGenerationSizeMb: 16 },
       },
     );
     const waiting = new Map<number, Waiting>();

@@ -1,10 +1,11 @@
 /** @file A thread that encodes: chunks of rows in, columns of ids and labels out. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { createTokenizer } from '../tokenizer/tokenizer.ts';
-import { createChunkEncoder, type EncodedChunk } from './encode-chunk.ts';
+import { createChunkEncoder } from './encode-chunk.ts';
 import { sendError } from './encode-errors.ts';
 import type { PoolSettings, SentChunk, SentResult } from './encode-pool.ts';
 import { openTemplate } from './open-template.ts';
+import { buffersOf } from './row-batch.ts';
 import { readSent } from './sent-rows.ts';
 
 // What `openEncodePool` gave.
@@ -17,7 +18,7 @@ parentPort?.on('message', (sent: SentChunk) => {
   const { id, bytes } = sent;
   try {
     const chunk = encode(readSent(sent));
-    answer({ id, bytes, chunk }, [bytes.buffer, ...buffersOf(chunk)]);
+    answer({ id, bytes, chunk }, [bytes.buffer, ...buffersOf(chunk.batch)]);
   } catch (error) {
     answer({ id, bytes, error: sendError(error) }, [bytes.buffer]);
   }
@@ -25,9 +26,3 @@ parentPort?.on('message', (sent: SentChunk) => {
 
 const answer = (result: SentResult, transfers: ArrayBuffer[]): void =>
   parentPort?.postMessage(result, transfers);
-
-/** Every array of a batch is a copy of its own. */
-const buffersOf = ({ batch: { columns, bounds, numbers } }: EncodedChunk): ArrayBuffer[] =>
-  [columns, bounds, numbers].flatMap((arrays) =>
-    Object.values(arrays).map(({ buffer }) => buffer as ArrayBuffer),
-  );

@@ -103,14 +103,14 @@ export function openPrepared(folder: string): Prepared {
   const manifest = readManifest(folder);
   const file = openSafetensors(join(folder, columnFile));
   const column = (name: string, length: number): Int32Array => readColumn(file, name, length);
-  const offsets = (name: string): Float64Array => readOffsets(file, name, manifest.rows + 1);
+  const offsets = (name: string): Offsets => readOffsets(file, name, manifest.rows + 1);
 
-  const bounds = new Map<string, Float64Array>();
-  const columns = new Map<string, { values: Int32Array; bounds: Float64Array }>();
+  const bounds = new Map<string, Offsets>();
+  const columns = new Map<string, { values: Int32Array; bounds: Offsets }>();
   for (const [name, group] of Object.entries(shapeOf(manifest.stage).columns)) {
     const own = bounds.get(group) ?? offsets(`${group}_offsets`);
     bounds.set(group, own);
-    columns.set(name, { values: column(name, own.at(-1) ?? 0), bounds: own });
+    columns.set(name, { values: column(name, own(manifest.rows)), bounds: own });
   }
   const documentOffsets = offsets('document_offsets');
   const ofDocuments = (name: string): Int32Array => column(name, manifest.documents);
@@ -130,7 +130,7 @@ export function openPrepared(folder: string): Prepared {
   const rowOf = (name: string, row: number): Int32Array => {
     const found = columns.get(name);
     invariant(found !== undefined, `a set of stage ${manifest.stage} has no column ${name}`);
-    return found.values.subarray(found.bounds[row], found.bounds[row + 1]);
+    return found.values.subarray(found.bounds(row), found.bounds(row + 1));
   };
   const placeOf = (document: number): Place => ({
     file: manifest.files[files[document]] ?? '',
@@ -138,8 +138,8 @@ export function openPrepared(folder: string): Prepared {
     ...(sourceRows[document] >= 0 ? { row: sourceRows[document] } : {}),
   });
   const documentsOf = (row: number): readonly [number, number] => [
-    documentOffsets[row],
-    documentOffsets[row + 1],
+    documentOffsets(row),
+    documentOffsets(row + 1),
   ];
   return {
     folder,
@@ -181,14 +181,19 @@ function tensorOf(file: SafetensorsFile, name: string, dtype: string, length: nu
 
 /** The column as it is mapped; copied only where it does not lie on its own size. */
 function readColumn(file: SafetensorsFile, name: string, length: number): Int32Array {
-  const { bytes } = tensorOf(file, name, 'I32', length);
-  const whole = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
-  return new Int32Array(whole.buffer, whole.byteOffset, length);
+  const { buffer, byteOffset } = aligned(tensorOf(file, name, 'I32', length));
+  return new Int32Array(buffer, byteOffset, length);
 }
 
+const aligned = ({ bytes }: RawTensor): Uint8Array =>
+  bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
+
+/** Where a row begins in its column; of the row after the last, where the column ends. */
+type Offsets = (row: number) => number;
+
 /** Offsets as numbers: exact to 2⁵³, and far quicker to use than big integers. */
-function readOffsets(file: SafetensorsFile, name: string, length: number): Float64Array {
-  const { bytes } = tensorOf(file, name, 'I64', length);
-  const words = new Uint32Array(bytes.slice().buffer);
-  return Float64Array.from({ length }, (_, i) => words[2 * i] + words[2 * i + 1] * 2 ** 32);
+function readOffsets(file: SafetensorsFile, name: string, length: number): Offsets {
+  const { buffer, byteOffset } = aligned(tensorOf(file, name, 'I64', length));
+  const halves = new Uint32Array(buffer, byteOffset, 2 * length);
+  return (row) => halves[2 * row] + halves[2 * row + 1] * 2 ** 32;
 }

@@ -46,6 +46,17 @@ export type RowBatch = {
   readonly files: readonly string[];
 };
 
+/** The arrays of a batch: each is a copy of its own. */
+export const buffersOf = ({ columns, bounds, numbers }: RowBatch): ArrayBuffer[] =>
+  [columns, bounds, numbers].flatMap((arrays) =>
+    Object.values(arrays).map(({ buffer }) => buffer as ArrayBuffer),
+  );
+
+/** Gives the memory of a batch back at once, which the collector would do much later; nobody may look at it then. */
+export function freeBatch(batch: RowBatch): void {
+  for (const buffer of buffersOf(batch)) buffer.transfer(0);
+}
+
 export type BatchBuilder = {
   readonly rows: number;
   /** A row of one document, or of the documents of a pack. */

@@ -9,13 +9,13 @@ import type { PrepareInput } from './prepare.ts';
 import type { SetJob } from './prepare-key.ts';
 import { createPreparedWriter, type PreparedWriter } from './prepared-writer.ts';
 import type { RawRow } from './raw-row.ts';
-import { createBatch } from './row-batch.ts';
+import { createBatch, freeBatch } from './row-batch.ts';
 import { shapeOf } from './stage.ts';
 import { createTextJoiner } from './text-blocks.ts';
 import { Tally, type Warning } from './warning.ts';
 
 /** Rows of a chunk where nothing is made among them. */
-const chunkRows = 1000;
+const chunkRows = 256;
 
 export async function writeSet(
   input: PrepareInput,
@@ -75,6 +75,7 @@ async function fill(
   let turn = performance.now();
   for await (const chunk of chunks) {
     sink.append(chunk.batch);
+    freeBatch(chunk.batch);
     tally.merge(chunk.warnings);
     read += chunk.read;
     leftOut += chunk.leftOut;

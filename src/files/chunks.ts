@@ -4,7 +4,7 @@ import { notRegular, readFault } from './errors.ts';
 
 export type Chunks = Generator<Buffer, void, undefined>;
 
-const defaultChunkBytes = 4 << 20;
+const defaultChunkBytes = 1 << 20;
 
 /** An open file; `close` it. */
 export type OpenFile = {
