@@ -1,8 +1,8 @@
 /**
  * @file `npm run bench`: every question, one after the other, each in its own process, with the machine's facts.
  *
- * `npm run bench -- [NAME …] [--keep]`; `--keep` writes the figures to bench/results/, and later runs show them beside
- * their own.
+ * `npm run bench -- [NAME …] [--keep] [--model DIR] [--llamafactory PYTHON]`; `--keep` writes the figures to
+ * bench/results/, and later runs show them beside their own. The last two are for bench/data.ts, which says what they are.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -18,10 +18,15 @@ const questions: Readonly<Record<string, readonly string[]>> = {
   'training-step': ['training-step.ts'],
   'training-step-bf16': ['training-step.ts', '--bf16'],
   'start-up': ['start-up.ts'],
+  data: ['data.ts', '--large'],
 };
 
 const { values, positionals } = parseArgs({
-  options: { keep: { type: 'boolean', default: false } },
+  options: {
+    keep: { type: 'boolean', default: false },
+    model: { type: 'string' },
+    llamafactory: { type: 'string' },
+  },
   allowPositionals: true,
 });
 const unknown = positionals.filter((name) => !Object.hasOwn(questions, name));
@@ -55,6 +60,9 @@ let failed = false;
 for (const name of positionals.length > 0 ? positionals : Object.keys(questions)) {
   console.log(`\n${name}`);
   const [script, ...args] = questions[name];
+  for (const option of name === 'data' ? (['model', 'llamafactory'] as const) : []) {
+    if (values[option] !== undefined) args.push(`--${option}`, values[option]);
+  }
   const { stdout, stderr, status } = spawnSync(
     process.execPath,
     [fileURLToPath(new URL(script, import.meta.url)), ...args],
