@@ -155,7 +155,8 @@ function paragraph({ kind, count, findings }: Group, color: boolean): string {
 function changesText({ out, rows, changes }: Repaired): string {
   const lines = changes.map(({ code, what, count, lines: at }) => {
     const more = count > 5 ? ', …' : '';
-    return `  ${what} [${code}], ${times(count)}: line ${at.slice(0, 5).join(', ')}${more}`;
+    const places = at.length === 0 ? '' : `: line ${at.slice(0, 5).join(', ')}${more}`;
+    return `  ${what} [${code}], ${times(count)}${places}`;
   });
   return [
     `${out}: ${rows.written} of ${rows.read} rows written, ${rows.left_out} left out; ${out}.report.json lists the changes`,

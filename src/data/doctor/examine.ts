@@ -10,6 +10,7 @@ import { createRowExaminer, type TrainingCheck } from './examine-row.ts';
 import { EvaluationTexts } from './leakage.ts';
 import type { RawRow, Reported } from './raw-row.ts';
 import { contentEnding, readRaw } from './raw-rows.ts';
+import { kindOfReaderFault } from './reader-fault.ts';
 import { guessFiles } from './reading.ts';
 import type { Report } from './report.ts';
 import { type RowView, viewOf } from './view.ts';
@@ -66,13 +67,6 @@ export async function examine(
   compareSizes(examined.slice(options.evaluation?.length ?? 0), subjects, options.report);
   return examined;
 }
-
-/** What the readers of files refuse by codes of their own: a broken archive, a table that is none. */
-const unreadable = {
-  severity: 'error',
-  title: 'a file, or a row of it, cannot be read',
-  help: 'mend the file, or take it from its source again',
-} as const;
 
 /** So many times the rows of another set, and that one is hardly seen. */
 const farApart = 50;
@@ -137,10 +131,8 @@ async function examineSubject(
   let rows = 0;
   let columns: readonly string[] | undefined;
   for (const file of subject.files) {
-    const fault: Reported = (code, message, place, help = unreadable.help) => {
-      const kind = kindsByCode.get(code) ?? { ...unreadable, code, help };
-      report.add(kind, message, () => place);
-    };
+    const fault: Reported = (code, message, place, help) =>
+      report.add(kindOfReaderFault(code, help), message, () => place);
     const wants = sampler(file, options.sample);
     for (const raw of readRaw(file, fault)) {
       if (!wants(raw)) continue;

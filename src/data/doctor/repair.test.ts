@@ -1,6 +1,7 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { afterAll, expect, test } from 'vitest';
 import { examine } from './examine.ts';
 import type { Finding } from './finding.ts';
@@ -136,4 +137,27 @@ test('rows of every layout go through unchanged', async () => {
     expect(repair(path, (await check(path)).examined, out).changes).toEqual([]);
     expect(readFileSync(out)).toEqual(bytes);
   }
+});
+
+test('what cannot be read of a packed file or a table is left out, and listed', async () => {
+  const lines = Array.from({ length: 20 }, soundRows('alpaca', 5));
+  const packed = gzipSync(`${lines.join('\n')}\n{"broken\n`);
+  const table =
+    'instruction,input,output\nWhat?,,That one there.\nToo,many,cells,here\nWho?,,She is.';
+  for (const [path, expected] of [
+    [write(packed, '.jsonl.gz'), { written: 20, code: 'files/json', lines: [21] }],
+    [write(packed.subarray(0, -8), '.jsonl.gz'), { written: 20, code: 'files/gzip', lines: [] }],
+    [write(table, '.csv'), { written: 2, code: 'files/table', lines: [3] }],
+  ] as const) {
+    const { examined } = await check(path);
+    const { rows, changes } = repair(path, examined, join(folder, `${++files}.jsonl`));
+    expect(rows.written).toBe(expected.written);
+    const last = changes.at(-1);
+    expect([last?.code, last?.lines]).toEqual([expected.code, expected.lines]);
+  }
+  const path = write(gzipSync('One text.\nAnother text.\n'), '.txt.gz');
+  const { examined } = await check(path);
+  const out = join(folder, 'texts.txt');
+  repair(path, examined, out);
+  expect(readFileSync(out, 'utf8')).toBe('One text.\nAnother text.\n');
 });

@@ -9,13 +9,14 @@ import { writeFileAtomic } from '../../files/atomic.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../../files/json.ts';
 import { rowsText, toJsonText } from '../../files/json-text.ts';
 import type { Found, Kind } from './check.ts';
-import { checks, kindsByCode } from './checks/index.ts';
+import { checks } from './checks/index.ts';
 import { duplicateKey, repeatedKeys } from './checks/source-text.ts';
 import { badFixEnding, outExists } from './errors.ts';
 import type { Examined } from './examine.ts';
 import type { Path } from './locate.ts';
 import type { RawRow } from './raw-row.ts';
 import { contentEnding, readRaw } from './raw-rows.ts';
+import { kindOfReaderFault } from './reader-fault.ts';
 import { type RowView, viewOf } from './view.ts';
 
 /** One kind of change: what was done, how often, and where the first times. */
@@ -44,7 +45,8 @@ function ledger() {
       const entry = changes.get(kind.code) ?? { kind, count: 0, lines: [] };
       changes.set(kind.code, entry);
       entry.count++;
-      if (entry.lines.length < keptLines) entry.lines.push(place.line ?? place.row ?? 0);
+      const at = place.line ?? place.row;
+      if (at !== undefined && entry.lines.length < keptLines) entry.lines.push(at);
     },
     all: (): Change[] =>
       [...changes.values()].map(({ kind, count, lines }) => ({
@@ -71,10 +73,10 @@ export function repair(path: string, { format, reading }: Examined, out: string)
   let written = 0;
   let unreadable = 0;
   const fault = (code: string, _message: string, place: Place): void => {
-    const kind = kindsByCode.get(code);
-    if (!kind) return;
+    const kind = kindOfReaderFault(code);
     changes.note(kind, place);
-    if (kind.fix?.how === 'drop') unreadable++;
+    // Where a file is cut off, nobody knows how many rows are lost.
+    if (kind.fix?.how === 'drop' && (place.line ?? place.row) !== undefined) unreadable++;
   };
   const sets = setDroppers.map((check) => ({ check, set: check.set!() }));
   const isKept = (view: RowView): boolean => {
