@@ -49,7 +49,7 @@ export function openEncodePool(size: number, settings: PoolSettings): EncodePool
       {
         workerData: settings,
         // What is garbage is collected sooner; a row of 64 MB still fits.
-        resourceLimits: { maxOldGenerationSizeMb: 1024, maxYoungGenerationSizeMb: 32 },
+        resourceLimits: { maxOldGenerationSizeMb: 1024, maxYoungGenerationSizeMb: 16 },
       },
     );
     const waiting = new Map<number, Waiting>();

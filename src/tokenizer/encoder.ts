@@ -105,7 +105,7 @@ export function createEncoder(definition: Definition, vocabulary: Vocabulary): E
     const entry = cache.find(codes, start, end);
     if (entry >= 0) {
       const { ids, starts, ends } = cache;
-      addWord(ids, starts, ends, cache.first[entry], cache.count[entry], at + start);
+      addWord(ids, starts, ends, cache.firstOf(entry), cache.countOf(entry), at + start);
       return;
     }
     const count = model.tokenize(text, start, end);

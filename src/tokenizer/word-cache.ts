@@ -4,7 +4,9 @@ import type { WordUnits } from './word-units.ts';
 /** Longer pre-tokens are not kept. */
 const LONGEST = 64;
 const SLOTS = 1 << 17;
-const WORDS = 1 << 16;
+/** One less than 16 bits tell apart: the last means an empty slot. */
+const WORDS = 0xffff;
+const EMPTY = WORDS;
 const CHARS = 1 << 20;
 const IDS = 1 << 19;
 
@@ -23,23 +25,27 @@ export type WordCache = {
     count: number,
   ) => void;
   /** Where an entry's tokens lie in the arrays below, and how many. */
-  readonly first: Int32Array;
-  readonly count: Int32Array;
+  readonly firstOf: (entry: number) => number;
+  readonly countOf: (entry: number) => number;
   readonly ids: Int32Array;
   /** Units from the range's start. */
   readonly starts: Uint8Array;
   readonly ends: Uint8Array;
 };
 
+/** Numbers of an entry, side by side: each look-up brings one line of them into the processor's cache. */
+const FIELDS = 4;
+const HASH = 0;
+const CHARS_AT = 1;
+const FIRST = 2;
+/** The length in the low 8 bits, the count of tokens above. */
+const SIZES = 3;
+
 /** When any part is full, all is forgotten: cheaper than an order of use, and a text refills it in no time. */
 export function createWordCache(): WordCache {
-  const slots = new Int32Array(SLOTS).fill(-1);
-  const hashes = new Int32Array(WORDS);
-  const charsAt = new Int32Array(WORDS);
-  const lengths = new Uint8Array(WORDS);
+  const slots = new Uint16Array(SLOTS).fill(EMPTY);
+  const entries = new Int32Array(WORDS * FIELDS);
   const chars = new Uint16Array(CHARS);
-  const first = new Int32Array(WORDS);
-  const count = new Int32Array(WORDS);
   const ids = new Int32Array(IDS);
   const starts = new Uint8Array(IDS);
   const ends = new Uint8Array(IDS);
@@ -51,8 +57,8 @@ export function createWordCache(): WordCache {
   let lastSlot = 0;
 
   return {
-    first,
-    count,
+    firstOf: (entry) => entries[entry * FIELDS + FIRST],
+    countOf: (entry) => entries[entry * FIELDS + SIZES] >> 8,
     ids,
     starts,
     ends,
@@ -67,9 +73,10 @@ export function createWordCache(): WordCache {
       let slot = hash & (SLOTS - 1);
       for (;;) {
         const word = slots[slot];
-        if (word < 0) break;
-        if (hashes[word] === hash && lengths[word] === length) {
-          const at = charsAt[word] - start;
+        if (word === EMPTY) break;
+        const entry = word * FIELDS;
+        if (entries[entry + HASH] === hash && (entries[entry + SIZES] & 0xff) === length) {
+          const at = entries[entry + CHARS_AT] - start;
           let i = start;
           while (i < end && chars[at + i] === text[i]) i++;
           if (i === end) return word;
@@ -85,18 +92,18 @@ export function createWordCache(): WordCache {
       const length = end - start;
       if (length > LONGEST) return;
       if (words === WORDS || charsUsed + length > CHARS || idsUsed + size > IDS) {
-        slots.fill(-1);
+        slots.fill(EMPTY);
         words = 0;
         charsUsed = 0;
         idsUsed = 0;
         lastSlot = lastHash & (SLOTS - 1);
       }
       slots[lastSlot] = words;
-      hashes[words] = lastHash;
-      charsAt[words] = charsUsed;
-      lengths[words] = length;
-      first[words] = idsUsed;
-      count[words] = size;
+      const entry = words * FIELDS;
+      entries[entry + HASH] = lastHash;
+      entries[entry + CHARS_AT] = charsUsed;
+      entries[entry + FIRST] = idsUsed;
+      entries[entry + SIZES] = length | (size << 8);
       for (let i = start; i < end; i++) chars[charsUsed++] = text[i];
       for (let i = 0; i < size; i++) {
         starts[idsUsed] = units.starts[i];
