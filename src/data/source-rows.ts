@@ -26,5 +26,6 @@ export function* sourceRows(
     }
   }
   if (keys === undefined) throw emptyDataset(file, `data set \`${name}\` is empty`);
-  for (const column of unseen) throw neverSeen({ file }, column, file, keys, didYouMean(column, keys));
+  for (const column of unseen)
+    throw neverSeen({ file }, column, file, keys, didYouMean(column, keys));
 }

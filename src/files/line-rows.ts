@@ -54,7 +54,7 @@ export function* jsonLines(path: string, chunks: Chunks): Rows {
     if (beginsObject(bytes)) {
       yield new JsonRow({ bytes, start: place, checked: false }, place);
     } else {
-      const text = decodeUtf8(bytes, { file: path, line });
+      const text = decodeUtf8(bytes, place);
       if (text.trim() === '') continue;
       yield { value: asRow(parseJson(text, place, { strict: true }), place), place };
     }

@@ -80,7 +80,7 @@ const cases: Readonly<Record<string, Case>> = {
     dataset: 'rows.jsonl',
     content: Buffer.concat([Buffer.from(`${good}{"instruction": "`), Buffer.from([0xff, 10])]),
     error: `error[files/not-utf8]: the text is not UTF-8
-  --> rows.jsonl:2
+  --> rows.jsonl:2 (row 1)
   help: save the file as UTF-8`,
   },
   'a million brackets': {
