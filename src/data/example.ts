@@ -1,5 +1,5 @@
 /** @file The canonical example: what every row format is read into, and every template renders. */
-import { type Place, TuneryError } from '../core/errors.ts';
+import type { Place } from '../core/errors.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../files/json.ts';
 import { wrongType } from './errors.ts';
 
@@ -63,5 +63,3 @@ export function textOf(row: JsonObject, column: string | null, place: Place): st
   if (typeof value !== 'string') throw wrongType(at(place, column), 'a text', describe(value));
   return value;
 }
-
-export const isTuneryError = (error: unknown): error is TuneryError => error instanceof TuneryError;

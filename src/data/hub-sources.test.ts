@@ -7,7 +7,9 @@ import { TuneryError } from '../core/errors.ts';
 import { patience as usual } from '../files/hub-http.ts';
 import type { DataHub } from './hub-datasets.ts';
 import { listDatasets } from './list-datasets.ts';
-import { findSources, readExamples } from './sources.ts';
+import { toExample } from './raw-row.ts';
+import { sourceRows } from './source-rows.ts';
+import { findSources } from './sources.ts';
 import type { Stage } from './stage.ts';
 import type { Warning } from './warning.ts';
 
@@ -148,12 +150,13 @@ const find = (name: string, stage: Stage = 'sft', dir = folder) =>
 /** What the first rows of a data set say. */
 const said = async (name: string, stage: Stage = 'sft', dir = folder): Promise<string[]> => {
   const [source] = await find(name, stage, dir);
-  return [...readExamples(source!, { maxSamples: null, seed: 1 })].flatMap(
-    ({ messages, chosen, rejected }) =>
+  return [...sourceRows([source!], 0)]
+    .map((row) => toExample(row, [source!]))
+    .flatMap(({ messages, chosen, rejected }) =>
       [...messages, ...(chosen ? [chosen] : []), ...(rejected ? [rejected] : [])].map(
         ({ content }) => content,
       ),
-  );
+    );
 };
 const failure = async (name: string, stage: Stage = 'sft', dir = folder): Promise<TuneryError> => {
   const error = await find(name, stage, dir).then(

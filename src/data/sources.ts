@@ -10,18 +10,15 @@ import { type DatasetEntry, type DatasetInfo, readDatasetInfo } from './dataset-
 import {
   badDatasetInfo,
   emptyDataset,
-  neverSeen,
   unknownDataset,
   unknownFormat,
   wrongData,
 } from './errors.ts';
-import type { Example } from './example.ts';
 import { type Format, type Reading, readingOf } from './formats/format.ts';
 import { formats } from './formats/index.ts';
 import { type DataHub, fetchDataset, fetchPaths, hubOf, placeOfId } from './hub-datasets.ts';
 import { checkInside } from './inside-folder.ts';
 import { knownDataset, knownNames } from './known-datasets/index.ts';
-import { sampleRows } from './permutation.ts';
 import { kindOf, type Stage } from './stage.ts';
 import type { Warning } from './warning.ts';
 
@@ -265,55 +262,4 @@ export function checkStage(
       'set `stage: sft`, or choose a data set of texts',
     );
   }
-}
-
-export type Choice = { readonly maxSamples: number | null; readonly seed: number };
-
-/** The examples of a source: all, the first ones, or `num_samples` at random and of those the first. */
-export function* readExamples(source: Source, { maxSamples, seed }: Choice): Generator<Example> {
-  const limit = maxSamples ?? Number.POSITIVE_INFINITY;
-  if (source.numSamples === undefined) {
-    yield* readAll(source, limit);
-    return;
-  }
-  let count = 0;
-  for (const file of source.files) for (const _ of readRows(file)) count++;
-  const chosen = sampleRows(count, source.numSamples, seed).slice(0, limit);
-  const wanted = new Set(chosen);
-  const found = new Map<number, Example>();
-  let row = 0;
-  for (const example of readAll(source, Number.POSITIVE_INFINITY, (index) => wanted.has(index))) {
-    while (!wanted.has(row)) row++;
-    found.set(row++, example);
-  }
-  for (const index of chosen) yield found.get(index)!;
-}
-
-function* readAll(
-  source: Source,
-  limit: number,
-  wants: (index: number) => boolean = () => true,
-): Generator<Example> {
-  const { reading } = source;
-  const format = formatOf(source);
-  const unseen = new Set(
-    source.described ? Object.values(reading.columns).filter((column) => column !== null) : [],
-  );
-  let index = 0;
-  let given = 0;
-  let keys: readonly string[] = [];
-  for (const file of source.files) {
-    for (const { value, place } of readRows(file)) {
-      if (given >= limit) return;
-      keys = index === 0 ? Object.keys(value) : keys;
-      for (const column of unseen) if (Object.hasOwn(value, column)) unseen.delete(column);
-      if (!wants(index++)) continue;
-      given++;
-      yield format.read(value, reading, place);
-    }
-  }
-  const file = source.files[0] ?? source.name;
-  if (index === 0) throw emptyDataset(file, `data set \`${source.name}\` is empty`);
-  for (const column of unseen)
-    throw neverSeen({ file }, column, file, keys, didYouMean(column, keys));
 }

@@ -5,6 +5,7 @@
 import type { Place } from '../../core/errors.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../../files/json.ts';
 import { describe, type Role } from '../example.ts';
+import { taggedRole } from '../formats/conversation.ts';
 import type { Reading } from '../formats/format.ts';
 import type { Path } from './locate.ts';
 import {
@@ -263,22 +264,9 @@ const partOf = (role: Turn['role']): Part =>
         ? 'result'
         : 'prompt';
 
-function roleOf(spelled: string, tags: Reading['tags'], format: string): Turn['role'] {
-  switch (spelled) {
-    case tags.user_tag:
-      return 'user';
-    case tags.assistant_tag:
-      return 'assistant';
-    case tags.observation_tag:
-      return 'observation';
-    case tags.function_tag:
-      return 'function';
-    case tags.system_tag:
-      return 'system';
-    default:
-      return format === 'openai' && spelled === 'developer' ? 'system' : undefined;
-  }
-}
+const roleOf = (spelled: string, tags: Reading['tags'], format: string): Turn['role'] =>
+  taggedRole(spelled, tags) ??
+  (format === 'openai' && spelled === 'developer' ? 'system' : undefined);
 
 /** A message's text: itself, or the texts of its parts joined. */
 function contentOf(

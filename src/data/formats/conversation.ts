@@ -46,7 +46,8 @@ export function spelledRole(message: JsonObject, tags: Tags, place: Place): stri
   throw wrongType(at(place, `${place.key}.${tags.role_tag}`), 'a role', describe(value));
 }
 
-export function roleOf(spelled: string, tags: Tags, place: Place): Role {
+/** The role that a row's tags give a word; undefined where it is none of them. */
+export function taggedRole(spelled: string, tags: Tags): Role | 'system' | undefined {
   switch (spelled) {
     case tags.user_tag:
       return 'user';
@@ -57,8 +58,16 @@ export function roleOf(spelled: string, tags: Tags, place: Place): Role {
     case tags.function_tag:
       return 'function';
     case tags.system_tag:
-      throw roleOrder(place, 'the first message', spelled);
+      return 'system';
+    default:
+      return undefined;
   }
+}
+
+export function roleOf(spelled: string, tags: Tags, place: Place): Role {
+  const role = taggedRole(spelled, tags);
+  if (role === 'system') throw roleOrder(place, 'the first message', spelled);
+  if (role !== undefined) return role;
   const named = [
     tags.user_tag,
     tags.assistant_tag,

@@ -2,6 +2,7 @@
  * @file A Jinja2 template as tokens, with `trim_blocks` and `lstrip_blocks` on, as transformers has them.
  * White space around tags follows Jinja2 3.1's rules to the letter, for it is part of what a model reads.
  */
+import { pythonEscapes } from '../python-escapes.ts';
 import { JinjaError, largestTemplate } from './limits.ts';
 import { isSpace, strip } from './text.ts';
 
@@ -158,20 +159,6 @@ export function tokenize(source: string): readonly Token[] {
   return tokens;
 }
 
-const escapes: Readonly<Record<string, string>> = {
-  '\n': '',
-  '\\': '\\',
-  "'": "'",
-  '"': '"',
-  a: '\x07',
-  b: '\b',
-  f: '\f',
-  n: '\n',
-  r: '\r',
-  t: '\t',
-  v: '\v',
-};
-
 /** Python's escapes; an unknown one stands for itself, backslash and all. */
 function unescaped(text: string): string {
   if (!text.includes('\\')) return text;
@@ -185,7 +172,7 @@ function unescaped(text: string): string {
         return String.fromCodePoint(Math.min(Number.parseInt(hex, 16), 0x10ffff));
       }
       if (octal !== undefined) return String.fromCodePoint(Number.parseInt(octal, 8));
-      return one !== undefined && Object.hasOwn(escapes, one) ? escapes[one] : whole;
+      return one !== undefined && Object.hasOwn(pythonEscapes, one) ? pythonEscapes[one] : whole;
     },
   );
 }

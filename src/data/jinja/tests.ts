@@ -108,5 +108,3 @@ const tests: Readonly<Record<string, Test>> = {
     return /\p{Lu}/u.test(text) && !/\p{Ll}/u.test(text);
   },
 };
-
-export const hasTest = (name: string): boolean => Object.hasOwn(tests, name);

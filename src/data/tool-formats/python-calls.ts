@@ -1,5 +1,7 @@
 /** @file Reads `name(key=value, …)`, or a list of such calls, whose values are Python literals; nothing is evaluated. */
+
 import { JsonNumber, type JsonValue, pythonFloat } from '../../files/json.ts';
+import { pythonEscapes } from '../python-escapes.ts';
 import { objectOf, type ToolCall } from './tool-format.ts';
 
 /** What a text that is not of this form throws; it never leaves this file. */
@@ -181,21 +183,6 @@ function readText(reader: Reader): string | undefined {
 
 const escapePattern =
   /\\(?:([0-7]{1,3})|x([\da-fA-F]{2})|u([\da-fA-F]{4})|U([\da-fA-F]{8})|([xuUN])|(\r\n|[\s\S]))/g;
-const escapes: Readonly<Record<string, string>> = {
-  '\n': '',
-  '\r\n': '',
-  '\\': '\\',
-  "'": "'",
-  '"': '"',
-  a: '\x07',
-  b: '\b',
-  f: '\f',
-  n: '\n',
-  r: '\r',
-  t: '\t',
-  v: '\v',
-};
-
 /** A backslash before anything that it does not escape stays, as in Python. */
 const unescaped = (text: string): string =>
   text.replace(
@@ -212,7 +199,7 @@ const unescaped = (text: string): string =>
       if (broken !== undefined) return refuse();
       if (octal !== undefined) return String.fromCharCode(Number.parseInt(octal, 8));
       const hex = x ?? u ?? wide;
-      if (hex === undefined) return escapes[one ?? ''] ?? whole;
+      if (hex === undefined) return pythonEscapes[one ?? ''] ?? whole;
       const code = Number.parseInt(hex, 16);
       return code > 0x10ffff ? refuse() : String.fromCodePoint(code);
     },
