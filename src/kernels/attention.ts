@@ -1,5 +1,5 @@
 /** @file Causal grouped-query attention bounded by document, with optional ALiBi. */
-import { type FloatArray, kernel } from './kernel.ts';
+import { type Cost, type FloatArray, kernel, storageOf } from './kernel.ts';
 
 export const attentionForward = kernel(
   'attentionForward',
@@ -45,6 +45,10 @@ export const attentionForward = kernel(
         }
       }
     }
+  },
+  {
+    cost: (_q, k, _v, queryStarts, _keyStarts, keyLengths, H, _K, E) =>
+      attentionCost('forward', 4 * H * E, k, queryStarts, keyLengths),
   },
 );
 
@@ -100,4 +104,32 @@ export const attentionBackward = kernel(
       }
     }
   },
+  {
+    // The scores are made again: five products a pair, where forward has two.
+    cost: (_dy, _q, k, _v, _y, _lse, queryStarts, H, _K, E) =>
+      attentionCost('backward', 10 * H * E, k, queryStarts, null),
+  },
 );
+
+/** Documents so short run at another rate: a tile is rarely full. */
+const short = 256;
+
+/** `flops` for each visible pair of a query and a key. */
+function attentionCost(
+  direction: string,
+  flops: number,
+  k: unknown,
+  queryStarts: Int32Array,
+  keyLengths: ArrayLike<number> | null,
+): Partial<Cost> {
+  let pairs = 0;
+  let rows = 0;
+  for (let n = 0; n + 1 < queryStarts.length; n++) {
+    const queries = queryStarts[n + 1] - queryStarts[n];
+    const keys = keyLengths?.[n] ?? queries;
+    pairs += queries * (keys - queries) + (queries * (queries + 1)) / 2;
+    rows += queries;
+  }
+  const length = 2 * pairs < short * rows ? 'short' : 'long';
+  return { flops: flops * pairs, rate: `attention ${direction} ${storageOf(k)} ${length}` };
+}

@@ -2,7 +2,7 @@
  * @file Matrix products of row-major matrices, C[m, n] = alpha · op(A) · op(B) + beta · C + bias, and the
  * probe of the machine's multiply-add peak that they are measured against.
  */
-import { type FloatArray, kernel } from './kernel.ts';
+import { type FloatArray, kernel, storageOf } from './kernel.ts';
 
 /**
  * `transA`: A is stored [k, m]. `transB`: B is stored [n, k], as a Linear's weight is ([out, in]). Each
@@ -35,7 +35,16 @@ export const gemm = kernel(
       }
     }
   },
+  { cost: (_a, b, _c, m, n, k) => ({ flops: 2 * m * n * k, rate: gemmRate(b, m, n, k) }) },
 );
+
+/** A side so short is that of a low-rank product, which moves more than it multiplies. */
+const thin = 64;
+
+function gemmRate(b: unknown, m: number, n: number, k: number): string {
+  const thinSide = n <= thin ? 'n' : k <= thin ? 'k' : m <= thin ? 'm' : null;
+  return `gemm ${storageOf(b)} ${thinSide === null ? 'wide' : `thin-${thinSide}`}`;
+}
 
 /** GFLOP/s of f32 multiply-adds in registers, on all threads: the best burst within `seconds`. */
 export const peakProbe = kernel('peakProbe', (_seconds: number): number => {

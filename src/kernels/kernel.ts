@@ -21,6 +21,14 @@ type DataOf<Arguments extends readonly unknown[]> = {
   [Index in keyof Arguments]: Data<Arguments[Index]>;
 };
 
+/** What a call does: a multiply-add is two FLOPs, and each operand is counted once. */
+export type Cost = {
+  readonly flops: number;
+  readonly bytes: number;
+  /** Calls of one rate run at about the same share of the machine: the cost model measures each once. */
+  readonly rate: string;
+};
+
 export type Kernel<Run extends Twin> = {
   readonly name: string;
   /** Rust for f32 and bf16, the twin for f64 or under `TUNERY_ISA=reference`. */
@@ -28,17 +36,60 @@ export type Kernel<Run extends Twin> = {
   readonly reference: Run;
 };
 
+/** A call as an observer sees it. */
+export type KernelCall = {
+  readonly name: string;
+  readonly args: readonly unknown[];
+  cost(): Cost;
+  /** Does the work. An observer that never asks for it counts what would be done: a dry run. */
+  run(): unknown;
+};
+
+/** Takes the place of every call: what it gives is the call's result. */
+export type KernelObserver = (call: KernelCall) => unknown;
+
+let observer: KernelObserver | null = null;
+
+/** Puts an observer before all kernels, or takes it away; gives the one before it. */
+export function observeKernels(next: KernelObserver | null): KernelObserver | null {
+  const before = observer;
+  observer = next;
+  return before;
+}
+
 const forced = environment('TUNERY_ISA') === 'reference';
+
+/** The storage of a tensor, as the rates of its products name it. */
+export const storageOf = (data: unknown): string =>
+  data instanceof Uint16Array ? 'bf16' : data instanceof Float64Array ? 'f64' : 'f32';
+
+/** Bytes of everything that a call was given. */
+const operandBytes = (args: readonly unknown[]): number =>
+  args.reduce((sum: number, arg) => sum + bytesIn(arg), 0);
+
+function bytesIn(arg: unknown): number {
+  if (ArrayBuffer.isView(arg)) return arg.byteLength;
+  // Quantized weights hold their codes and scales in arrays of their own.
+  if (arg === null || typeof arg !== 'object') return 0;
+  return operandBytes(Object.values(arg).filter((value) => ArrayBuffer.isView(value)));
+}
+
+type KernelOptions<Run extends Twin> = {
+  /** A `Uint16Array` is no bf16 tensor here, and the twin takes it as it is. */
+  readonly bits?: boolean;
+  /** What differs from: no FLOPs, the bytes of all operands, and a rate of its own. */
+  readonly cost?: (...args: Parameters<Run>) => Partial<Cost>;
+};
 
 /** Defines a kernel. Any Float64Array among the arguments selects the twin. */
 export function kernel<Run extends Twin>(
   name: string,
   reference: Run,
-  /** `bits`: a `Uint16Array` is no bf16 tensor here, and the twin takes it as it is. */
-  { bits = false }: { readonly bits?: boolean } = {},
+  { bits = false, cost }: KernelOptions<Run> = {},
 ): Kernel<Run> {
   const plain = reference as unknown as AnyTwin;
   const twin: AnyTwin = bits ? plain : (...args) => onDecoded(plain, args);
+  const own = cost as unknown as ((...args: unknown[]) => Partial<Cost>) | undefined;
   let native: AnyTwin | undefined;
   const call = (args: unknown[]): unknown => {
     if (forced || args.some((arg) => arg instanceof Float64Array)) return twin(...args);
@@ -46,7 +97,14 @@ export function kernel<Run extends Twin>(
     return native(...args);
   };
   const run = (...args: unknown[]): unknown =>
-    kernelTimer.running ? kernelTimer.time(name, () => call(args)) : call(args);
+    observer === null
+      ? call(args)
+      : observer({
+          name,
+          args,
+          cost: () => ({ flops: 0, bytes: operandBytes(args), rate: name, ...own?.(...args) }),
+          run: () => call(args),
+        });
   return { name, run: run as unknown as Kernel<Run>['run'], reference };
 }
 
@@ -71,25 +129,25 @@ export type KernelTime = { readonly calls: number; readonly seconds: number };
 
 /** Wall time inside each kernel, by name. Off until `start`; then it costs two clock readings a call. */
 class KernelTimer {
-  running = false;
   private readonly sums = new Map<string, { calls: number; seconds: number }>();
+  private before: KernelObserver | null = null;
 
   /** Forgets what was measured, and measures from now on. */
   start(): void {
     this.sums.clear();
-    this.running = true;
+    this.before = observeKernels((call) => this.time(call));
   }
 
   /** Ends the measurement; the longest time comes first. */
   stop(): ReadonlyMap<string, KernelTime> {
-    this.running = false;
+    observeKernels(this.before);
     return new Map([...this.sums].sort(([, a], [, b]) => b.seconds - a.seconds));
   }
 
-  time<Result>(name: string, work: () => Result): Result {
+  private time({ name, run }: KernelCall): unknown {
     const start = performance.now();
     try {
-      return work();
+      return run();
     } finally {
       const seconds = (performance.now() - start) / 1000;
       const sum = this.sums.get(name);

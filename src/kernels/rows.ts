@@ -10,6 +10,7 @@ export const gatherRows = kernel(
       for (let j = 0; j < width; j++) y[i * width + j] = table[indices[i] * width + j];
     }
   },
+  { cost: (_table, indices, y) => ({ bytes: 2 * y.byteLength + indices.byteLength }) },
 );
 
 /** table[indices[i]] += dy[i]; rows with the same index are added in their order. */
@@ -21,6 +22,7 @@ export const scatterAddRows = kernel(
       for (let j = 0; j < width; j++) table[indices[i] * width + j] += dy[i * width + j];
     }
   },
+  { cost: (dy, indices) => ({ bytes: 3 * dy.byteLength + indices.byteLength }) },
 );
 
 /** Copies columns [xOffset, xOffset + width) of x [rows, xWidth] to [yOffset, …) of y [rows, yWidth]. */
@@ -39,5 +41,10 @@ export const copyColumns = kernel(
     for (let row = 0; row < rows; row++) {
       for (let i = 0; i < width; i++) y[row * yWidth + yOffset + i] = x[row * xWidth + xOffset + i];
     }
+  },
+  {
+    cost: (x, _rows, xWidth, _from, _y, _yWidth, _to, width) => ({
+      bytes: (2 * x.byteLength * width) / xWidth,
+    }),
   },
 );
