@@ -4,7 +4,7 @@
  */
 import { invariant } from '../core/errors.ts';
 import type { TensorData } from '../kernels/kernel.ts';
-import { allocate } from '../native/memory.ts';
+import { allocate, dropPages } from '../native/memory.ts';
 import { type Dtype, Tensor } from './tensor.ts';
 
 export const memoryClasses = [
@@ -99,6 +99,13 @@ function fillHole({ holes }: Chunk, start: number, size: number): void {
   }
 }
 
+/** Address space for rows, of which only those count that were claimed. */
+export type Space = {
+  readonly tensor: Tensor;
+  /** From now on the first `rows` are in use. */
+  claim(rows: number): void;
+};
+
 /** One class of memory. `like` and `tensor` give uninitialized memory that belongs to the open scope. */
 export class Pool {
   /** Bytes in use, and the most there ever were. */
@@ -106,6 +113,8 @@ export class Pool {
   peak = 0;
   private readonly chunks: Chunk[] = [];
   private readonly memory: Memory;
+  /** Bytes of spaces that were claimed. */
+  private claimed = 0;
 
   constructor(memory: Memory) {
     this.memory = memory;
@@ -113,7 +122,7 @@ export class Pool {
 
   /** Bytes that were ever touched, holes between tensors included. */
   get reserved(): number {
-    return this.chunks.reduce((sum, { touched }) => sum + touched, 0);
+    return this.chunks.reduce((sum, { touched }) => sum + touched, this.claimed);
   }
 
   /** [shape] of `dtype`, uninitialized, given back at the end of the open scope. */
@@ -138,6 +147,32 @@ export class Pool {
   /** As `tensor`, but it stays until `buffer.release()`, whatever scope is open. */
   keep(shape: readonly number[], dtype: Dtype): Tensor {
     return this.memory.outside(() => this.tensor(shape, dtype));
+  }
+
+  /**
+   * Room for [rows, …] that fills up slowly and never moves: what is not claimed yet takes address space only.
+   * It stays until `tensor.buffer.release()`, which gives its pages back to the system.
+   */
+  space(shape: readonly number[], dtype: Dtype): Space {
+    const length = shape.reduce((a, b) => a * b, 1);
+    const bytes = length * bytesOf[dtype];
+    const storage = allocate(bytes);
+    const count = (more: number): void => {
+      this.claimed += more;
+      this.inUse += more;
+      this.peak = Math.max(this.peak, this.inUse);
+    };
+    let own = 0;
+    const claim = (rows: number): void => {
+      const wanted = (bytes / shape[0]) * rows;
+      count(wanted - own);
+      own = wanted;
+    };
+    const buffer = new Buffer(() => {
+      claim(0);
+      dropPages(new Uint8Array(storage));
+    });
+    return { tensor: new Tensor(shape, dtype, view(storage, 0, dtype, length), buffer), claim };
   }
 
   /** The tightest hole: ragged lengths then share one stretch of memory. */

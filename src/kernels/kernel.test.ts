@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { attentionForward } from './attention.ts';
 import { add } from './elementwise.ts';
 import { gemm } from './gemm.ts';
-import { type Cost, observeKernels } from './kernel.ts';
+import { type Cost, observeKernels, recordKernels, replayKernels } from './kernel.ts';
 
 afterEach(() => void observeKernels(null));
 
@@ -24,6 +24,27 @@ test('an observer takes the place of every call, and decides whether it runs', (
   expect([...y]).toEqual([4, 6]);
   expect(seen).toEqual(['add']);
   expect(before).not.toBeNull();
+});
+
+test('recorded calls are made again on what their arrays hold then', () => {
+  const [a, b, y] = [Float32Array.of(1, 2), Float32Array.of(3, 4), new Float32Array(2)];
+  const seen: string[] = [];
+  observeKernels((call) => {
+    seen.push(call.name);
+    return call.run();
+  });
+  const calls = recordKernels(() => {
+    add.run(a, b, y);
+    add.run(y, y, b);
+  });
+  expect([...b]).toEqual([8, 12]);
+  observeKernels(null);
+  a.fill(0);
+  replayKernels(calls);
+  expect([...b]).toEqual([16, 24]);
+  expect(calls.length).toBe(2);
+  // Whoever observes sees both.
+  expect(seen).toEqual(['add', 'add']);
 });
 
 describe('cost', () => {

@@ -57,6 +57,30 @@ export function observeKernels(next: KernelObserver | null): KernelObserver | nu
   return before;
 }
 
+/** Runs `work`, and gives the calls that it made, in order. Their results are in the arrays that they were given. */
+export function recordKernels(work: () => void): readonly KernelCall[] {
+  const calls: KernelCall[] = [];
+  const before = observer;
+  observer = (call) => {
+    calls.push(call);
+    return before === null ? call.run() : before(call);
+  };
+  try {
+    work();
+    return calls;
+  } finally {
+    observer = before;
+  }
+}
+
+/** Makes the calls again, on what the same arrays hold now. */
+export function replayKernels(calls: readonly KernelCall[]): void {
+  for (const call of calls) {
+    if (observer === null) call.run();
+    else observer(call);
+  }
+}
+
 const forced = environment('TUNERY_ISA') === 'reference';
 
 /** The storage of a tensor, as the rates of its products name it. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { copyColumns, gatherRows, scatterAddRows } from './rows.ts';
+import { copyColumns, gatherRows, putRows, scatterAddRows } from './rows.ts';
 import { expectClose, expectSameOnAnyThreads, load, rounded, storages, unset } from './testing.ts';
 
 const [height, width, count] = [50, 37, 1200];
@@ -16,6 +16,19 @@ describe.each(storages)('%s', (storage) => {
     if (storage === 'f32' && target === 'bf16') expectClose(y, exact);
     else expect(load(y)).toEqual(exact);
   });
+
+  test.each(storages)(
+    'rows are put in their places, as %s, and the later of two stays',
+    (target) => {
+      const x = rounded(6 * width, 5, storage);
+      const places = Int32Array.of(9, 3, 0, height - 1, 3, 20);
+      const table = rounded(height * width, 6, target);
+      putRows.run(x.data, places, table.data);
+      putRows.reference(x.exact, places, table.exact);
+      if (storage === 'f32' && target === 'bf16') expectClose(table.data, table.exact);
+      else expect(load(table.data)).toEqual(table.exact);
+    },
+  );
 
   test('rows are added to the table where they belong', () => {
     const dy = rounded(count * width, 2, storage);
@@ -67,7 +80,11 @@ test('no rows at all is fine; an index or a column outside is refused', () => {
   const table = new Float32Array(8);
   gatherRows.run(table, new Int32Array(0), new Float32Array(0));
   scatterAddRows.run(new Float32Array(0), new Int32Array(0), table);
+  putRows.run(new Float32Array(0), new Int32Array(0), table);
   for (const index of [-1, 2]) {
+    expect(() => putRows.run(new Float32Array(8), Int32Array.of(0, index), table)).toThrow(
+      `index ${index} is outside a table of 2 rows`,
+    );
     expect(() => gatherRows.run(table, Int32Array.of(0, index), new Float32Array(8))).toThrow(
       `index ${index} is outside a table of 2 rows`,
     );

@@ -1,4 +1,4 @@
-/** @file Rows taken from and added to tables (embeddings), and columns copied between buffers (fused projections). */
+/** @file Rows taken from, put in and added to tables (embeddings, caches), and columns copied between buffers (fused projections). */
 import { type FloatArray, kernel } from './kernel.ts';
 
 /** table: [V, D], y: [n, D] with y[i] = table[indices[i]]. An index outside the table is an error. */
@@ -11,6 +11,17 @@ export const gatherRows = kernel(
     }
   },
   { cost: (_table, indices, y) => ({ bytes: 2 * y.byteLength + indices.byteLength }) },
+);
+
+/** table[indices[i]] = x[i], in order; other rows stay. x: [n, D], table: [V, D]. An index outside it is an error. */
+export const putRows = kernel(
+  'putRows',
+  (x: FloatArray, indices: Int32Array, table: FloatArray): void => {
+    const width = x.length / indices.length;
+    for (let i = 0; i < indices.length; i++) {
+      for (let j = 0; j < width; j++) table[indices[i] * width + j] = x[i * width + j];
+    }
+  },
 );
 
 /** table[indices[i]] += dy[i]; rows with the same index are added in their order. */

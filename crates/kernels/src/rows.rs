@@ -1,4 +1,4 @@
-//! Rows taken from and added to tables, and columns copied between buffers. Spec: `src/kernels/rows.ts`.
+//! Rows taken from, put in and added to tables, and columns copied between buffers. Spec: `src/kernels/rows.ts`.
 
 use napi::Result;
 use napi_derive::napi;
@@ -42,6 +42,23 @@ fn gather<X: Element, Y: Element>(table: &[X], indices: &[i32], y: &mut [Y]) -> 
 #[napi]
 pub fn gather_rows(table: Floats, indices: Ints, y: Floats) -> Result<()> {
     each_storage!(table, y; gather(table, indices.0, y))
+}
+
+/// One thread: the rows of a pass are few, and a place that stands twice keeps the later row.
+fn put<X: Element, Y: Element>(x: &[X], indices: &[i32], table: &mut [Y]) -> Result<()> {
+    if indices.is_empty() {
+        return expect_length("x", x.len(), 0);
+    }
+    let width = width_of(x.len(), indices, table.len())?;
+    for (index, x) in indices.iter().zip(x.chunks_exact(width)) {
+        convert(x, &mut table[*index as usize * width..][..width]);
+    }
+    Ok(())
+}
+
+#[napi]
+pub fn put_rows(x: Floats, indices: Ints, table: Floats) -> Result<()> {
+    each_storage!(x, table; put(x, indices.0, table))
 }
 
 per_isa! {
