@@ -18,9 +18,11 @@ export type Session = {
   readonly tape: Tape | null;
   /** Set while training: without it dropout passes its input through. */
   readonly randomness: Randomness | null;
+  /** Each sequence adds one token: weights are read where they lie, and no row's result depends on the others. */
+  readonly decoding: boolean;
 };
 
-let current: Session = { memory: new Memory(), tape: null, randomness: null };
+let current: Session = { memory: new Memory(), tape: null, randomness: null, decoding: false };
 
 export const session = (): Session => current;
 

@@ -3,7 +3,6 @@
 use napi::Result;
 use napi::bindgen_prelude::Int32Array;
 use napi_derive::napi;
-use rayon::prelude::*;
 
 use crate::floats::Floats;
 use crate::math::exp;
@@ -16,7 +15,7 @@ const LANES: usize = 16;
 const RUN: usize = 256;
 
 /// What a row is reduced to.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 struct Row {
     lse: f32,
     argmax: i32,
@@ -95,7 +94,8 @@ pub fn cross_entropy_forward(
         return Ok(());
     }
     let width = logits.len() / targets.len();
-    let rows: Vec<Row> = pool::run(|| logits.par_chunks(width).map(reduce).collect());
+    let mut rows = vec![Row::default(); targets.len()];
+    pool::each(logits.chunks(width).zip(&mut rows), |(z, row)| *row = reduce(z));
     let mut argmax = argmax;
     // SAFETY: the call is synchronous, and the array is distinct from all others.
     let mut argmax = argmax.as_mut().map(|a| unsafe { a.as_mut() });
@@ -128,12 +128,10 @@ pub fn cross_entropy_backward(
     }
     let width = logits.len() / targets.len();
     let targets = &targets[..];
-    pool::run(|| {
-        logits.par_chunks_mut(width).enumerate().for_each(|(i, z)| {
-            let weight = weights.map_or(1.0, |weights| weights[i]);
-            gradient(z, lse[i], weight);
-            z[targets[i] as usize] += weight;
-        });
+    pool::each(logits.chunks_mut(width).enumerate(), |(i, z)| {
+        let weight = weights.map_or(1.0, |weights| weights[i]);
+        gradient(z, lse[i], weight);
+        z[targets[i] as usize] += weight;
     });
     Ok(())
 }
