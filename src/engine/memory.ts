@@ -64,10 +64,13 @@ type Chunk = { readonly storage: ArrayBuffer; readonly holes: Hole[]; touched: n
 const chunkBytes = 2 ** 32;
 const align = 1024;
 
-function newChunk(atLeast: number): Chunk {
+/** What a pool takes its address space with. */
+export type Allocate = (bytes: number) => ArrayBuffer;
+
+function newChunk(atLeast: number, take: Allocate): Chunk {
   for (let size = Math.max(chunkBytes, atLeast); ; size = Math.max(size / 4, atLeast)) {
     try {
-      return { storage: allocate(size), holes: [{ start: 0, size }], touched: 0 };
+      return { storage: take(size), holes: [{ start: 0, size }], touched: 0 };
     } catch (error) {
       if (size === atLeast) throw error;
     }
@@ -115,13 +118,17 @@ export class Pool {
   private readonly memory: Memory;
   /** Bytes of spaces that were claimed. */
   private claimed = 0;
+  /** What goes back here goes back to the system: it is not taken again each micro-batch. */
+  private readonly lasting: boolean;
 
-  constructor(memory: Memory) {
+  constructor(memory: Memory, { lasting = false } = {}) {
     this.memory = memory;
+    this.lasting = lasting;
   }
 
-  /** Bytes that were ever touched, holes between tensors included. */
+  /** Bytes of the process that are this pool's: all that was ever touched, holes between tensors included. */
   get reserved(): number {
+    if (this.lasting) return this.inUse;
     return this.chunks.reduce((sum, { touched }) => sum + touched, this.claimed);
   }
 
@@ -134,6 +141,7 @@ export class Pool {
     this.peak = Math.max(this.peak, this.inUse);
     const buffer = new Buffer(() => {
       this.inUse -= size;
+      if (this.lasting) dropPages(new Uint8Array(chunk.storage, start, size));
       fillHole(chunk, start, size);
     });
     this.memory.own(buffer);
@@ -156,7 +164,7 @@ export class Pool {
   space(shape: readonly number[], dtype: Dtype): Space {
     const length = shape.reduce((a, b) => a * b, 1);
     const bytes = length * bytesOf[dtype];
-    const storage = allocate(bytes);
+    const storage = this.memory.allocate(bytes);
     const count = (more: number): void => {
       this.claimed += more;
       this.inUse += more;
@@ -186,7 +194,7 @@ export class Pool {
       }
     }
     if (best === undefined) {
-      const chunk = newChunk(size);
+      const chunk = newChunk(size, this.memory.allocate);
       this.chunks.push(chunk);
       best = { chunk, hole: chunk.holes[0] };
     }
@@ -215,15 +223,20 @@ function tensorsIn(value: unknown): Tensor[] {
 }
 
 export class Memory {
-  readonly weights = new Pool(this);
-  readonly packed = new Pool(this);
+  readonly weights = new Pool(this, { lasting: true });
+  readonly packed = new Pool(this, { lasting: true });
   readonly trainable = new Pool(this);
   readonly gradients = new Pool(this);
   readonly optimizer = new Pool(this);
   readonly activations = new Pool(this);
   readonly workspace = new Pool(this);
   readonly cache = new Pool(this);
+  readonly allocate: Allocate;
   private scopes: Buffer[][] = [];
+
+  constructor(take: Allocate = allocate) {
+    this.allocate = take;
+  }
 
   own(buffer: Buffer): void {
     this.scopes.at(-1)?.push(buffer);
