@@ -19,7 +19,15 @@ export const memoryClasses = [
 ] as const;
 export type MemoryClass = (typeof memoryClasses)[number];
 
-const bytesOf: Readonly<Record<Dtype, number>> = { f64: 8, f32: 4, i32: 4, bf16: 2, u8: 1 };
+/** What a pool gives. Quantized matrices are made of several tensors of bytes and numbers. */
+const bytesOf: Readonly<Record<Dtype, number>> = {
+  f64: 8,
+  f32: 4,
+  i32: 4,
+  bf16: 2,
+  u8: 1,
+  blocks: Number.NaN,
+};
 
 function view(storage: ArrayBuffer, at: number, dtype: Dtype, length: number): TensorData {
   switch (dtype) {
@@ -33,6 +41,8 @@ function view(storage: ArrayBuffer, at: number, dtype: Dtype, length: number): T
       return new Int32Array(storage, at, length);
     case 'u8':
       return new Uint8Array(storage, at, length);
+    case 'blocks':
+      throw new Error('invariant: blocks are made by whoever knows their layout');
   }
 }
 

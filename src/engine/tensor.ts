@@ -1,10 +1,13 @@
 /** @file A tensor: contiguous, typed storage with a shape. Only kernels and `read()` look at its data. */
 import { invariant } from '../core/errors.ts';
+import { expand } from '../kernels/convert.ts';
 import type { TensorData } from '../kernels/kernel.ts';
+import { Quantized } from '../kernels/quantized.ts';
 import type { Buffer } from './memory.ts';
 import type { Parameter } from './parameter.ts';
 
-export type Dtype = 'f32' | 'bf16' | 'f64' | 'i32' | 'u8';
+/** `blocks`: a frozen matrix whose data is `Quantized`. */
+export type Dtype = 'f32' | 'bf16' | 'f64' | 'i32' | 'u8' | 'blocks';
 
 /** What the tape knows a value by. Reshaped views of one value share it. */
 export type Slot = { needsGrad: boolean; readonly parameter?: Parameter };
@@ -12,7 +15,7 @@ export type Slot = { needsGrad: boolean; readonly parameter?: Parameter };
 export class Tensor {
   readonly shape: readonly number[];
   readonly dtype: Dtype;
-  /** An opaque handle to everyone but kernels. */
+  /** An opaque handle to everyone but kernels: in a frozen weight of dtype `blocks` it is no array but `Quantized`. */
   readonly data: TensorData;
   readonly buffer: Buffer;
   readonly slot: Slot;
@@ -20,13 +23,14 @@ export class Tensor {
   constructor(
     shape: readonly number[],
     dtype: Dtype,
-    data: TensorData,
+    data: TensorData | Quantized,
     buffer: Buffer,
     slot: Slot = { needsGrad: false },
   ) {
     this.shape = shape;
     this.dtype = dtype;
-    this.data = data;
+    // Whoever looks inside has made the tensor, and nobody makes blocks but the loading of models.
+    this.data = data as TensorData;
     this.buffer = buffer;
     this.slot = slot;
   }
@@ -63,13 +67,19 @@ export class Tensor {
 
   /** A copy of the values as f64 or f32 numbers. */
   read(): Float32Array | Float64Array {
-    if (this.data instanceof Float64Array) return this.data.slice();
-    if (this.data instanceof Uint16Array) {
-      const words = new Uint32Array(this.data.length);
-      for (let i = 0; i < words.length; i++) words[i] = this.data[i] << 16;
+    const data: TensorData | Quantized = this.data;
+    if (data instanceof Float64Array) return data.slice();
+    if (data instanceof Quantized) {
+      const numbers = new Float32Array(data.length);
+      expand.run(data, numbers);
+      return numbers;
+    }
+    if (data instanceof Uint16Array) {
+      const words = new Uint32Array(data.length);
+      for (let i = 0; i < words.length; i++) words[i] = data[i] << 16;
       return new Float32Array(words.buffer);
     }
-    return Float32Array.from(this.data);
+    return Float32Array.from(data);
   }
 
   /** The only value of a scalar. */

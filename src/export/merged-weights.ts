@@ -2,14 +2,8 @@
 
 import { type CausalLM, namedParameters } from '../engine/nn/index.ts';
 import type { RawTensor } from '../files/safetensors.ts';
-import {
-  blockSizes,
-  dequantize,
-  type FloatType,
-  toBf16,
-  toF16,
-  toF32,
-} from '../kernels/convert.ts';
+import { blockSizes, type FloatType } from '../kernels/blocks.ts';
+import { dequantize, toBf16, toF16, toF32 } from '../kernels/convert.ts';
 import { gemm } from '../kernels/gemm.ts';
 import { largestDifference } from '../kernels/reduce.ts';
 import type { ModelWeight, ModelWeights } from '../models/weights.ts';

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { decodeBf16, encodeBf16 } from './bf16.ts';
-import { type BlockType, blockSizes, dequantize, toBf16, toF16, toF32 } from './convert.ts';
+import { type BlockType, blockSizes } from './blocks.ts';
+import { dequantize, toBf16, toF16, toF32 } from './convert.ts';
 import { expectSameOnAnyThreads, numbers } from './testing.ts';
 
 /** All 65,536 halves. */
@@ -79,7 +80,9 @@ describe('GGUF blocks decode bit for bit as the gguf package decodes them', () =
   );
   const decoded = (text: string) => Uint8Array.from(Buffer.from(text, 'base64'));
 
-  test.each(['F16', 'BF16', 'Q8_0', 'Q4_1'] as const)('%s', (type: BlockType) => {
+  const types = Object.keys(blockSizes).filter((type): type is BlockType => type !== 'F32');
+
+  test.each(types)('%s', (type) => {
     const bytes = decoded(golden.types[type].bytes);
     const expected = new Float32Array(decoded(golden.types[type].numbers).buffer);
     for (const dequantized of [dequantize.run, dequantize.reference]) {
@@ -110,7 +113,7 @@ test('unknown types and lengths that do not fit are refused', () => {
     /no whole blocks/,
   );
   // A type that the signature does not admit, as a file might name it.
-  expect(() => Reflect.apply(dequantize.run, null, [new Uint8Array(34), 'Q2_K', y])).toThrow(
-    /Q2_K/,
+  expect(() => Reflect.apply(dequantize.run, null, [new Uint8Array(34), 'Q9_K', y])).toThrow(
+    /Q9_K/,
   );
 });

@@ -5,18 +5,19 @@
 import { addon } from '../native/addon.ts';
 import { environment } from '../native/environment.ts';
 import { decodeBf16, encodeBf16 } from './bf16.ts';
+import { Quantized } from './quantized.ts';
 
 /** Float storage that the twins take. `Uint16Array` (bf16) exists in Rust only. */
 export type FloatArray = Float32Array | Float64Array;
 
-/** What a tensor's data can be. `Uint16Array` holds bf16. */
+/** What a tensor's data can be. `Uint16Array` holds bf16. A frozen matrix may be `Quantized` instead. */
 export type TensorData = Float32Array | Float64Array | Uint16Array | Int32Array | Uint8Array;
 
 type Twin = (...args: never[]) => unknown;
 type AnyTwin = (...args: unknown[]) => unknown;
 
 /** Rust looks at the kind of each array itself, so `run` takes a tensor's data as it is. */
-type Data<Argument> = Argument extends ArrayBufferView ? TensorData : Argument;
+type Data<Argument> = Argument extends ArrayBufferView ? TensorData | Quantized : Argument;
 type DataOf<Arguments extends readonly unknown[]> = {
   [Index in keyof Arguments]: Data<Arguments[Index]>;
 };
@@ -132,11 +133,12 @@ export function kernel<Run extends Twin>(
   return { name, run: run as unknown as Kernel<Run>['run'], reference };
 }
 
-/** The meaning of bf16 storage: the twin's result on the decoded numbers, rounded once. */
+/** The meaning of bf16 and quantized storage: the twin's result on the decoded numbers, rounded once. */
 function onDecoded(twin: AnyTwin, args: readonly unknown[]): unknown {
   const decoded = new Map<Uint16Array, Float32Array>();
   const result = twin(
     ...args.map((arg) => {
+      if (arg instanceof Quantized) return arg.numbers();
       if (!(arg instanceof Uint16Array)) return arg;
       const numbers = decoded.get(arg) ?? Float32Array.from(arg, decodeBf16);
       decoded.set(arg, numbers);

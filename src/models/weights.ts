@@ -3,7 +3,8 @@ import { invariant } from '../core/errors.ts';
 import { didYouMean } from '../core/suggest.ts';
 import { missingTensor } from '../files/errors.ts';
 import type { RawWeights } from '../files/safetensors.ts';
-import { type BlockType, blockSizes, dequantize, toBf16 } from '../kernels/convert.ts';
+import { type BlockType, blockSizes } from '../kernels/blocks.ts';
+import { dequantize, toBf16 } from '../kernels/convert.ts';
 import { dropPages } from '../native/memory.ts';
 import { unsupportedDtype } from './errors.ts';
 

@@ -4,7 +4,7 @@ import type { CausalLM } from '../engine/nn/index.ts';
 import { Parameter } from '../engine/parameter.ts';
 import type { Tensor } from '../engine/tensor.ts';
 import type { RawTensor } from '../files/safetensors.ts';
-import type { FloatType } from '../kernels/convert.ts';
+import type { FloatType } from '../kernels/blocks.ts';
 import { toBf16, toF32 } from '../kernels/convert.ts';
 import { gemm } from '../kernels/gemm.ts';
 import {

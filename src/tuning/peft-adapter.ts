@@ -14,7 +14,8 @@ import type { Parameter } from '../engine/parameter.ts';
 import { digestFile, digestOf } from '../files/digest.ts';
 import type { JsonObject } from '../files/json.ts';
 import { openSafetensors, type RawTensor } from '../files/safetensors.ts';
-import { type FloatType, toF32 } from '../kernels/convert.ts';
+import type { FloatType } from '../kernels/blocks.ts';
+import { toF32 } from '../kernels/convert.ts';
 import { adapterMismatch, noAdapter, unsupportedAdapter } from './errors.ts';
 import {
   adapterFolder,

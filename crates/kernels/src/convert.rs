@@ -4,6 +4,7 @@ use napi::Result;
 use napi_derive::napi;
 
 use crate::floats::{Bytes, Floats, expect_length, from_bf16, invalid, to_bf16};
+use crate::quantized::gguf::{self, Blocks};
 use crate::{per_isa, pool};
 
 /// IEEE half to f32: exact, subnormals too.
@@ -60,53 +61,20 @@ per_isa! {
 }
 
 #[inline(always)]
-fn half_at(block: &[u8], at: usize) -> f32 {
+pub fn half_at(block: &[u8], at: usize) -> f32 {
     from_f16(u16::from_le_bytes([block[at], block[at + 1]]))
 }
 
-per_isa! {
-    /// llama.cpp's block_q8_0: a scale, then 32 signed bytes.
-    fn decode_q8_0(bytes: &[u8], y: &mut [f32]) {
-        for (block, y) in bytes.as_chunks::<34>().0.iter().zip(y.as_chunks_mut::<32>().0) {
-            let scale = half_at(block, 0);
-            for (y, q) in y.iter_mut().zip(&block[2..]) {
-                *y = *q as i8 as f32 * scale;
-            }
-        }
-    }
-}
-
-per_isa! {
-    /// llama.cpp's block_q4_1: a scale, a minimum, then 16 bytes of which the low halves come first.
-    fn decode_q4_1(bytes: &[u8], y: &mut [f32]) {
-        for (block, y) in bytes.as_chunks::<20>().0.iter().zip(y.as_chunks_mut::<32>().0) {
-            let (scale, minimum) = (half_at(block, 0), half_at(block, 2));
-            // Arrays of known sizes: with slices, the compiler makes no vectors of this loop.
-            let [low, high] = y.as_chunks_mut::<16>().0 else { unreachable!("32 numbers") };
-            let quants = &block[4..].as_chunks::<16>().0[0];
-            for i in 0..16 {
-                low[i] = (quants[i] & 15) as f32 * scale + minimum;
-                high[i] = (quants[i] >> 4) as f32 * scale + minimum;
-            }
-        }
-    }
-}
-
-/// How a type of file stores `elements` numbers in blocks of `bytes`.
-struct Blocks {
-    elements: usize,
-    bytes: usize,
-    decode: fn(&[u8], &mut [f32]),
-}
-
-fn blocks(kind: &str) -> Result<Blocks> {
+/// How a type of file stores its numbers: plain floats are blocks of one.
+pub fn blocks(kind: &str) -> Result<Blocks> {
     Ok(match kind {
         "F32" => Blocks { elements: 1, bytes: 4, decode: decode_f32 },
         "F16" => Blocks { elements: 1, bytes: 2, decode: decode_f16 },
         "BF16" => Blocks { elements: 1, bytes: 2, decode: decode_bf16 },
-        "Q8_0" => Blocks { elements: 32, bytes: 34, decode: decode_q8_0 },
-        "Q4_1" => Blocks { elements: 32, bytes: 20, decode: decode_q4_1 },
-        _ => return Err(invalid(format!("numbers of type `{kind}` cannot be decoded"))),
+        _ => {
+            return gguf::blocks(kind)
+                .ok_or_else(|| invalid(format!("numbers of type `{kind}` cannot be decoded")));
+        }
     })
 }
 

@@ -15,6 +15,7 @@ mod math;
 mod memory;
 mod philox;
 mod pool;
+mod quantized;
 mod queue;
 mod random;
 mod reduce;

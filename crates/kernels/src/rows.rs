@@ -4,6 +4,7 @@ use napi::Result;
 use napi_derive::napi;
 
 use crate::floats::{Element, Floats, Ints, expect_length, invalid, rows_of};
+use crate::quantized::{self, Operand, Quantized};
 use crate::{each_storage, per_isa, pool};
 
 /// The width of a table's rows, given the buffer that has one row for each index.
@@ -39,9 +40,23 @@ fn gather<X: Element, Y: Element>(table: &[X], indices: &[i32], y: &mut [Y]) -> 
     Ok(())
 }
 
+/// From a table in blocks.
+fn gather_blocks<Y: Element>(table: &Quantized, indices: &[i32], y: &mut [Y]) -> Result<()> {
+    if indices.is_empty() {
+        return expect_length("y", y.len(), 0);
+    }
+    let width = width_of(y.len(), indices, table.rows * table.columns)?;
+    expect_length("rows", width, table.columns)?;
+    quantized::rows_to(table, |row| indices[row] as usize, y);
+    Ok(())
+}
+
 #[napi]
-pub fn gather_rows(table: Floats, indices: Ints, y: Floats) -> Result<()> {
-    each_storage!(table, y; gather(table, indices.0, y))
+pub fn gather_rows(table: Operand, indices: Ints, y: Floats) -> Result<()> {
+    match table {
+        Operand::Floats(table) => each_storage!(table, y; gather(table, indices.0, y)),
+        Operand::Quantized(table) => each_storage!(y; gather_blocks(&table, indices.0, y)),
+    }
 }
 
 /// One thread: the rows of a pass are few, and a place that stands twice keeps the later row.

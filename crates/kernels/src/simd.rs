@@ -43,6 +43,20 @@ pub unsafe trait Simd: Copy + 'static {
     unsafe fn largest(v: Self::V) -> f32;
     unsafe fn prefetch(from: *const f32);
 
+    /// The numbers of the table that `LANES` codes of four bits name; of two in a byte, the upper is first.
+    #[inline(always)]
+    unsafe fn look_up(table: &[f32; 16], codes: *const u8) -> Self::V {
+        unsafe {
+            let mut numbers = [0.0; 16];
+            for i in 0..Self::LANES / 2 {
+                let byte = *codes.add(i);
+                numbers[2 * i] = table[byte as usize >> 4];
+                numbers[2 * i + 1] = table[byte as usize & 15];
+            }
+            Self::load(numbers.as_ptr())
+        }
+    }
+
     /// Writes the transpose of `rows` × `columns` 32-bit words (each at most `LANES`): `to` gets `columns` rows of
     /// `LANES` words, zero where `from` has no row. Strides are in bytes and in words.
     unsafe fn transpose(
@@ -399,6 +413,21 @@ mod x86 {
         }
 
         #[inline(always)]
+        unsafe fn look_up(table: &[f32; 16], codes: *const u8) -> __m256 {
+            unsafe {
+                let eight = _mm256_set1_epi32(codes.cast::<i32>().read_unaligned());
+                // Each code at the top of its lane: its upper bit is where a blend looks.
+                let shifts = _mm256_setr_epi32(24, 28, 16, 20, 8, 12, 0, 4);
+                let codes = _mm256_sllv_epi32(eight, shifts);
+                let indices = _mm256_srli_epi32::<28>(codes);
+                let low = _mm256_permutevar8x32_ps(_mm256_loadu_ps(table.as_ptr()), indices);
+                let high =
+                    _mm256_permutevar8x32_ps(_mm256_loadu_ps(table.as_ptr().add(8)), indices);
+                _mm256_blendv_ps(low, high, _mm256_castsi256_ps(codes))
+            }
+        }
+
+        #[inline(always)]
         unsafe fn transpose(
             from: *const u8,
             stride: usize,
@@ -542,6 +571,19 @@ mod x86 {
         #[inline(always)]
         unsafe fn prefetch(from: *const f32) {
             unsafe { _mm_prefetch::<_MM_HINT_T0>(from.cast()) }
+        }
+
+        #[inline(always)]
+        unsafe fn look_up(table: &[f32; 16], codes: *const u8) -> __m512 {
+            unsafe {
+                let bytes = _mm512_castsi128_si512(_mm_loadu_si64(codes));
+                let words = _mm512_setr_epi32(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1);
+                let shifts =
+                    _mm512_setr_epi32(4, 0, 12, 8, 20, 16, 28, 24, 4, 0, 12, 8, 20, 16, 28, 24);
+                // A permutation looks at the lowest four bits only.
+                let codes = _mm512_srlv_epi32(_mm512_permutexvar_epi32(words, bytes), shifts);
+                _mm512_permutexvar_ps(codes, _mm512_loadu_ps(table.as_ptr()))
+            }
         }
 
         #[inline(always)]
