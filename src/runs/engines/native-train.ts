@@ -4,13 +4,13 @@ import { openPrepared, type Prepared } from '../../data/prepared.ts';
 import { Memory } from '../../engine/memory.ts';
 import { digestOf } from '../../files/digest.ts';
 import { methods } from '../../methods/index.ts';
-import { buildModel, type LoadedModel, loadModel } from '../../models/load.ts';
+import { buildModel, type LoadedModel } from '../../models/load.ts';
 import { type ModelSource, openModel } from '../../models/source.ts';
 import { instructionSet, setThreads } from '../../native/machine.ts';
 import type { Rows } from '../../train/evaluate.ts';
 import type { Job } from '../../train/job.ts';
+import { loadToTrain, tune } from '../../train/load.ts';
 import { train } from '../../train/train.ts';
-import { tunings } from '../../tuning/index.ts';
 import { placeAdapter, readAdapter, type StoredAdapter } from '../../tuning/peft-adapter.ts';
 import { fingerprintOf } from '../fingerprint.ts';
 import { planOfJob } from '../plan-of-job.ts';
@@ -39,8 +39,7 @@ const openSource = ({ model }: Job): Promise<ModelSource> =>
 async function load(job: Job, source: ModelSource): Promise<Loaded> {
   setThreads(job.engine.threads ?? 0);
   const memory = new Memory();
-  const dtype = job.train.bf16 ? 'bf16' : 'f32';
-  return { ...(await loadModel(source, { memory, dtype })), source, memory };
+  return { ...(await loadToTrain(job, source, memory)), source, memory };
 }
 
 export async function trainNative(request: TrainRequest, context: TrainContext): Promise<Outcome> {
@@ -68,15 +67,9 @@ export async function trainNative(request: TrainRequest, context: TrainContext):
     isa: instructionSet(),
   });
   return runInFolder(request, fingerprint, plan.steps, context, async () => {
-    const { family, model, memory } = early ?? (await load(job, source));
-    const tuned = tunings[job.tuning.finetuning_type].apply(model, {
-      settings: job.tuning,
-      memory,
-      seed: job.train.seed,
-      adapterTargets: family.adapterTargets,
-      baseModel: job.model.model_name_or_path,
-      adapters,
-    });
+    const loaded = early ?? (await load(job, source));
+    const { model, memory } = loaded;
+    const tuned = tune(job, loaded, memory, adapters);
     const saveModel = modelSaver(job, source, tuned);
     return async (host) => {
       for (const note of tuned.notes ?? []) host.emit({ type: 'warning', ...note });
