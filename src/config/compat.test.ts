@@ -252,7 +252,11 @@ test('former names lead to the names of today, and say so', () => {
 });
 
 test('defaults equal LLaMA-Factory’s but for those that say why', () => {
-  const own = new Set(['disable_gradient_checkpointing', 'logging_steps']);
+  const own = new Set([
+    'gradient_checkpointing',
+    'disable_gradient_checkpointing',
+    'logging_steps',
+  ]);
   // Null, empty and derived defaults there mean the same as ours.
   const same = new Set(['infer_backend', 'optim', 'lora_target', 'include_num_input_tokens_seen']);
   for (const { fields } of sectionList) {

@@ -241,7 +241,13 @@ describe('derived values', () => {
     ['pure_bf16: true', ({ job }) => job.train.bf16, true],
     ['warmup_ratio: 0.03', ({ job }) => job.train.warmup_steps, 0.03],
     ['warmup_steps: 20', ({ job }) => job.train.warmup_steps, 20],
-    ['gradient_checkpointing: true', ({ job }) => job.train.disable_gradient_checkpointing, false],
+    ['seed: 7', ({ job }) => job.train.gradient_checkpointing, 'selective'],
+    ['disable_gradient_checkpointing: false', ({ job }) => job.train.gradient_checkpointing, true],
+    [
+      'disable_gradient_checkpointing: true',
+      ({ job }) => job.train.gradient_checkpointing,
+      'selective',
+    ],
     [
       'global_batch_size: 24',
       ({ job: { train } }) => [

@@ -1,5 +1,6 @@
 /** @file An op: forward and backward together. The tape records it only where an input needs a gradient. */
 import type { Memory } from './memory.ts';
+import { present, Remake } from './remake.ts';
 import { session, within } from './session.ts';
 import { type Backward, type Saved, Tape } from './tape.ts';
 import type { Tensor } from './tensor.ts';
@@ -9,10 +10,12 @@ type Inputs = readonly (Tensor | null)[];
 /**
  * `forward(inputs, options, memory)` gives `y` and what `backward(dy, saved, needs, memory)` will
  * need; `backward` captures nothing. An absent input (no bias) is null, and so is its gradient.
+ * A `cheap` op saves all its inputs but parameters: from them its result can be made again on the way back.
  */
 export function defineOp<I extends Inputs, Options, S extends Saved>(
   name: string,
   op: {
+    readonly cheap?: boolean;
     forward(inputs: I, options: Options, memory: Memory): { y: Tensor; saved: S };
     backward(
       dy: Tensor,
@@ -27,6 +30,12 @@ export function defineOp<I extends Inputs, Options, S extends Saved>(
     const { y, saved } = op.forward(inputs, options, memory);
     if (tape && inputs.some((input) => input?.slot.needsGrad)) {
       y.slot.needsGrad = true;
+      if (op.cheap && tape.selective) {
+        y.slot.remake = new Remake(() => {
+          const kept = inputs.map((input) => input && present(input, memory));
+          return op.forward(kept as unknown as I, options, memory).y;
+        });
+      }
       tape.record({
         name,
         inputs: inputs.map((input) => input?.slot ?? { needsGrad: false }),
@@ -40,6 +49,9 @@ export function defineOp<I extends Inputs, Options, S extends Saved>(
   };
 }
 
+/** Passes on what needs a gradient, and no more. */
+const keepsNothing = { selective: false, record: () => {} };
+
 /**
  * Runs `work` without keeping anything but its inputs, and once more on the way back (Chen et al.
  * 2016, arXiv:1604.06174). Every tensor that `work` uses, but for parameters, must be among `inputs`.
@@ -50,8 +62,9 @@ export function checkpoint(
 ): Tensor {
   const { memory, tape } = session();
   if (!tape) return work(...inputs);
-  const y = within({ tape: null }, () => memory.scope(() => work(...inputs)));
-  y.slot.needsGrad = true;
+  const y = within({ tape: keepsNothing }, () => memory.scope(() => work(...inputs)));
+  // Nothing in there learns, and nothing before it: there will be no way back.
+  if (!y.slot.needsGrad) return y;
   tape.record({
     name: 'checkpoint',
     inputs: inputs.map((input) => input.slot),

@@ -15,7 +15,7 @@ export type Randomness = {
 
 export type Session = {
   readonly memory: Memory;
-  readonly tape: Tape | null;
+  readonly tape: Pick<Tape, 'record' | 'selective'> | null;
   /** Set while training: without it dropout passes its input through. */
   readonly randomness: Randomness | null;
   /** Each sequence adds one token: weights are read where they lie, and no row's result depends on the others. */

@@ -5,6 +5,7 @@
 import { invariant } from '../core/errors.ts';
 import { add, addInto } from '../kernels/elementwise.ts';
 import type { Memory } from './memory.ts';
+import { Again } from './remake.ts';
 import { type Slot, Tensor } from './tensor.ts';
 
 /** What an op keeps for its backward pass: tensors are held by the tape, other values are as they are. */
@@ -18,7 +19,7 @@ export type Backward = (
   memory: Memory,
 ) => readonly (Tensor | null)[];
 
-type Node = {
+export type Node = {
   readonly name: string;
   readonly inputs: readonly Slot[];
   readonly output: Slot;
@@ -28,21 +29,35 @@ type Node = {
   readonly backward: Backward;
 };
 
-const savedTensors = (saved: Saved): Tensor[] =>
-  Object.values(saved).flatMap((value) =>
-    value instanceof Tensor
-      ? [value]
-      : Array.isArray(value)
-        ? value.filter((v): v is Tensor => v instanceof Tensor)
-        : [],
+/** Every entry of `saved`, those of lists too, as `change` has it. */
+function mapSaved(saved: Saved, change: (value: unknown) => unknown): Saved {
+  return Object.fromEntries(
+    Object.entries(saved).map(([key, value]) => [
+      key,
+      Array.isArray(value) ? value.map(change) : change(value),
+    ]),
   );
+}
+
+type Holder = { hold(): void; release(): void };
+
+/** What keeps the entries of `saved` in memory. */
+const holdersOf = (saved: Saved): Holder[] =>
+  Object.values(saved)
+    .flat()
+    .flatMap((value): Holder[] =>
+      value instanceof Tensor ? [value.buffer] : value instanceof Again ? [value.remake] : [],
+    );
 
 export class Tape {
+  /** Results of cheap ops are made again on the way back. */
+  readonly selective: boolean;
   private nodes: Node[] = [];
   private readonly memory: Memory;
 
-  constructor(memory: Memory) {
+  constructor(memory: Memory, { selective = false } = {}) {
     this.memory = memory;
+    this.selective = selective;
   }
 
   get length(): number {
@@ -50,8 +65,15 @@ export class Tape {
   }
 
   record(node: Node): void {
-    for (const tensor of savedTensors(node.saved)) tensor.buffer.hold();
-    this.nodes.push(node);
+    const saved = this.selective
+      ? mapSaved(node.saved, (value) =>
+          value instanceof Tensor && value.slot.remake
+            ? new Again(value.slot.remake, value.shape)
+            : value,
+        )
+      : node.saved;
+    for (const holder of holdersOf(saved)) holder.hold();
+    this.nodes.push({ ...node, saved });
   }
 
   /**
@@ -71,7 +93,8 @@ export class Tape {
         grads.delete(node.output);
         this.memory.scope(() => {
           const needs = node.inputs.map((slot) => slot.needsGrad);
-          const dx = node.backward(dy.reshape(node.shape), node.saved as never, needs, this.memory);
+          const saved = this.restored(node.saved);
+          const dx = node.backward(dy.reshape(node.shape), saved as never, needs, this.memory);
           invariant(dx.length === node.inputs.length, `${node.name}: one gradient an input`);
           for (const [i, slot] of node.inputs.entries()) {
             const grad = dx[i];
@@ -80,7 +103,7 @@ export class Tape {
         });
         dy.buffer.release();
       }
-      for (const tensor of savedTensors(node.saved)) tensor.buffer.release();
+      for (const holder of holdersOf(node.saved)) holder.release();
     }
     const result = wanted.map((value) => {
       const grad = grads.get(value.slot) ?? null;
@@ -95,9 +118,14 @@ export class Tape {
   /** Lets go of everything unwalked: after an evaluation, or an error. */
   clear(): void {
     for (const node of this.nodes) {
-      for (const tensor of savedTensors(node.saved)) tensor.buffer.release();
+      for (const holder of holdersOf(node.saved)) holder.release();
     }
     this.nodes = [];
+  }
+
+  private restored(saved: Saved): Saved {
+    if (!this.selective) return saved;
+    return mapSaved(saved, (value) => (value instanceof Again ? value.tensor(this.memory) : value));
   }
 
   private accumulate(grads: Map<Slot, Tensor>, slot: Slot, grad: Tensor): void {

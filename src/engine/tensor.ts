@@ -5,12 +5,18 @@ import type { TensorData } from '../kernels/kernel.ts';
 import { Quantized } from '../kernels/quantized.ts';
 import type { Buffer } from './memory.ts';
 import type { Parameter } from './parameter.ts';
+import type { Remake } from './remake.ts';
 
 /** `blocks`: a frozen matrix whose data is `Quantized`. */
 export type Dtype = 'f32' | 'bf16' | 'f64' | 'i32' | 'u8' | 'blocks';
 
 /** What the tape knows a value by. Reshaped views of one value share it. */
-export type Slot = { needsGrad: boolean; readonly parameter?: Parameter };
+export type Slot = {
+  needsGrad: boolean;
+  readonly parameter?: Parameter;
+  /** Set where the tape would rather make the value again than keep it. */
+  remake?: Remake;
+};
 
 export class Tensor {
   readonly shape: readonly number[];

@@ -28,7 +28,10 @@ export function tensorOf(
 export function checkGradients(
   f: (...inputs: Tensor[]) => Tensor,
   shapes: readonly (readonly number[])[],
-  { randomness = null }: { randomness?: Randomness | null } = {},
+  {
+    randomness = null,
+    selective = false,
+  }: { randomness?: Randomness | null; selective?: boolean } = {},
 ): void {
   const memory = new Memory();
   const inputs = shapes.map((shape, i) =>
@@ -50,7 +53,7 @@ export function checkGradients(
         return Array.from(y.read()).reduce((total, v, i) => total + v * w[i], 0);
       }),
     );
-  const tape = new Tape(memory);
+  const tape = new Tape(memory, { selective });
   const before = memory.account();
   const grads = within({ memory, tape, randomness }, () =>
     memory.scope(() => {

@@ -35,6 +35,7 @@ test.each([
   ['save_steps=7'],
   ['logging_steps=1'],
   ['plot_loss=true'],
+  ['gradient_checkpointing=true'],
   ['disable_gradient_checkpointing=false'],
   ['val_size=0.1', 'eval_strategy=steps'],
 ])('what no result depends on makes no difference: %s', (...overrides) => {

@@ -60,7 +60,8 @@ export type TrainResult = {
 export async function train(input: TrainInput): Promise<TrainResult> {
   const { settings, method, model, parameters, memory, rows, plan, evalSets, host } = input;
   const totalSteps = plan.steps;
-  const checkpointing = !settings.disable_gradient_checkpointing;
+  const checkpointing = settings.gradient_checkpointing === true;
+  const selective = settings.gradient_checkpointing === 'selective';
   const policy = policyOf(model, { checkpointing });
   const microBatchTokens =
     settings.micro_batch_tokens === 'auto' ? autoMicroBatchTokens : settings.micro_batch_tokens;
@@ -190,7 +191,7 @@ export async function train(input: TrainInput): Promise<TrainResult> {
       const batch = layOut(cut);
       read += batch.ids.length;
       if (batch.targets.length > 0) {
-        const tape = new Tape(memory);
+        const tape = new Tape(memory, { selective });
         const randomness = {
           seed: settings.seed,
           step,

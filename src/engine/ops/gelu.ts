@@ -5,6 +5,8 @@ import type { Tensor } from '../tensor.ts';
 
 /** x: [T, F] → [T, F] */
 export const gelu = defineOp('gelu', {
+  cheap: true,
+
   forward([x]: readonly [x: Tensor], { tanh }: { readonly tanh: boolean }, memory) {
     const y = memory.activations.like(x);
     geluForward.run(x.data, y.data, tanh);

@@ -7,6 +7,8 @@ type Inputs = readonly [x: Tensor, weight: Tensor, bias: Tensor | null];
 
 /** x: [..., D], weight: [D], bias: [D] → [..., D] */
 export const layerNorm = defineOp('layer-norm', {
+  cheap: true,
+
   forward([x, weight, bias]: Inputs, eps: number, memory) {
     const y = memory.activations.like(x);
     const mean = memory.activations.tensor([x.rows], weight.dtype);

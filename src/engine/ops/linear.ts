@@ -24,17 +24,17 @@ export const linear = defineOp('linear', {
       0,
       bias?.data ?? null,
     );
-    return { y, saved: { x, weight } };
+    return { y, saved: { x: weight.slot.needsGrad ? x : null, weight } };
   },
 
   backward(dy, { x, weight }, [needsX, needsWeight, needsBias], memory) {
     const [outputs, inputs] = weight.shape;
     const T = dy.rows;
-    const dx = needsX ? memory.gradients.tensor([T, inputs], x.dtype) : null;
-    const dWeight = needsWeight ? memory.gradients.like(weight) : null;
+    const dx = needsX ? memory.gradients.tensor([T, inputs], dy.dtype) : null;
+    const dWeight = needsWeight && x ? memory.gradients.like(weight) : null;
     const dBias = needsBias ? memory.gradients.tensor([outputs], weight.dtype) : null;
     if (dx) gemm.run(dy.data, weight.data, dx.data, T, inputs, outputs, false, false, 1, 0, null);
-    if (dWeight)
+    if (dWeight && x)
       gemm.run(dy.data, x.data, dWeight.data, outputs, inputs, T, true, false, 1, 0, null);
     if (dBias) columnSums.run(dy.data, dBias.data);
     return [dx, dWeight, dBias];

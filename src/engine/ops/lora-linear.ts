@@ -51,7 +51,8 @@ export const loraLinear = defineOp('lora-linear', {
     );
     gemm.run(drop(x, options, memory).data, a.data, h.data, T, R, inputs, false, true, 1, 0, null);
     gemm.run(h.data, b.data, y.data, T, outputs, R, false, true, options.scale, 1, null);
-    return { y, saved: { x, weight, a, b, h, options } };
+    const keptX = a.slot.needsGrad || weight.slot.needsGrad ? x : null;
+    return { y, saved: { x: keptX, weight, a, b, h, options } };
   },
 
   backward(
@@ -63,20 +64,20 @@ export const loraLinear = defineOp('lora-linear', {
     const [outputs, inputs] = weight.shape;
     const R = a.shape[0];
     const T = dy.rows;
-    const dx = needsX ? memory.gradients.tensor([T, inputs], x.dtype) : null;
-    const dWeight = needsWeight ? memory.gradients.like(weight) : null;
+    const dx = needsX ? memory.gradients.tensor([T, inputs], dy.dtype) : null;
+    const dWeight = needsWeight && x ? memory.gradients.like(weight) : null;
     const dBias = needsBias ? memory.gradients.tensor([outputs], weight.dtype) : null;
-    const dA = needsA ? memory.gradients.like(a) : null;
+    const dA = needsA && x ? memory.gradients.like(a) : null;
     const dB = needsB ? memory.gradients.like(b) : null;
     if (dx) gemm.run(dy.data, weight.data, dx.data, T, inputs, outputs, false, false, 1, 0, null);
-    if (dWeight)
+    if (dWeight && x)
       gemm.run(dy.data, x.data, dWeight.data, outputs, inputs, T, true, false, 1, 0, null);
     if (dBias) columnSums.run(dy.data, dBias.data);
     if (dB) gemm.run(dy.data, h.data, dB.data, outputs, R, T, true, false, options.scale, 0, null);
     if (dx || dA) {
       const dh = memory.workspace.tensor([T, R], a.dtype);
       gemm.run(dy.data, b.data, dh.data, T, R, outputs, false, false, options.scale, 0, null);
-      if (dA) {
+      if (dA && x) {
         const dropped = drop(x, options, memory);
         gemm.run(dh.data, dropped.data, dA.data, R, inputs, T, true, false, 1, 0, null);
       }

@@ -141,6 +141,42 @@ describe('gradients', () => {
   });
 });
 
+describe('selective recomputation', () => {
+  test('a chain of cheap ops, one value for two readers, seen in two shapes', () => {
+    checkGradients(
+      (x, norm, w, v) => {
+        const y = rmsNorm([gelu([x], { tanh: false }), norm], 1e-6);
+        const z = linear([y.reshape([6, 2]), v, null], null);
+        return add([linear([y, w, null], null), z.reshape([3, 4])], null);
+      },
+      [[3, 4], [4], [4, 4], [2, 2]],
+      { selective: true },
+    );
+  });
+
+  test('keeps what a norm is made of, and not the norm', () => {
+    const held = (selective: boolean): number => {
+      const memory = new Memory();
+      const tape = new Tape(memory, { selective });
+      const x = tensorOf(memory, [64, 128], wave(64 * 128)).detach(true);
+      const norm = tensorOf(memory, [128], wave(128));
+      const w = tensorOf(memory, [1, 128], wave(128)).detach(true);
+      const before = memory.account().activations.inUse;
+      within({ memory, tape }, () =>
+        memory.scope(() => {
+          linear([rmsNorm([x, norm], 1e-6), w, null], null);
+          return null;
+        }),
+      );
+      const bytes = memory.account().activations.inUse - before;
+      tape.clear();
+      expect(memory.account().activations.inUse).toBe(before);
+      return bytes;
+    };
+    expect(held(false) - held(true)).toBe(64 * 128 * 8);
+  });
+});
+
 test('a frozen input gets no gradient and its buffers go back', () => {
   const memory = new Memory();
   const x = tensorOf(memory, [3, 4], wave(12)).detach(true);

@@ -5,6 +5,8 @@ import type { Tensor } from '../tensor.ts';
 
 /** x: [..., D], weight: [D] → [..., D] */
 export const rmsNorm = defineOp('rms-norm', {
+  cheap: true,
+
   forward([x, weight]: readonly [x: Tensor, weight: Tensor], eps: number, memory) {
     const y = memory.activations.like(x);
     const rstd = memory.activations.tensor([x.rows], weight.dtype);

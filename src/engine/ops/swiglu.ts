@@ -5,6 +5,8 @@ import type { Tensor } from '../tensor.ts';
 
 /** gate, up: [T, F] → [T, F] */
 export const swiglu = defineOp('swiglu', {
+  cheap: true,
+
   forward([gate, up]: readonly [gate: Tensor, up: Tensor], _options: null, memory) {
     const y = memory.activations.like(gate);
     swigluForward.run(gate.data, up.data, y.data);
