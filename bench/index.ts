@@ -1,32 +1,46 @@
 /**
- * @file `npm run bench`: every question, one after the other, each in its own process, with the machine's facts.
+ * @file `npm run bench`: questions, one after the other, each in its own process, with the machine's facts.
  *
- * `npm run bench -- [NAME …] [--keep] [--model DIR] [--llamafactory PYTHON]`; `--keep` writes the figures to
- * bench/results/, and later runs show them beside their own. The last two are for bench/data.ts, which says what they are.
+ * `npm run bench -- [NAME …] [--keep] [--json FILE] [-- OPTION …]`. `--keep` writes the figures to bench/results/, and
+ * later runs show them beside their own; `--json` writes those of this run to a file. What stands behind a second `--`
+ * is handed to the question, whose file says what it takes: `npm run bench -- train -- bf16 --steps 5`. Without a name,
+ * all are asked but those that take hours or need something set up.
  */
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism, loadavg, release, totalmem } from 'node:os';
+import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { packageVersion } from '../src/cli/version.ts';
 import { formatBytes } from '../src/core/units.ts';
 import { cpuName, instructionSet } from '../src/native/machine.ts';
 import { figureOf, line } from './report.ts';
 
-const questions: Readonly<Record<string, readonly string[]>> = {
-  tokenizer: ['tokenizer.ts'],
-  'training-step': ['training-step.ts'],
-  'training-step-bf16': ['training-step.ts', '--bf16'],
-  'start-up': ['start-up.ts'],
-  data: ['data.ts', '--large'],
+type Question = {
+  /** File in bench/ and its arguments. */
+  readonly run: readonly string[];
+  /** Asked by its name only. */
+  readonly onlyByName?: true;
 };
 
+const questions: Readonly<Record<string, Question>> = {
+  tokenizer: { run: ['tokenizer.ts'] },
+  'training-step': { run: ['training-step.ts'] },
+  'training-step-bf16': { run: ['training-step.ts', '--bf16'] },
+  'start-up': { run: ['start-up.ts'] },
+  data: { run: ['data.ts', '--large'] },
+  train: { run: ['train.ts'] },
+  peers: { run: ['peers.ts'], onlyByName: true },
+};
+
+const ours = process.argv.slice(2);
+const divide = ours.indexOf('--');
+const handed = divide < 0 ? [] : ours.splice(divide).slice(1);
 const { values, positionals } = parseArgs({
-  options: {
-    keep: { type: 'boolean', default: false },
-    model: { type: 'string' },
-    llamafactory: { type: 'string' },
-  },
+  args: ours,
+  options: { keep: { type: 'boolean', default: false }, json: { type: 'string' } },
   allowPositionals: true,
 });
 const unknown = positionals.filter((name) => !Object.hasOwn(questions, name));
@@ -43,9 +57,11 @@ const machine = {
   memory: formatBytes(totalmem()),
   system: `${process.platform} ${release()}`,
   node: process.version,
+  tunery: packageVersion(),
   kernels: instructionSet(),
 };
-console.log(`${Object.values(machine).join(' · ')} · load ${loadavg()[0].toFixed(1)}`);
+const load = loadavg()[0];
+console.log(`${Object.values(machine).join(' · ')} · load ${load.toFixed(1)}`);
 
 const resultFile = fileURLToPath(new URL('results/latest.json', import.meta.url));
 type Results = { readonly machine: typeof machine; readonly figures: Record<string, number> };
@@ -57,26 +73,27 @@ if (kept && kept.machine.cpu !== machine.cpu)
 
 const figures: Record<string, number> = {};
 let failed = false;
-for (const name of positionals.length > 0 ? positionals : Object.keys(questions)) {
+const usual = Object.keys(questions).filter((name) => !questions[name].onlyByName);
+for (const name of positionals.length > 0 ? positionals : usual) {
   console.log(`\n${name}`);
-  const [script, ...args] = questions[name];
-  for (const option of name === 'data' ? (['model', 'llamafactory'] as const) : []) {
-    if (values[option] !== undefined) args.push(`--${option}`, values[option]);
-  }
-  const { stdout, stderr, status } = spawnSync(
+  const [script, ...args] = questions[name].run;
+  const child = spawn(
     process.execPath,
-    [fileURLToPath(new URL(script, import.meta.url)), ...args],
-    { encoding: 'utf8', env: { ...process.env, TUNERY_BENCH: '1' }, maxBuffer: 1 << 26 },
+    [fileURLToPath(new URL(script, import.meta.url)), ...args, ...handed],
+    { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, TUNERY_BENCH: '1' } },
   );
-  for (const text of stdout.trimEnd().split('\n')) {
+  const ended = once(child, 'close');
+  for await (const text of createInterface({ input: child.stdout })) {
     const figure = figureOf(text);
     if (figure) figures[figure.name] = figure.value;
     console.log(figure ? line(figure, kept?.figures[figure.name]) : text);
   }
-  if (status !== 0) {
-    failed = true;
-    console.error(stderr);
-  }
+  const [status] = await ended;
+  if (status !== 0) failed = true;
+}
+if (values.json !== undefined) {
+  const at = new Date().toISOString();
+  writeFileSync(values.json, `${JSON.stringify({ at, machine, load, figures }, null, 2)}\n`);
 }
 if (values.keep && !failed) {
   writeFileSync(

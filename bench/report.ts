@@ -37,3 +37,14 @@ const round = (value: number): string =>
 
 export const median = (values: readonly number[]): number =>
   [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
+
+/** Prints rows under a head, columns aligned: the first to the left, figures to the right. */
+export function table(head: readonly string[], rows: readonly (readonly string[])[]): void {
+  const widths = head.map((_, i) => Math.max(...[head, ...rows].map((row) => row[i].length)));
+  for (const row of [head, ...rows]) {
+    const cells = row.map((cell, i) =>
+      i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]),
+    );
+    console.log(`  ${cells.join('  ')}`.trimEnd());
+  }
+}

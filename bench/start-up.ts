@@ -6,72 +6,16 @@
  * step 1, less the median of three more steps of the same rows; rows are short, so that a step's own noise is small.
  * Memory is that of a run with a row of 1,024 tokens.
  */
-import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
+import { runTunery } from './program.ts';
 import { median, report } from './report.ts';
 
-const launcher = fileURLToPath(new URL('../bin/tunery.js', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'tunery-bench-'));
 
-/** One run of the program: its lines with their times, and the most memory that each of its processes took, by depth. */
-async function run(args: readonly string[]) {
-  const started = performance.now();
-  const child = spawn(process.execPath, [launcher, ...args], {
-    cwd: folder,
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  const lines: { text: string; at: number }[] = [];
-  let rest = '';
-  let errors = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    const parts = (rest + text).split('\n');
-    rest = parts.pop() ?? '';
-    for (const part of parts) lines.push({ text: part, at: performance.now() - started });
-  });
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    errors += text;
-  });
-  const peaks = new Map<number, number>();
-  const look = setInterval(() => {
-    for (const pid of [child.pid ?? 0, ...childrenOf(child.pid ?? 0)]) {
-      peaks.set(pid, Math.max(peaks.get(pid) ?? 0, highWater(pid)));
-    }
-  }, 50);
-  const code = await new Promise<number | null>((resolve) => child.on('close', resolve));
-  clearInterval(look);
-  if (code !== 0) throw new Error(`tunery ${args.join(' ')} ended with ${code}\n${errors}`);
-  const { [child.pid ?? 0]: parent, ...others } = Object.fromEntries(peaks);
-  return {
-    lines,
-    seconds: (performance.now() - started) / 1000,
-    parent,
-    engine: Math.max(0, ...Object.values(others)),
-  };
-}
-
-function childrenOf(pid: number): number[] {
-  try {
-    const text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();
-    return text === '' ? [] : text.split(' ').map(Number);
-  } catch {
-    return [];
-  }
-}
-
-/** `VmHWM` in bytes. */
-function highWater(pid: number): number {
-  try {
-    return (
-      1024 * Number(/VmHWM:\s*(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0)
-    );
-  } catch {
-    return 0;
-  }
-}
+const run = (args: readonly string[]) => runTunery(args, { cwd: folder });
 
 const Step = z.object({ type: z.literal('step-end'), step: z.int(), seconds: z.number() });
 
@@ -112,7 +56,7 @@ try {
     ]);
     const steps = ran.lines.flatMap(({ text, at }) => {
       const parsed = Step.safeParse(JSON.parse(text));
-      return parsed.success ? [{ ...parsed.data, at: at / 1000 }] : [];
+      return parsed.success ? [{ ...parsed.data, at }] : [];
     });
     if (steps.length !== 4) throw new Error(`four steps were wanted, and ${steps.length} came`);
     const begins = steps[0].at - median(steps.slice(1).map(({ seconds }) => seconds));
@@ -121,7 +65,7 @@ try {
   await train('short'); // warms the caches
   const begins: number[] = [];
   for (let i = 0; i < 5; i++) begins.push((await train('short')).begins);
-  const { engine, parent = 0 } = await train('long');
+  const { children: engine, own: parent } = await train('long');
   report({
     name: 'training begins after, warm',
     value: median(begins),

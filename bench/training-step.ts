@@ -1,14 +1,12 @@
 /**
  * @file What a LoRA step of SmolLM2-135M in f32 reaches of the machine's multiply-add peak, at 2,048 real tokens a step.
  *
- * `node bench/training-step.ts [--steps N] [--bf16]`. Rows are the quick start's. FLOPs are what must be done, by the
- * design's section 10: tokens · (4 · linear weights + 6 · LoRA weights) + supervised · 4 · V · D + attention's
- * 12 · H · E · length² / 2 a layer and document. The peak is probed before and after, the best taken.
+ * `node bench/training-step.ts [--steps N] [--bf16]`. Rows are the quick start's. FLOPs are those of
+ * bench/flops.ts. The peak is probed before and after, the best taken. It also says in which kernels the time goes.
  */
 import { parseArgs } from 'node:util';
 import { loadConfig } from '../src/config/load.ts';
 import { Memory } from '../src/engine/memory.ts';
-import { isLinear, namedLayers } from '../src/engine/nn/index.ts';
 import { peakProbe } from '../src/kernels/gemm.ts';
 import { kernelTimer } from '../src/kernels/kernel.ts';
 import { methods } from '../src/methods/index.ts';
@@ -19,6 +17,7 @@ import { prepareJob } from '../src/runs/prepare-job.ts';
 import { memoryHost } from '../src/train/host.ts';
 import { train } from '../src/train/train.ts';
 import { tunings } from '../src/tuning/index.ts';
+import { flopsOf, productsOf, sizeOf, workOf } from './flops.ts';
 import { median, report } from './report.ts';
 
 const { values } = parseArgs({
@@ -60,28 +59,13 @@ while (steps.length < Number(values.steps)) {
   }
   steps.push(step);
 }
-const targetsOf = (row: number): number =>
-  rows.labels(row).reduce((sum, label, i) => sum + (i > 0 && label !== -100 ? 1 : 0), 0);
-
-const config = source.config as Record<string, number>;
-const layers = [...namedLayers(model.root)].flatMap(([, layer]) =>
-  isLinear(layer) ? [layer] : [],
-);
-const linear = layers.reduce((sum, { inputs, outputs }) => sum + inputs * outputs, 0);
-const lora = [...tuned.parameters.values()].reduce(
-  (sum, { tensor }) => sum + tensor.data.length,
-  0,
-);
-const flopsOf = (step: readonly number[]) => {
-  const tokens = step.reduce((sum, row) => sum + rows.ids(row).length, 0);
-  const supervised = step.reduce((sum, row) => sum + targetsOf(row), 0);
-  const products =
-    tokens * (4 * linear + 6 * lora) +
-    supervised * 4 * config['vocab_size'] * config['hidden_size'];
-  const squares = step.reduce((sum, row) => sum + rows.ids(row).length ** 2, 0);
-  const attention = (config['num_hidden_layers'] * 12 * config['hidden_size'] * squares) / 2;
-  return { tokens, supervised, products, attention };
-};
+const size = await sizeOf(source, job.tuning.lora_rank);
+const rowOf = (row: number) => ({
+  ids: rows.ids(row),
+  labels: rows.labels(row),
+  documents: rows.documents(row),
+});
+const works = steps.map((step) => workOf(step.map(rowOf)));
 
 let peak = peakProbe.run(1);
 const seconds: number[] = [];
@@ -95,18 +79,13 @@ await train({
   memory,
   rows: {
     count: rows.count,
-    row: (row) => ({
-      row,
-      ids: rows.ids(row),
-      labels: rows.labels(row),
-      documents: rows.documents(row),
-    }),
+    row: (row) => ({ row, ...rowOf(row) }),
     place: () => undefined,
   },
   plan: {
     steps: steps.length,
     rows: (step) => steps[step],
-    targets: (step) => flopsOf(steps[step]).supervised,
+    targets: (step) => works[step].supervised,
     examples: (step) => steps[step].length,
     epoch: (step) => step,
   },
@@ -128,14 +107,14 @@ peak = Math.max(peak, peakProbe.run(1));
 
 const losses = host.events.flatMap((event) => (event.type === 'step-end' ? [event] : []));
 if (losses.some(({ grad_norm }) => !(grad_norm > 0))) throw new Error('nothing was learned');
-const measured = steps.slice(1).map(flopsOf);
+const measured = works.slice(1);
 const sum = (value: (step: (typeof measured)[number]) => number): number =>
   measured.reduce((total, step) => total + value(step), 0);
 const inKernels = (names: readonly string[]): number =>
   names.reduce((total, name) => total + (times.get(name)?.seconds ?? 0), 0);
-const rates = measured.map(({ tokens, products, attention }, i) => ({
-  tokens: tokens / seconds[i + 1],
-  flops: (products + attention) / seconds[i + 1] / 1e9,
+const rates = measured.map((work, i) => ({
+  tokens: work.tokens / seconds[i + 1],
+  flops: flopsOf(size, work) / seconds[i + 1] / 1e9,
 }));
 const headAndLinear = inKernels(['gemm', 'crossEntropyForward', 'crossEntropyBackward']);
 const whole = seconds.slice(1).reduce((a, b) => a + b, 0);
@@ -156,7 +135,7 @@ console.log(
 report({ name: 'f32 multiply-add peak', value: peak, unit: 'GFLOP/s' });
 report({
   name: `linear layers and head, share of the f32 peak, ${kind}`,
-  value: sum(({ products }) => products) / headAndLinear / 1e9 / peak,
+  value: sum((work) => productsOf(size, work)) / headAndLinear / 1e9 / peak,
   unit: '',
   ...(values.bf16 ? {} : { goal: { atLeast: 0.5 } }),
 });
