@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { attentionBackward, attentionForward } from './attention.ts';
+import { decodeBf16 } from './bf16.ts';
+import type { TensorData } from './kernel.ts';
 import {
   expectClose,
   expectGradients,
@@ -11,10 +13,12 @@ import {
   unset,
 } from './testing.ts';
 
+type Range = readonly [first: number, rows: number];
+
 type Case = {
   readonly queries: readonly number[];
-  /** Keys of each document; as many as queries where unset. */
-  readonly keys?: readonly number[];
+  /** Key rows of each segment; its queries' own where unset. */
+  readonly keys?: readonly (readonly Range[])[];
   readonly heads: number;
   readonly keyHeads: number;
   readonly width: number;
@@ -22,48 +26,102 @@ type Case = {
 };
 
 const cases: Record<string, Case> = {
+  nothing: { queries: [], heads: 2, keyHeads: 1, width: 8 },
   'one token': { queries: [1], heads: 1, keyHeads: 1, width: 8 },
-  'tails of tiles': { queries: [1, 5, 13, 50, 97], heads: 2, keyHeads: 1, width: 16 },
+  'tails of tiles': { queries: [1, 5, 13, 0, 50, 97], heads: 2, keyHeads: 1, width: 16 },
   'grouped, SmolLM2’s width': { queries: [70, 3, 130], heads: 9, keyHeads: 3, width: 64 },
   'odd width, ALiBi': { queries: [20, 49], heads: 3, keyHeads: 3, width: 20, alibi: true },
   'wide heads': { queries: [60], heads: 2, keyHeads: 1, width: 128 },
+  'longer than any block': { queries: [391], heads: 2, keyHeads: 2, width: 16 },
+  'replies that share a prompt': {
+    queries: [70, 30, 81, 9],
+    keys: [
+      [[0, 70]],
+      [
+        [0, 70],
+        [70, 30],
+      ],
+      [
+        [0, 70],
+        [100, 81],
+      ],
+      [[181, 9]],
+    ],
+    heads: 4,
+    keyHeads: 2,
+    width: 32,
+  },
+  'blocks in any order': {
+    queries: [3, 1, 40],
+    keys: [
+      [
+        [160, 16],
+        [32, 16],
+        [64, 8],
+      ],
+      [
+        [0, 16],
+        [200, 16],
+        [48, 16],
+        [96, 16],
+        [17, 3],
+      ],
+      [
+        [128, 16],
+        [64, 16],
+        [160, 16],
+        [80, 11],
+      ],
+    ],
+    heads: 4,
+    keyHeads: 2,
+    width: 16,
+    alibi: true,
+  },
 };
 
-const starts = (lengths: readonly number[]): Int32Array => {
+const startsOf = (lengths: readonly number[]): Int32Array => {
   const result = new Int32Array(lengths.length + 1);
   for (const [n, length] of lengths.entries()) result[n + 1] = result[n] + length;
   return result;
 };
 
-function setUp(
-  { queries, keys = queries, heads, keyHeads, width, alibi = false }: Case,
-  storage: Storage,
-) {
-  const [qs, ks] = [starts(queries), starts(keys)];
-  const [Tq, Tk] = [qs.at(-1) ?? 0, ks.at(-1) ?? 0];
+function bounds({ queries, keys }: Pick<Case, 'queries' | 'keys'>) {
+  const starts = startsOf(queries);
+  const segments = keys ?? queries.map((rows, n): readonly Range[] => [[starts[n], rows]]);
+  const ranges = Int32Array.from(segments.flat(2));
+  return [starts, ranges, startsOf(segments.map((each) => each.length))] as const;
+}
+
+function setUp(each: Case, storage: Storage) {
+  const { heads, keyHeads, width, alibi = false } = each;
+  const segments = bounds(each);
+  const [starts, ranges] = segments;
+  const Tq = starts.at(-1) ?? 0;
+  let Tk = 0;
+  for (let r = 0; r < ranges.length; r += 2) Tk = Math.max(Tk, ranges[r] + ranges[r + 1]);
   const q = rounded(Tq * heads * width, 1, storage, -2, 2);
   const k = rounded(Tk * keyHeads * width, 2, storage, -2, 2);
   const v = rounded(Tk * keyHeads * width, 3, storage);
   const slopes = alibi ? Float32Array.from({ length: heads }, (_, h) => 2 ** -(h + 1)) : null;
-  const bounds = [qs, ks.slice(0, -1), Int32Array.from(keys)] as const;
   const numbers = [heads, keyHeads, width, 1 / Math.sqrt(width)] as const;
-  return { q, k, v, slopes, bounds, numbers, Tq, Tk };
+  return { q, k, v, slopes, segments, numbers, Tq };
 }
 
 // Measured: 4e-7 forward, 3e-6 backward, relative to numbers of size one to ten.
 describe.each(storages)('%s', (storage) => {
   test.each(Object.entries(cases))('native equals the twin: %s', (_, each) => {
-    const { q, k, v, slopes, bounds, numbers, Tq } = setUp(each, storage);
+    const { q, k, v, slopes, segments, numbers, Tq } = setUp(each, storage);
     const exactSlopes = slopes && Float64Array.from(slopes);
     const y = unset(q.data.length, storage);
     const lse = unset(Tq * each.heads, 'f32');
-    attentionForward.run(q.data, k.data, v.data, ...bounds, ...numbers, slopes, y, lse);
+    attentionForward.run(q.data, k.data, v.data, ...segments, ...numbers, slopes, y, lse);
     const [exactY, exactLse] = [new Float64Array(y.length), new Float64Array(lse.length)];
     attentionForward.reference(
       q.exact,
       k.exact,
       v.exact,
-      ...bounds,
+      ...segments,
       ...numbers,
       exactSlopes,
       exactY,
@@ -74,6 +132,7 @@ describe.each(storages)('%s', (storage) => {
 
     const dy = rounded(y.length, 5, storage);
     const gradients = [q, k, v].map(({ data }) => unset(data.length, storage));
+    const [dq, dk, dv] = gradients;
     attentionBackward.run(
       dy.data,
       q.data,
@@ -81,19 +140,16 @@ describe.each(storages)('%s', (storage) => {
       v.data,
       y,
       lse,
-      bounds[0],
+      ...segments,
       ...numbers,
       slopes,
-      gradients[0],
-      gradients[1],
-      gradients[2],
+      dq,
+      dk,
+      dv,
     );
     const exact = [q, k, v].map(({ data }) => new Float64Array(data.length));
     // The twin reads what the forward pass stored, its rounding included.
-    const stored =
-      storage === 'bf16'
-        ? Float64Array.from(y, (bits) => new Float32Array(Uint32Array.of(bits << 16).buffer)[0])
-        : exactY;
+    const stored = y instanceof Uint16Array ? Float64Array.from(y, decodeBf16) : exactY;
     attentionBackward.reference(
       dy.exact,
       q.exact,
@@ -101,7 +157,7 @@ describe.each(storages)('%s', (storage) => {
       v.exact,
       stored,
       exactLse,
-      bounds[0],
+      ...segments,
       ...numbers,
       exactSlopes,
       exact[0],
@@ -114,43 +170,92 @@ describe.each(storages)('%s', (storage) => {
   });
 });
 
-test('new queries on a cache equal the whole document', () => {
-  const each = { queries: [3, 1], keys: [40, 77], heads: 4, keyHeads: 2, width: 16 };
-  const { q, k, v, bounds, numbers, Tq } = setUp(each, 'f32');
-  const y = unset(q.data.length, 'f32');
-  const lse = unset(Tq * 4, 'f32');
-  attentionForward.run(q.data, k.data, v.data, ...bounds, ...numbers, null, y, lse);
-  const [exactY, exactLse] = [new Float64Array(y.length), new Float64Array(lse.length)];
-  attentionForward.reference(
-    q.exact,
-    k.exact,
-    v.exact,
-    ...bounds,
-    ...numbers,
+const shape = { heads: 4, keyHeads: 2, width: 32 };
+
+/** The forward pass over seeded keys and values, which lie in the rows that `rows` names. */
+function rowsOf(
+  queries: TensorData,
+  lengths: readonly number[],
+  keys: readonly (readonly Range[])[],
+  place: (row: number) => number = (row) => row,
+  total = 300,
+): TensorData {
+  const seeded = (seed: number): Float32Array => {
+    const [from, to] = [numbers(total * 64, seed, -2, 2), new Float32Array(2 * total * 64)];
+    for (let row = 0; row < total; row++)
+      to.set(from.subarray(row * 64, (row + 1) * 64), place(row) * 64);
+    return to;
+  };
+  const y = unset(queries.length, 'f32');
+  attentionForward.run(
+    queries,
+    seeded(2),
+    seeded(3),
+    ...bounds({ queries: lengths, keys }),
+    shape.heads,
+    shape.keyHeads,
+    shape.width,
+    0.2,
     null,
-    exactY,
-    exactLse,
+    y,
+    unset(queries.length / shape.width, 'f32'),
   );
-  expectClose(y, exactY, { absolute: 2e-6, name: 'y' });
+  return y;
+}
+
+describe('a row has the same bits', () => {
+  const queries = rounded(200 * 128, 1, 'f32', -2, 2).data;
+  const whole = rowsOf(queries, [200], [[[0, 300]]]);
+
+  test('however its keys are cut into ranges', () => {
+    const pieces: readonly Range[] = [
+      [0, 1],
+      [1, 62],
+      [63, 130],
+      [193, 107],
+    ];
+    expect(rowsOf(queries, [200], [pieces])).toEqual(whole);
+  });
+
+  test('wherever the keys lie', () => {
+    const moved = (row: number): number => 2 * (299 - row);
+    const pieces = Array.from({ length: 300 }, (_, row): Range => [moved(row), 1]);
+    expect(rowsOf(queries, [200], [pieces], moved)).toEqual(whole);
+  });
+
+  test('however the queries are cut into passes, and whatever else is in one', () => {
+    const row = (index: number) => queries.subarray(index * 128, (index + 1) * 128);
+    const cut = (from: number, to: number) => {
+      const both = new Float32Array((to - from + 1) * 128);
+      both.set(row(7));
+      both.set(queries.subarray(from * 128, to * 128), 128);
+      const keys: readonly (readonly Range[])[] = [[[5, 33]], [[0, 100 + to]]];
+      return rowsOf(both, [1, to - from], keys).subarray(128);
+    };
+    for (const [from, to] of [
+      [0, 90],
+      [90, 91],
+      [91, 94],
+      [94, 200],
+    ]) {
+      expect(cut(from, to)).toEqual(whole.subarray(from * 128, to * 128));
+    }
+  });
 });
 
 test.each([null, Float64Array.of(0.5, 0.25)])('the twin’s gradients, slopes %o', (slopes) => {
-  const queryStarts = Int32Array.of(0, 3, 5);
+  const keys: readonly (readonly Range[])[] = [
+    [[0, 3]],
+    [
+      [0, 3],
+      [3, 2],
+    ],
+  ];
+  const segments = bounds({ queries: [3, 2], keys });
   const numbersOf = [2, 1, 4, 0.5] as const;
   const forward = ([q, k, v]: readonly Float64Array[]) => {
     const [y, lse] = [new Float64Array(q.length), new Float64Array(10)];
-    attentionForward.reference(
-      q,
-      k,
-      v,
-      queryStarts,
-      Int32Array.of(0, 3),
-      Int32Array.of(3, 2),
-      ...numbersOf,
-      slopes,
-      y,
-      lse,
-    );
+    attentionForward.reference(q, k, v, ...segments, ...numbersOf, slopes, y, lse);
     return { y, lse };
   };
   expectGradients(
@@ -158,15 +263,16 @@ test.each([null, Float64Array.of(0.5, 0.25)])('the twin’s gradients, slopes %o
     (inputs) => forward(inputs).y,
     (dy, inputs) => {
       const { y, lse } = forward(inputs);
+      const [q, k, v] = inputs;
       const [dq, dk, dv] = inputs.map((input) => new Float64Array(input.length));
       attentionBackward.reference(
         dy,
-        inputs[0],
-        inputs[1],
-        inputs[2],
+        q,
+        k,
+        v,
         y,
         lse,
-        queryStarts,
+        ...segments,
         ...numbersOf,
         slopes,
         dq,
@@ -178,14 +284,18 @@ test.each([null, Float64Array.of(0.5, 0.25)])('the twin’s gradients, slopes %o
   );
 });
 
-test('any number of threads gives the same bits', () => {
-  const each: Case = { queries: [130, 7, 60], heads: 6, keyHeads: 2, width: 32 };
-  const { q, k, v, bounds, numbers, Tq } = setUp(each, 'f32');
+test.each([
+  { queries: [130, 7, 60], heads: 6, keyHeads: 2, width: 32 },
+  { queries: [500], heads: 3, keyHeads: 1, width: 64 },
+  cases['replies that share a prompt'],
+] satisfies Case[])('any number of threads gives the same bits: $queries', (each) => {
+  const { q, k, v, segments, numbers, Tq } = setUp(each, 'f32');
   expectSameOnAnyThreads(() => {
     const y = unset(q.data.length, 'f32');
-    const lse = unset(Tq * 6, 'f32');
-    attentionForward.run(q.data, k.data, v.data, ...bounds, ...numbers, null, y, lse);
+    const lse = unset(Tq * each.heads, 'f32');
+    attentionForward.run(q.data, k.data, v.data, ...segments, ...numbers, null, y, lse);
     const gradients = [q, k, v].map(({ data }) => unset(data.length, 'f32'));
+    const [dq, dk, dv] = gradients;
     attentionBackward.run(
       y,
       q.data,
@@ -193,14 +303,13 @@ test('any number of threads gives the same bits', () => {
       v.data,
       y,
       lse,
-      bounds[0],
+      ...segments,
       ...numbers,
       null,
-      gradients[0],
-      gradients[1],
-      gradients[2],
+      dq,
+      dk,
+      dv,
     );
     return [y, lse, ...gradients];
   });
-  expect(Tq).toBe(197);
 });

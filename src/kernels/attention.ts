@@ -1,6 +1,23 @@
-/** @file Causal grouped-query attention bounded by document, with optional ALiBi. */
+/**
+ * @file Causal grouped-query attention bounded by segments of queries, with optional ALiBi. Each segment reads keys
+ * of its own, named by ranges of rows in logical order: a document's own rows; a prompt that several replies
+ * share, then a reply's; the blocks of a cache. Its last query stands at its last key.
+ */
 import { type Cost, type FloatArray, kernel, storageOf } from './kernel.ts';
 
+/** The key rows of segment n in logical order. */
+function keyRows(ranges: Int32Array, rangeStarts: Int32Array, n: number): number[] {
+  const rows: number[] = [];
+  for (let r = rangeStarts[n]; r < rangeStarts[n + 1]; r++)
+    for (let i = 0; i < ranges[2 * r + 1]; i++) rows.push(ranges[2 * r] + i);
+  return rows;
+}
+
+/**
+ * q, y: [T, H, E]; k, v: [T', K, E]; lse: [T, H], the log of each query's sum of exponentials. Segment n has the queries
+ * from `queryStarts[n]` ([N + 1]) on and the ranges from `rangeStarts[n]` ([N + 1]) on; a range is its
+ * first key row and a number of rows ([2 · R]). Slopes, [H], are ALiBi's.
+ */
 export const attentionForward = kernel(
   'attentionForward',
   (
@@ -8,8 +25,8 @@ export const attentionForward = kernel(
     k: FloatArray,
     v: FloatArray,
     queryStarts: Int32Array,
-    keyStarts: Int32Array,
-    keyLengths: Int32Array,
+    ranges: Int32Array,
+    rangeStarts: Int32Array,
     H: number,
     K: number,
     E: number,
@@ -18,18 +35,19 @@ export const attentionForward = kernel(
     y: FloatArray,
     lse: FloatArray,
   ): void => {
-    for (let n = 0; n < keyStarts.length; n++) {
+    for (let n = 0; n + 1 < queryStarts.length; n++) {
       const L = queryStarts[n + 1] - queryStarts[n];
+      const keys = keyRows(ranges, rangeStarts, n);
       for (let h = 0; h < H; h++) {
         const g = Math.floor((h * K) / H);
         for (let i = 0; i < L; i++) {
           const row = queryStarts[n] + i;
-          const visible = keyLengths[n] - L + i + 1;
+          const visible = keys.length - L + i + 1;
           const scores: number[] = [];
           for (let j = 0; j < visible; j++) {
             let dot = 0;
             for (let e = 0; e < E; e++)
-              dot += q[(row * H + h) * E + e] * k[((keyStarts[n] + j) * K + g) * E + e];
+              dot += q[(row * H + h) * E + e] * k[(keys[j] * K + g) * E + e];
             scores.push(dot * scale + (slopes ? slopes[h] * (j - visible + 1) : 0));
           }
           const top = Math.max(...scores);
@@ -39,7 +57,7 @@ export const attentionForward = kernel(
           for (let e = 0; e < E; e++) {
             let sum = 0;
             for (let j = 0; j < visible; j++)
-              sum += Math.exp(scores[j] - l) * v[((keyStarts[n] + j) * K + g) * E + e];
+              sum += Math.exp(scores[j] - l) * v[(keys[j] * K + g) * E + e];
             y[(row * H + h) * E + e] = sum;
           }
         }
@@ -47,11 +65,12 @@ export const attentionForward = kernel(
     }
   },
   {
-    cost: (_q, k, _v, queryStarts, _keyStarts, keyLengths, H, _K, E) =>
-      attentionCost('forward', 4 * H * E, k, queryStarts, keyLengths),
+    cost: (_q, k, _v, queryStarts, ranges, rangeStarts, H, _K, E) =>
+      attentionCost('forward', 4 * H * E, k, queryStarts, ranges, rangeStarts),
   },
 );
 
+/** Gradients of the above. Those of a key row that several segments read add up; one that none reads gets zeros. */
 export const attentionBackward = kernel(
   'attentionBackward',
   (
@@ -62,6 +81,8 @@ export const attentionBackward = kernel(
     y: FloatArray,
     lse: FloatArray,
     queryStarts: Int32Array,
+    ranges: Int32Array,
+    rangeStarts: Int32Array,
     H: number,
     K: number,
     E: number,
@@ -76,23 +97,24 @@ export const attentionBackward = kernel(
     dv.fill(0);
     for (let n = 0; n + 1 < queryStarts.length; n++) {
       const L = queryStarts[n + 1] - queryStarts[n];
+      const keys = keyRows(ranges, rangeStarts, n);
       for (let h = 0; h < H; h++) {
         const g = Math.floor((h * K) / H);
         for (let i = 0; i < L; i++) {
           const row = ((queryStarts[n] + i) * H + h) * E;
+          const last = keys.length - L + i;
           let delta = 0;
           for (let e = 0; e < E; e++) delta += dy[row + e] * y[row + e];
-          for (let j = 0; j <= i; j++) {
-            const key = ((queryStarts[n] + j) * K + g) * E;
+          for (let j = 0; j <= last; j++) {
+            const key = (keys[j] * K + g) * E;
             let dot = 0;
             let dp = 0;
             for (let e = 0; e < E; e++) {
               dot += q[row + e] * k[key + e];
               dp += dy[row + e] * v[key + e];
             }
-            const p = Math.exp(
-              dot * scale + (slopes ? slopes[h] * (j - i) : 0) - lse[(queryStarts[n] + i) * H + h],
-            );
+            const bias = slopes ? slopes[h] * (j - last) : 0;
+            const p = Math.exp(dot * scale + bias - lse[(queryStarts[n] + i) * H + h]);
             const ds = p * (dp - delta) * scale;
             for (let e = 0; e < E; e++) {
               dq[row + e] += ds * k[key + e];
@@ -106,12 +128,12 @@ export const attentionBackward = kernel(
   },
   {
     // The scores are made again: five products a pair, where forward has two.
-    cost: (_dy, _q, k, _v, _y, _lse, queryStarts, H, _K, E) =>
-      attentionCost('backward', 10 * H * E, k, queryStarts, null),
+    cost: (_dy, _q, k, _v, _y, _lse, queryStarts, ranges, rangeStarts, H, _K, E) =>
+      attentionCost('backward', 10 * H * E, k, queryStarts, ranges, rangeStarts),
   },
 );
 
-/** Documents so short run at another rate: a tile is rarely full. */
+/** Segments so short run at another rate: a tile is rarely full. */
 const short = 256;
 
 /** `flops` for each visible pair of a query and a key. */
@@ -120,13 +142,15 @@ function attentionCost(
   flops: number,
   k: unknown,
   queryStarts: Int32Array,
-  keyLengths: ArrayLike<number> | null,
+  ranges: Int32Array,
+  rangeStarts: Int32Array,
 ): Partial<Cost> {
   let pairs = 0;
   let rows = 0;
   for (let n = 0; n + 1 < queryStarts.length; n++) {
     const queries = queryStarts[n + 1] - queryStarts[n];
-    const keys = keyLengths?.[n] ?? queries;
+    let keys = 0;
+    for (let r = rangeStarts[n]; r < rangeStarts[n + 1]; r++) keys += ranges[2 * r + 1];
     pairs += queries * (keys - queries) + (queries * (queries + 1)) / 2;
     rows += queries;
   }

@@ -78,10 +78,10 @@ describe('cost', () => {
 
   test('of attention: two products for every pair that sees each other', () => {
     const of = (rows: number) => new Float32Array(rows * 2 * 8);
-    const starts = Int32Array.of(0, 3, 5);
+    const [starts, ranges] = [Int32Array.of(0, 3, 5), Int32Array.of(0, 3, 3, 2)];
     const [cost] = costOf(() =>
       attentionForward.run(
-        ...([of(5), of(5), of(5), starts, starts.subarray(0, 2), Int32Array.of(3, 2)] as const),
+        ...([of(5), of(5), of(5), starts, ranges, Int32Array.of(0, 1, 2)] as const),
         ...([2, 2, 8, 1, null, of(5), new Float32Array(10)] as const),
       ),
     );

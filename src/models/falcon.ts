@@ -61,13 +61,13 @@ function selfAttention(c: Config, index: number) {
       query_key_value: nn.linear(c.hidden_size, (H + 2 * K) * E, { bias: c.bias }),
       dense: nn.linear(H * E, c.hidden_size, { bias: c.bias }),
     },
-    (p, x: Tensor, table: nn.RopeTable | null, { documents, cache }: nn.Context) => {
+    (p, x: Tensor, table: nn.RopeTable | null, context: nn.Context) => {
       const T = x.rows;
       const fused = p.query_key_value(x).reshape([T * K, (perGroup + 2) * E]);
       const q = nn.columns(fused, 0, perGroup * E).reshape([T, H, E]);
       const k = nn.columns(fused, perGroup * E, E).reshape([T, K, E]);
       const v = nn.columns(fused, (perGroup + 1) * E, E).reshape([T, K, E]);
-      const place = { documents, cache: cache?.layer(index), ...(slopes ? { slopes } : {}) };
+      const place = { ...context, layer: index, ...(slopes ? { slopes } : {}) };
       const y = table
         ? nn.attention(nn.rope(q, table), nn.rope(k, table), v, place)
         : nn.attention(q, k, v, place); // [T, H, E]

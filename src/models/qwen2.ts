@@ -49,11 +49,11 @@ const selfAttention = (c: Config, index: number) =>
       v_proj: nn.linear(c.hidden_size, c.num_key_value_heads * c.head_dim, { bias: true }),
       o_proj: nn.linear(c.num_attention_heads * c.head_dim, c.hidden_size),
     },
-    (p, x: Tensor, table: nn.RopeTable, { documents, cache }: nn.Context) => {
+    (p, x: Tensor, table: nn.RopeTable, context: nn.Context) => {
       const q = nn.heads(p.q_proj(x), c.head_dim); // [T, H, E]
       const k = nn.heads(p.k_proj(x), c.head_dim); // [T, K, E]
       const v = nn.heads(p.v_proj(x), c.head_dim); // [T, K, E]
-      const place = { documents, cache: cache?.layer(index) };
+      const place = { ...context, layer: index };
       const y = nn.attention(nn.rope(q, table), nn.rope(k, table), v, place); // [T, H, E]
       return p.o_proj(y.flatten()); // [T, D]
     },

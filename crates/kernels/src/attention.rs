@@ -48,16 +48,44 @@ impl Shape {
     }
 }
 
-/// A document: its queries and its keys, by rows.
-#[derive(Clone, Copy)]
-struct Document {
+/// A segment of queries, and the ranges of rows where its keys lie, in logical order.
+#[derive(Clone)]
+struct Segment {
     query: usize,
     queries: usize,
-    key: usize,
     keys: usize,
+    ranges: Vec<(usize, usize)>,
 }
 
-impl Document {
+impl Segment {
+    /// Row of each key.
+    fn rows(&self) -> impl Iterator<Item = usize> {
+        self.ranges.iter().flat_map(|&(first, count)| first..first + count)
+    }
+
+    /// The first `keys` of the group's keys (or values) end to end.
+    ///
+    /// # Safety
+    /// As `Micro`; `to` has room for `keys` rows of `e`.
+    unsafe fn gather<M: Micro>(
+        &self,
+        from: &Matrix,
+        keys: usize,
+        column: usize,
+        e: usize,
+        to: *mut f32,
+    ) -> Matrix {
+        let mut done = 0;
+        for &(row, rows) in &self.ranges {
+            let rows = rows.min(keys - done);
+            let block =
+                Block { from, transposed: false, first: column, depth: e, row, rows, stride: e };
+            unsafe { M::pack_block(&block, to.add(done * e)) };
+            done += rows;
+        }
+        Matrix { data: to.cast(), bf16: false, stride: e }
+    }
+
     /// Keys that a query sees: all up to its own place.
     fn visible(&self, query: usize) -> usize {
         self.keys - self.queries + query + 1
@@ -283,7 +311,7 @@ unsafe impl Send for Forward {}
 // SAFETY: as above.
 unsafe impl Sync for Forward {}
 
-fn forward_task<M: Micro>(f: &Forward, d: Document, group: usize, from: usize, to: usize) {
+fn forward_task<M: Micro>(f: &Forward, d: &Segment, group: usize, from: usize, to: usize) {
     let Shape { heads, width: e, scale, .. } = f.shape;
     let keys = d.visible(to - 1);
     let padded = keys.next_multiple_of(M::COLUMNS) + SKEW;
@@ -293,11 +321,14 @@ fn forward_task<M: Micro>(f: &Forward, d: Document, group: usize, from: usize, t
         QUERIES * (e + SKEW),
         QUERIES * padded,
         QUERIES * e,
+        (keys + 1) * e + SKEW,
     ];
-    scratch::with(sizes, |[keys_at, values_at, queries, scores, out]| unsafe {
+    scratch::with(sizes, |[keys_at, values_at, queries, scores, out, gathered]| unsafe {
         // SAFETY: the scratch has room for all; `M` was chosen by `isa()`.
-        let k = pack_panels::<M>(&f.k, true, (group * e, e), (d.key, keys), keys_at);
-        let v = pack_panels::<M>(&f.v, false, (d.key, keys), (group * e, e), values_at);
+        let rows = d.gather::<M>(&f.k, keys, group * e, e, gathered);
+        let k = pack_panels::<M>(&rows, true, (0, e), (0, keys), keys_at);
+        let rows = d.gather::<M>(&f.v, keys, group * e, e, gathered);
+        let v = pack_panels::<M>(&rows, false, (0, keys), (0, e), values_at);
         for head in group * f.shape.per_group()..(group + 1) * f.shape.per_group() {
             for first in (from..to).step_by(QUERIES) {
                 let count = QUERIES.min(to - first);
@@ -342,9 +373,11 @@ unsafe impl Send for Backward {}
 // SAFETY: as above.
 unsafe impl Sync for Backward {}
 
-fn backward_task<M: Micro>(b: &Backward, d: Document, group: usize) {
+fn backward_task<M: Micro>(b: &Backward, segments: &[&Segment], group: usize) {
     let Shape { heads, key_heads, width: e, scale, .. } = b.shape;
-    let keys = d.keys;
+    let keys = segments.iter().map(|d| d.keys).max().unwrap_or(0);
+    let first_row = segments.iter().flat_map(|d| d.rows()).min().unwrap_or(0);
+    let end_row = segments.iter().flat_map(|d| d.rows()).max().map_or(0, |row| row + 1);
     let padded = keys.next_multiple_of(M::COLUMNS) + SKEW;
     let sizes = [
         panels_words::<M>(e, keys),
@@ -358,58 +391,92 @@ fn backward_task<M: Micro>(b: &Backward, d: Document, group: usize) {
         QUERIES * padded,
         QUERIES * padded,
         QUERIES * e,
+        (keys + 1) * e + SKEW,
         keys * e,
         keys * e,
+        (end_row - first_row) * e,
+        (end_row - first_row) * e,
     ];
     scratch::with(
         sizes,
-        |[kt_at, k_at, vt_at, q_at, dy_at, y_at, qp_at, dyp_at, p_at, ds_at, dq_at, dk, dv]| unsafe {
-            // SAFETY: the scratch has room for all; `M` was chosen by `isa()`.
-            let columns = (group * e, e);
-            let kt = pack_panels::<M>(&b.k, true, columns, (d.key, keys), kt_at);
-            let k = pack_panels::<M>(&b.k, false, (d.key, keys), columns, k_at);
-            let vt = pack_panels::<M>(&b.v, true, columns, (d.key, keys), vt_at);
-            std::ptr::write_bytes(dk, 0, keys * e);
-            std::ptr::write_bytes(dv, 0, keys * e);
-            for head in group * b.shape.per_group()..(group + 1) * b.shape.per_group() {
-                for first in (0..d.queries).step_by(QUERIES) {
-                    let count = QUERIES.min(d.queries - first);
-                    let seen = d.visible(first + count - 1);
-                    let row = d.query + first;
-                    let channels = (head * e, e);
-                    let q = pack_rows::<M>(&b.q, row, count, head * e, e, q_at);
-                    let dy = pack_rows::<M>(&b.dy, row, count, head * e, e, dy_at);
-                    let y = pack_rows::<M>(&b.y, row, count, head * e, e, y_at);
-                    let q_panels = pack_panels::<M>(&b.q, false, (row, count), channels, qp_at);
-                    let dy_panels = pack_panels::<M>(&b.dy, false, (row, count), channels, dyp_at);
-                    product::<M>(q, kt, (count, seen, e), p_at, padded, false);
-                    product::<M>(dy, vt, (count, seen, e), ds_at, padded, false);
-                    for i in 0..count {
-                        let part = |left: Left| {
-                            std::slice::from_raw_parts(left.data.add(i * left.stride), e)
-                        };
-                        let delta = dot(part(dy), part(y));
-                        let p = std::slice::from_raw_parts_mut(p_at.add(i * padded), seen);
-                        let ds = std::slice::from_raw_parts_mut(ds_at.add(i * padded), seen);
-                        let lse = *b.lse.get().add((row + i) * heads + head);
-                        probabilities(p, d.visible(first + i), scale, b.shape.slope(head), lse);
-                        score_gradient(ds, p, delta, scale);
+        |[
+            kt_at,
+            k_at,
+            vt_at,
+            q_at,
+            dy_at,
+            y_at,
+            qp_at,
+            dyp_at,
+            p_at,
+            ds_at,
+            dq_at,
+            gathered,
+            dk,
+            dv,
+            dk_sum,
+            dv_sum,
+        ]| unsafe {
+            std::ptr::write_bytes(dk_sum, 0, (end_row - first_row) * e);
+            std::ptr::write_bytes(dv_sum, 0, (end_row - first_row) * e);
+            for d in segments {
+                let keys = d.keys;
+                // SAFETY: the scratch has room for all; `M` was chosen by `isa()`.
+                let from = d.gather::<M>(&b.k, keys, group * e, e, gathered);
+                let kt = pack_panels::<M>(&from, true, (0, e), (0, keys), kt_at);
+                let k = pack_panels::<M>(&from, false, (0, keys), (0, e), k_at);
+                let from = d.gather::<M>(&b.v, keys, group * e, e, gathered);
+                let vt = pack_panels::<M>(&from, true, (0, e), (0, keys), vt_at);
+                std::ptr::write_bytes(dk, 0, keys * e);
+                std::ptr::write_bytes(dv, 0, keys * e);
+                for head in group * b.shape.per_group()..(group + 1) * b.shape.per_group() {
+                    for first in (0..d.queries).step_by(QUERIES) {
+                        let count = QUERIES.min(d.queries - first);
+                        let seen = d.visible(first + count - 1);
+                        let row = d.query + first;
+                        let channels = (head * e, e);
+                        let q = pack_rows::<M>(&b.q, row, count, head * e, e, q_at);
+                        let dy = pack_rows::<M>(&b.dy, row, count, head * e, e, dy_at);
+                        let y = pack_rows::<M>(&b.y, row, count, head * e, e, y_at);
+                        let q_panels = pack_panels::<M>(&b.q, false, (row, count), channels, qp_at);
+                        let dy_panels =
+                            pack_panels::<M>(&b.dy, false, (row, count), channels, dyp_at);
+                        product::<M>(q, kt, (count, seen, e), p_at, padded, false);
+                        product::<M>(dy, vt, (count, seen, e), ds_at, padded, false);
+                        for i in 0..count {
+                            let part = |left: Left| {
+                                std::slice::from_raw_parts(left.data.add(i * left.stride), e)
+                            };
+                            let delta = dot(part(dy), part(y));
+                            let p = std::slice::from_raw_parts_mut(p_at.add(i * padded), seen);
+                            let ds = std::slice::from_raw_parts_mut(ds_at.add(i * padded), seen);
+                            let lse = *b.lse.get().add((row + i) * heads + head);
+                            probabilities(p, d.visible(first + i), scale, b.shape.slope(head), lse);
+                            score_gradient(ds, p, delta, scale);
+                        }
+                        let across =
+                            |data: *mut f32| Left { data, stride: padded, in_columns: false };
+                        let down = |data: *mut f32| Left { data, stride: padded, in_columns: true };
+                        product::<M>(across(ds_at), k, (count, e, seen), dq_at, e, false);
+                        product::<M>(down(ds_at), q_panels, (seen, e, count), dk, e, true);
+                        product::<M>(down(p_at), dy_panels, (seen, e, count), dv, e, true);
+                        for i in 0..count {
+                            let from = std::slice::from_raw_parts(dq_at.add(i * e), e);
+                            b.dq.write(((row + i) * heads + head) * e, from);
+                        }
                     }
-                    let across = |data: *mut f32| Left { data, stride: padded, in_columns: false };
-                    let down = |data: *mut f32| Left { data, stride: padded, in_columns: true };
-                    product::<M>(across(ds_at), k, (count, e, seen), dq_at, e, false);
-                    product::<M>(down(ds_at), q_panels, (seen, e, count), dk, e, true);
-                    product::<M>(down(p_at), dy_panels, (seen, e, count), dv, e, true);
-                    for i in 0..count {
-                        let from = std::slice::from_raw_parts(dq_at.add(i * e), e);
-                        b.dq.write(((row + i) * heads + head) * e, from);
+                }
+                for (j, row) in d.rows().enumerate() {
+                    for i in 0..e {
+                        *dk_sum.add((row - first_row) * e + i) += *dk.add(j * e + i);
+                        *dv_sum.add((row - first_row) * e + i) += *dv.add(j * e + i);
                     }
                 }
             }
-            for j in 0..keys {
-                let at = ((d.key + j) * key_heads + group) * e;
-                b.dk.write(at, std::slice::from_raw_parts(dk.add(j * e), e));
-                b.dv.write(at, std::slice::from_raw_parts(dv.add(j * e), e));
+            for j in 0..end_row - first_row {
+                let at = ((first_row + j) * key_heads + group) * e;
+                b.dk.write(at, std::slice::from_raw_parts(dk_sum.add(j * e), e));
+                b.dv.write(at, std::slice::from_raw_parts(dv_sum.add(j * e), e));
             }
         },
     );
@@ -427,12 +494,12 @@ macro_rules! on_isa {
     }};
 }
 
-fn forward_on_isa(f: &Forward, d: Document, group: usize, from: usize, to: usize) {
+fn forward_on_isa(f: &Forward, d: &Segment, group: usize, from: usize, to: usize) {
     on_isa!(forward_task(f, d, group, from, to))
 }
 
-fn backward_on_isa(b: &Backward, d: Document, group: usize) {
-    on_isa!(backward_task(b, d, group))
+fn backward_on_isa(b: &Backward, segments: &[&Segment], group: usize) {
+    on_isa!(backward_task(b, segments, group))
 }
 
 fn shape_of(
@@ -451,13 +518,19 @@ fn shape_of(
     })
 }
 
-fn documents(queries: &[i32], keys: &[i32], lengths: &[i32]) -> Vec<Document> {
-    (0..keys.len())
-        .map(|n| Document {
-            query: queries[n] as usize,
-            queries: (queries[n + 1] - queries[n]) as usize,
-            key: keys[n] as usize,
-            keys: lengths[n] as usize,
+fn segments(queries: &[i32], ranges: &[i32], range_starts: &[i32]) -> Vec<Segment> {
+    (0..queries.len() - 1)
+        .map(|n| {
+            let ranges: Vec<(usize, usize)> = (range_starts[n] as usize
+                ..range_starts[n + 1] as usize)
+                .map(|r| (ranges[2 * r] as usize, ranges[2 * r + 1] as usize))
+                .collect();
+            Segment {
+                query: queries[n] as usize,
+                queries: (queries[n + 1] - queries[n]) as usize,
+                keys: ranges.iter().map(|&(_, rows)| rows).sum(),
+                ranges,
+            }
         })
         .filter(|d| d.queries > 0)
         .collect()
@@ -470,8 +543,8 @@ pub fn attention_forward(
     k: Floats,
     v: Floats,
     query_starts: Int32Array,
-    key_starts: Int32Array,
-    key_lengths: Int32Array,
+    ranges: Int32Array,
+    range_starts: Int32Array,
     heads: u32,
     key_value_heads: u32,
     width: u32,
@@ -483,9 +556,9 @@ pub fn attention_forward(
     let shape = shape_of(heads, key_value_heads, width, scale, slopes)?;
     let (row, key_row) = (shape.heads * shape.width, shape.key_heads * shape.width);
     expect_length("y", y.len(), q.len())?;
-    let documents = documents(&query_starts, &key_starts, &key_lengths);
+    let segments = segments(&query_starts, &ranges, &range_starts);
     let mut tasks = Vec::new();
-    for &d in &documents {
+    for d in &segments {
         for group in 0..shape.key_heads {
             for from in (0..d.queries).step_by(TASK) {
                 tasks.push((d, group, from, (from + TASK).min(d.queries)));
@@ -517,6 +590,8 @@ pub fn attention_backward(
     y: Floats,
     lse: Floats,
     query_starts: Int32Array,
+    ranges: Int32Array,
+    range_starts: Int32Array,
     heads: u32,
     key_value_heads: u32,
     width: u32,
@@ -531,9 +606,18 @@ pub fn attention_backward(
     expect_length("dq", dq.len(), q.len())?;
     expect_length("dk", dk.len(), k.len())?;
     expect_length("dv", dv.len(), v.len())?;
-    let starts = &query_starts[..];
-    let lengths: Vec<i32> = starts.windows(2).map(|w| w[1] - w[0]).collect();
-    let documents = documents(starts, &starts[..lengths.len()], &lengths);
+    let segments = segments(&query_starts, &ranges, &range_starts);
+    // Segments that follow each other and share rows are one task's, which sums in their order.
+    let mut families: Vec<Vec<&Segment>> = Vec::new();
+    let mut end = 0;
+    for d in &segments {
+        let first = d.rows().min().unwrap_or(0);
+        match families.last_mut() {
+            Some(last) if first < end => last.push(d),
+            _ => families.push(vec![d]),
+        }
+        end = end.max(d.rows().max().map_or(0, |row| row + 1));
+    }
     let groups = shape.key_heads;
     let b = Backward {
         dy: matrix(&dy, row),
@@ -547,8 +631,8 @@ pub fn attention_backward(
         dv: Store::of(dv),
         shape,
     };
-    queue::drain(documents.len() * groups, |i| {
-        backward_on_isa(&b, documents[i / groups], i % groups);
+    queue::drain(families.len() * groups, |i| {
+        backward_on_isa(&b, &families[i / groups], i % groups);
     });
     Ok(())
 }

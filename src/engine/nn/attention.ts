@@ -1,39 +1,35 @@
-/** @file Attention over a pass's documents, and over what a cache holds of them. */
-import { attention as attentionOp } from '../ops/attention.ts';
+/** @file Attention of a pass's segments to their own keys, to a prompt that they share, and to what a cache holds. */
+import { attention as attentionOp, type KeyRanges } from '../ops/attention.ts';
 import type { Tensor } from '../tensor.ts';
-import type { LayerCache } from './cache.ts';
+import type { Context } from './context.ts';
 
-export type AttentionPlace = {
-  readonly documents: Int32Array;
-  readonly cache: LayerCache | undefined;
+export type AttentionPlace = Pick<Context, 'documents' | 'keys' | 'cache'> & {
+  /** The layer's number: the cache keeps each one's keys and values. */
+  readonly layer: number;
   /** ALiBi's slope a head; absent where positions are rotary. */
   readonly slopes?: Float32Array;
 };
 
 /** q: [T, H, E], k and v: [T, K, E] → [T, H, E], scaled by 1/√E */
 export function attention(q: Tensor, k: Tensor, v: Tensor, place: AttentionPlace): Tensor {
-  const { documents, cache, slopes = null } = place;
-  const scale = 1 / Math.sqrt(q.width);
+  const { documents, cache, layer, slopes = null } = place;
+  const options = { queryStarts: documents, scale: 1 / Math.sqrt(q.width), slopes };
   if (cache) {
-    const { keys, values, starts, lengths } = cache.append(k, v, documents);
-    const options = {
-      queryStarts: documents,
-      keyStarts: starts,
-      keyLengths: lengths,
-      scale,
-      slopes,
-    };
-    return attentionOp([q, keys, values], options);
+    const { keys, values, ranges } = cache.layer(layer).append(k, v, documents);
+    return attentionOp([q, keys, values], { ...options, keys: ranges });
   }
+  return attentionOp([q, k, v], { ...options, keys: place.keys ?? ownKeys(documents) });
+}
+
+/** Each document reads its own rows, and nothing else. */
+function ownKeys(documents: Int32Array): KeyRanges {
   const count = documents.length - 1;
-  const options = {
-    queryStarts: documents,
-    keyStarts: documents.subarray(0, count),
-    keyLengths: Int32Array.from({ length: count }, (_, n) => documents[n + 1] - documents[n]),
-    scale,
-    slopes,
-  };
-  return attentionOp([q, k, v], options);
+  const ranges = new Int32Array(2 * count);
+  for (let n = 0; n < count; n++) {
+    ranges[2 * n] = documents[n];
+    ranges[2 * n + 1] = documents[n + 1] - documents[n];
+  }
+  return { ranges, starts: Int32Array.from({ length: count + 1 }, (_, n) => n) };
 }
 
 /** ALiBi's slopes as its authors' code has them, for any number of heads. */

@@ -1,12 +1,13 @@
 /** @file Keys and values of what a session has read, by layer. Sequences have slots of one capacity in one buffer, which grows. */
 import { invariant } from '../../core/errors.ts';
 import type { Memory } from '../memory.ts';
+import type { KeyRanges } from '../ops/attention.ts';
 import type { Tensor } from '../tensor.ts';
 
 type LayerStore = { readonly keys: Tensor; readonly values: Tensor };
 
 export type LayerCache = {
-  /** Adds the new rows of each sequence, and gives all rows with their bounds. k, v: [T, K, E] */
+  /** Adds the new rows of each sequence, and gives all rows with each sequence's ranges of them. k, v: [T, K, E] */
   append(
     k: Tensor,
     v: Tensor,
@@ -14,8 +15,7 @@ export type LayerCache = {
   ): {
     readonly keys: Tensor;
     readonly values: Tensor;
-    readonly starts: Int32Array;
-    readonly lengths: Int32Array;
+    readonly ranges: KeyRanges;
   };
 };
 
@@ -38,17 +38,19 @@ export class Cache {
       append: (k, v, documents) => {
         const store = this.store(index, k, v);
         const count = this.lengths.length;
-        const starts = Int32Array.from({ length: count }, (_, n) => n * this.capacity);
-        const lengths = new Int32Array(count);
+        const ranges = new Int32Array(2 * count);
         for (let n = 0; n < count; n++) {
           const added = documents[n + 1] - documents[n];
-          lengths[n] = this.lengths[n] + added;
-          invariant(lengths[n] <= this.capacity, 'a sequence outgrew its cache');
-          const at = starts[n] + this.lengths[n];
+          const start = n * this.capacity;
+          const length = this.lengths[n] + added;
+          invariant(length <= this.capacity, 'a sequence outgrew its cache');
+          ranges.set([start, length], 2 * n);
+          const at = start + this.lengths[n];
           copyRows(k, documents[n], documents[n + 1], store.keys, at);
           copyRows(v, documents[n], documents[n + 1], store.values, at);
         }
-        return { ...store, starts, lengths };
+        const starts = Int32Array.from({ length: count + 1 }, (_, n) => n);
+        return { ...store, ranges: { ranges, starts } };
       },
     };
   }

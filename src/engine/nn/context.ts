@@ -1,4 +1,5 @@
 /** @file What a forward pass knows beside its ids: where documents begin, where each token stands, what came before. */
+import type { KeyRanges } from '../ops/attention.ts';
 import type { Cache } from './cache.ts';
 
 export type Context = {
@@ -6,6 +7,8 @@ export type Context = {
   readonly positions: Int32Array;
   /** First row of each document, and the end: [N + 1]. */
   readonly documents: Int32Array;
+  /** The rows that each document reads, where they are not its own alone: replies that share their prompt. */
+  readonly keys?: KeyRanges;
   readonly cache: Cache | null;
   /** Recompute each block on the way back instead of keeping what it made. */
   readonly checkpointing: boolean;

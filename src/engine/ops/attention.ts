@@ -1,17 +1,23 @@
 /**
- * @file Causal grouped-query attention, bounded by document, never T × T (Dao et al. 2022, arXiv:2205.14135;
+ * @file Causal grouped-query attention, bounded by segment, never T × T (Dao et al. 2022, arXiv:2205.14135;
  * Ainslie et al. 2023, arXiv:2305.13245; ALiBi: Press et al. 2021, arXiv:2108.12409).
  */
 import { attentionBackward, attentionForward } from '../../kernels/attention.ts';
 import { defineOp } from '../op.ts';
 import type { Tensor } from '../tensor.ts';
 
+/** The key rows that each segment of queries reads, in logical order; its last query stands at its last key. */
+export type KeyRanges = {
+  /** First key row and number of rows of each range: [2 · R]. */
+  readonly ranges: Int32Array;
+  /** First range of each segment, and the end: [N + 1]. */
+  readonly starts: Int32Array;
+};
+
 export type AttentionOptions = {
-  /** First query row of each document, and the end: [N + 1]. */
+  /** First query row of each segment, and the end: [N + 1]. */
   readonly queryStarts: Int32Array;
-  /** First key row of each document, and how many it has: [N]. They differ from the queries' with a cache. */
-  readonly keyStarts: Int32Array;
-  readonly keyLengths: Int32Array;
+  readonly keys: KeyRanges;
   readonly scale: number;
   /** ALiBi's slope a head, [H]. */
   readonly slopes: Float32Array | null;
@@ -25,14 +31,14 @@ export const attention = defineOp('attention', {
     const [T, H, E] = q.shape;
     const y = memory.activations.like(q);
     const lse = memory.activations.tensor([T, H], q.dtype === 'f64' ? 'f64' : 'f32');
-    const { queryStarts, keyStarts, keyLengths, scale, slopes } = options;
+    const { queryStarts, keys, scale, slopes } = options;
     attentionForward.run(
       q.data,
       k.data,
       v.data,
       queryStarts,
-      keyStarts,
-      keyLengths,
+      keys.ranges,
+      keys.starts,
       H,
       k.shape[1],
       E,
@@ -56,6 +62,8 @@ export const attention = defineOp('attention', {
       y.data,
       lse.data,
       options.queryStarts,
+      options.keys.ranges,
+      options.keys.starts,
       q.shape[1],
       k.shape[1],
       q.shape[2],

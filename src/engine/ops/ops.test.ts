@@ -97,8 +97,7 @@ describe('gradients', () => {
   test('attention, two documents, grouped queries', () => {
     const documents = {
       queryStarts: Int32Array.of(0, 2, 5),
-      keyStarts: Int32Array.of(0, 2),
-      keyLengths: Int32Array.of(2, 3),
+      keys: { ranges: Int32Array.of(0, 2, 2, 3), starts: Int32Array.of(0, 1, 2) },
       scale: 0.5,
     };
     const shapes = [
@@ -109,6 +108,24 @@ describe('gradients', () => {
     checkGradients((q, k, v) => attention([q, k, v], { ...documents, slopes: null }), shapes);
     const slopes = Float64Array.of(0.5, 0.25, 0.125, 0.0625) as unknown as Float32Array;
     checkGradients((q, k, v) => attention([q, k, v], { ...documents, slopes }), shapes);
+  });
+
+  test('attention, two replies to one prompt', () => {
+    const pair = {
+      queryStarts: Int32Array.of(0, 2, 4, 5),
+      keys: {
+        ranges: Int32Array.of(0, 2, 0, 2, 2, 2, 0, 2, 4, 1),
+        starts: Int32Array.of(0, 1, 3, 5),
+      },
+      scale: 0.5,
+      slopes: null,
+    };
+    const shapes = [
+      [5, 2, 2],
+      [5, 1, 2],
+      [5, 1, 2],
+    ];
+    checkGradients((q, k, v) => attention([q, k, v], pair), shapes);
   });
 
   test('linear-cross-entropy, in chunks', () => {
