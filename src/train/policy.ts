@@ -10,8 +10,8 @@ export function policyOf(
   { checkpointing }: { checkpointing: boolean },
 ): Policy {
   return {
-    logp({ ids, positions, documents, asked, targets }: MicroBatch) {
-      const hidden = decoder({ ids }, { positions, documents, cache: null, checkpointing }); // [T, D]
+    logp({ ids, asked, targets, ...where }: MicroBatch) {
+      const hidden = decoder({ ids }, { ...where, cache: null, checkpointing }); // [T, D]
       // Only the positions that predict a target ever meet the head.
       const chosen = embedding([hidden], { indices: asked }); // [n, D]
       return linearCrossEntropy([chosen, head.weight.tensor, head.bias?.tensor ?? null], {

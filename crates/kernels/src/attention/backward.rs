@@ -1,0 +1,336 @@
+//! Backward: a task is a tile of a segment's keys with all heads that share it. It makes the scores of each block of
+//! queries again, sums dK and dV of its keys, and adds its part to dQ after the tiles before it: the order of
+//! every sum is that of one thread.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use crate::gemm::tile::Micro;
+use crate::queue::{self, Shared};
+use crate::scratch;
+
+use super::forward::strips;
+use super::operand::{Operand, Output, transpose};
+use super::softmax::{dots, gradients};
+use super::{KEYS, Product, SCORES, Segment, Shape, Sight, on_isa, row_words};
+
+/// Queries of a block: whole tiles on every instruction set.
+const QUERIES: usize = 96;
+
+/// Rows of a task that sums or rounds.
+const TASK: usize = 64;
+
+pub struct Backward {
+    pub segments: Vec<Segment>,
+    /// Rows of q and of k.
+    pub queries: usize,
+    pub keys: usize,
+    pub dy: Operand,
+    pub q: Operand,
+    pub k: Operand,
+    pub v: Operand,
+    pub y: Operand,
+    pub lse: Shared<f32>,
+    pub dq: Output,
+    pub dk: Output,
+    pub dv: Output,
+    pub shape: Shape,
+}
+
+struct Task {
+    segment: usize,
+    group: usize,
+    /// First key.
+    tile: usize,
+}
+
+/// Where the sums of a call stand until they are whole.
+struct Sums {
+    /// dQ, [T, H, E].
+    dq: Shared<f32>,
+    /// dK and dV of segments that share key rows with others, [rows, K, E] each.
+    dk: Shared<f32>,
+    dv: Shared<f32>,
+    sharing: Sharing,
+    /// Tiles that are in dQ of each block of queries, by segment, head and block.
+    done: Vec<AtomicU32>,
+    first_done: Vec<usize>,
+}
+
+/// Key rows that more than one segment reads.
+struct Sharing {
+    /// Segments that read each key row.
+    readers: Vec<u32>,
+    /// First row among the sums of each segment that shares any.
+    first: Vec<Option<usize>>,
+    rows: usize,
+}
+
+impl Sharing {
+    fn new(segments: &[Segment], keys: usize) -> Sharing {
+        let mut readers = vec![0; keys];
+        for segment in segments {
+            for &(row, rows) in &segment.ranges {
+                readers[row..row + rows].iter_mut().for_each(|count| *count += 1);
+            }
+        }
+        let mut rows = 0;
+        let first = segments.iter().map(|segment| {
+            let mut ranges = segment.ranges.iter();
+            let shares =
+                ranges.any(|&(row, count)| readers[row..row + count].iter().any(|&n| n > 1));
+            shares.then(|| {
+                rows += segment.keys;
+                rows - segment.keys
+            })
+        });
+        let first = first.collect();
+        Sharing { readers, first, rows }
+    }
+
+    /// Each shared row with its places among the sums, in the order of the segments.
+    fn places(&self, segments: &[Segment]) -> Vec<(usize, usize)> {
+        let mut places = Vec::new();
+        for (segment, first) in segments.iter().zip(&self.first) {
+            let Some(first) = first else { continue };
+            for (at, row, rows) in segment.runs(0, segment.keys) {
+                let shared = (0..rows).filter(|i| self.readers[row + i] > 1);
+                places.extend(shared.map(|i| (row + i, first + at + i)));
+            }
+        }
+        // Stable: places of one row stay in the order of the segments.
+        places.sort_by_key(|&(row, _)| row);
+        places
+    }
+}
+
+pub fn run(b: &Backward) {
+    let Shape { heads, key_heads, width, .. } = b.shape;
+    let sharing = Sharing::new(&b.segments, b.keys);
+    let shared = sharing.rows * key_heads * width;
+    let in_place = matches!(b.dq, Output::F32(_));
+    let sizes = [if in_place { 0 } else { b.queries * heads * width }, shared, shared];
+    scratch::with(sizes, |[dq, dk, dv]| {
+        let dq = match b.dq {
+            Output::F32(to) => to,
+            Output::Bf16(_) => Shared(dq),
+        };
+        let mut blocks = 0;
+        let first_done = b.segments.iter().map(|segment| {
+            blocks += heads * segment.queries.div_ceil(QUERIES);
+            blocks - heads * segment.queries.div_ceil(QUERIES)
+        });
+        let first_done = first_done.collect();
+        let done = (0..blocks).map(|_| AtomicU32::new(0)).collect();
+        let sums = Sums { dq, dk: Shared(dk), dv: Shared(dv), sharing, done, first_done };
+        let mut tasks = Vec::new();
+        for (index, segment) in b.segments.iter().enumerate() {
+            for tile in (0..segment.keys).step_by(KEYS) {
+                tasks.extend((0..key_heads).map(|group| Task { segment: index, group, tile }));
+            }
+        }
+        // The longest come first, so that the threads end together; a segment's tiles stay in order, as a task
+        // waits for those before it and the queue hands them out in turn.
+        tasks.sort_by_key(|task| {
+            let segment = &b.segments[task.segment];
+            let queries = segment.queries - segment.first_to_see(task.tile).min(segment.queries);
+            std::cmp::Reverse(queries * KEYS.min(segment.keys - task.tile))
+        });
+        queue::drain(tasks.len(), |i| on_isa!(tile_of(b, &sums, &tasks[i])));
+        add_shared(b, &sums);
+        if !in_place {
+            let row = heads * width;
+            queue::drain(b.queries.div_ceil(TASK), |i| {
+                let rows = TASK.min(b.queries - i * TASK);
+                let at = i * TASK * row;
+                // SAFETY: the rows are this task's.
+                unsafe { b.dq.write(at, sums.dq.get().add(at), rows * row, 1.0) };
+            });
+        }
+    });
+}
+
+fn tile_of<M: Micro>(b: &Backward, sums: &Sums, task: &Task) {
+    let &Task { tile, group, .. } = task;
+    let segment = &b.segments[task.segment];
+    let Shape { heads: all_heads, width: e, scale, .. } = b.shape;
+    let stride = row_words(e);
+    let keys = KEYS.min(segment.keys - tile);
+    let panels_words = (KEYS + M::COLUMNS) * e;
+    let sizes = [
+        KEYS * stride,
+        KEYS * stride,
+        panels_words,
+        panels_words,
+        QUERIES * stride,
+        QUERIES * stride,
+        QUERIES * stride,
+        QUERIES * SCORES,
+        QUERIES * SCORES,
+        KEYS * stride,
+        KEYS * stride,
+    ];
+    scratch::with(sizes, |[k, v, k_panels, v_panels, q, dy, y, p, ds, dk, dv]| unsafe {
+        // SAFETY: the scratch has room for all; `M` was chosen by `isa()`; a task's keys are its own, and it
+        // adds to dQ when the task before it has.
+        b.k.gather(segment, tile, keys, group * e, e, k, stride);
+        b.v.gather(segment, tile, keys, group * e, e, v, stride);
+        transpose(k, stride, keys, e, k_panels);
+        transpose(v, stride, keys, e, v_panels);
+        std::ptr::write_bytes(dk, 0, keys * stride);
+        std::ptr::write_bytes(dv, 0, keys * stride);
+        let blocks = segment.queries.div_ceil(QUERIES);
+        for head in group * b.shape.per_group()..(group + 1) * b.shape.per_group() {
+            for block in segment.first_to_see(tile) / QUERIES..blocks {
+                let first = block * QUERIES;
+                let count = QUERIES.min(segment.queries - first);
+                let sight = Sight::new(segment, first, tile);
+                let (row, column) = (segment.query + first, head * e);
+                b.q.copy(row, count, column, e, b.shape.query_scale(), q, stride);
+                b.dy.copy(row, count, column, e, 1.0, dy, stride);
+                b.y.copy(row, count, column, e, 1.0, y, stride);
+                let mut deltas = [0.0; QUERIES];
+                dots(dy, y, stride, count, e, deltas.as_mut_ptr());
+                let mut lse = [0.0; QUERIES];
+                for (i, lse) in lse.iter_mut().enumerate().take(count) {
+                    let natural = *b.lse.get().add((row + i) * all_heads + head);
+                    *lse = natural * std::f32::consts::LOG2_E;
+                }
+                for (a, panels, c) in [(q, k_panels, p), (dy, v_panels, ds)] {
+                    for panel in (0..keys).step_by(M::COLUMNS) {
+                        let product = Product {
+                            a,
+                            a_stride: stride,
+                            b: panels.add(panel * e),
+                            b_stride: M::COLUMNS,
+                            c: c.add(panel),
+                            c_stride: SCORES,
+                            columns: M::COLUMNS,
+                            alpha: 1.0,
+                            accumulate: false,
+                        };
+                        strips::<M>(sight.first_to_see(panel), count, |row, rows| {
+                            product.rows::<M>(row, rows, 0, e);
+                        });
+                    }
+                }
+                let slope = b.shape.slope(head);
+                gradients(p, ds, count, sight, slope, lse.as_ptr(), deltas.as_ptr());
+
+                for (a, rows, c, alpha) in [(ds, q, dk, std::f32::consts::LN_2), (p, dy, dv, 1.0)] {
+                    let product = Product {
+                        a,
+                        a_stride: SCORES,
+                        b: rows,
+                        b_stride: stride,
+                        c,
+                        c_stride: stride,
+                        columns: e,
+                        alpha,
+                        accumulate: true,
+                    };
+                    for column in (0..e).step_by(M::COLUMNS) {
+                        strips::<M>(0, keys, |key, keys| {
+                            let first = sight.first_to_see(key);
+                            if first < count {
+                                product.columns::<M>(key, keys, column, first, count - first);
+                            }
+                        });
+                    }
+                }
+
+                let number = (tile / KEYS) as u32;
+                let done = &sums.done[sums.first_done[task.segment] + head * blocks + block];
+                while done.load(Ordering::Acquire) != number {
+                    std::thread::yield_now();
+                }
+                let product = Product {
+                    a: ds,
+                    a_stride: SCORES,
+                    b: k,
+                    b_stride: stride,
+                    c: sums.dq.get().add((row * all_heads + head) * e),
+                    c_stride: all_heads * e,
+                    columns: e,
+                    alpha: scale,
+                    accumulate: tile > 0,
+                };
+                for column in (0..e).step_by(M::COLUMNS) {
+                    strips::<M>(sight.first_to_see(0), count, |row, rows| {
+                        product.rows::<M>(row, rows, column, sight.of(row + rows - 1));
+                    });
+                }
+                done.store(number + 1, Ordering::Release);
+            }
+        }
+        put_keys(b, sums, task, keys, [dk, dv], stride);
+    });
+}
+
+/// Writes a tile's dK and dV: where they belong if no other segment reads the row, else beside the others' until all
+/// are there.
+///
+/// # Safety
+/// The sums are `keys` rows of `stride`; the task's keys are the caller's alone.
+unsafe fn put_keys(
+    b: &Backward,
+    sums: &Sums,
+    task: &Task,
+    keys: usize,
+    [dk, dv]: [*mut f32; 2],
+    stride: usize,
+) {
+    let Shape { key_heads, width: e, .. } = b.shape;
+    let segment = &b.segments[task.segment];
+    for (at, row, rows) in segment.runs(task.tile, keys) {
+        for i in 0..rows {
+            let from = (at + i) * stride;
+            let place = |row: usize| (row * key_heads + task.group) * e;
+            unsafe {
+                match sums.sharing.first[task.segment] {
+                    Some(first) if sums.sharing.readers[row + i] > 1 => {
+                        let to = place(first + task.tile + at + i);
+                        std::ptr::copy_nonoverlapping(dk.add(from), sums.dk.get().add(to), e);
+                        std::ptr::copy_nonoverlapping(dv.add(from), sums.dv.get().add(to), e);
+                    }
+                    _ => {
+                        b.dk.write(place(row + i), dk.add(from), e, 1.0);
+                        b.dv.write(place(row + i), dv.add(from), e, 1.0);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Sums dK and dV of rows that several segments read; rows that none reads get zeros.
+fn add_shared(b: &Backward, sums: &Sums) {
+    let width = b.shape.key_heads * b.shape.width;
+    let zeros = vec![0.0f32; width];
+    for (row, _) in sums.sharing.readers.iter().enumerate().filter(|(_, count)| **count == 0) {
+        // SAFETY: no task writes the row.
+        unsafe {
+            b.dk.write(row * width, zeros.as_ptr(), width, 1.0);
+            b.dv.write(row * width, zeros.as_ptr(), width, 1.0);
+        }
+    }
+    let places = sums.sharing.places(&b.segments);
+    let rows: Vec<&[(usize, usize)]> = places.chunk_by(|a, b| a.0 == b.0).collect();
+    queue::drain(rows.len().div_ceil(TASK), |i| {
+        let mut total = vec![0.0f32; width];
+        for places in &rows[i * TASK..rows.len().min((i + 1) * TASK)] {
+            for (from, to) in [(sums.dk, b.dk), (sums.dv, b.dv)] {
+                total.fill(0.0);
+                for &(_, at) in *places {
+                    // SAFETY: inside the sums, which no task writes any more.
+                    let part =
+                        unsafe { std::slice::from_raw_parts(from.get().add(at * width), width) };
+                    for (total, part) in total.iter_mut().zip(part) {
+                        *total += part;
+                    }
+                }
+                // SAFETY: the row is this task's.
+                unsafe { to.write(places[0].0 * width, total.as_ptr(), width, 1.0) };
+            }
+        }
+    });
+}

@@ -1,0 +1,154 @@
+//! Forward: a task is a block of a segment's queries with some of the heads that share a key head.
+
+use crate::gemm::tile::Micro;
+use crate::queue::{self, Shared};
+use crate::scratch;
+
+use super::operand::{Operand, Output, transpose};
+use super::softmax::{Running, soften};
+use super::{KEYS, Product, SCORES, Segment, Shape, Sight, on_isa, row_words};
+
+/// Rows of a block, about: enough that what they do with a tile is worth packing it.
+const ROWS: usize = 192;
+
+/// Heads of a block, at most.
+const HEADS: usize = 16;
+
+pub struct Forward {
+    pub segments: Vec<Segment>,
+    pub q: Operand,
+    pub k: Operand,
+    pub v: Operand,
+    pub y: Output,
+    pub lse: Shared<f32>,
+    pub shape: Shape,
+}
+
+struct Task {
+    segment: usize,
+    group: usize,
+    /// First head, and how many.
+    head: usize,
+    heads: usize,
+    /// First query, and how many.
+    first: usize,
+    count: usize,
+}
+
+pub fn run(f: &Forward) {
+    let mut tasks = Vec::new();
+    let group = f.shape.per_group();
+    // Whole tiles of every instruction set.
+    let block = (ROWS / group.min(HEADS)).next_multiple_of(12);
+    for (index, segment) in f.segments.iter().enumerate() {
+        for first in (0..segment.queries).step_by(block) {
+            for head in (0..f.shape.heads).step_by(group) {
+                for part in (0..group).step_by(HEADS) {
+                    tasks.push(Task {
+                        segment: index,
+                        group: head / group,
+                        head: head + part,
+                        heads: HEADS.min(group - part),
+                        first,
+                        count: block.min(segment.queries - first),
+                    });
+                }
+            }
+        }
+    }
+    // The longest come first, so that the threads end together.
+    let cost = |t: &Task| t.count * f.segments[t.segment].visible(t.first + t.count - 1);
+    tasks.sort_by_key(|t| std::cmp::Reverse(cost(t)));
+    queue::drain(tasks.len(), |i| on_isa!(block_of(f, &tasks[i])));
+}
+
+fn block_of<M: Micro>(f: &Forward, task: &Task) {
+    let &Task { head: first_head, heads, first, count, .. } = task;
+    let segment = &f.segments[task.segment];
+    let Shape { heads: all_heads, width: e, .. } = f.shape;
+    let stride = row_words(e);
+    let rows = heads * count;
+    let sizes = [
+        rows * stride,
+        KEYS * stride,
+        KEYS * stride,
+        (KEYS + M::COLUMNS) * e,
+        rows * SCORES,
+        rows * stride,
+    ];
+    let mut running = vec![Running::NOTHING; rows];
+    scratch::with(sizes, |[q, k, v, panels, scores, out]| unsafe {
+        // SAFETY: the scratch has room for all; `M` was chosen by `isa()`; a task's rows and heads are its own.
+        for head in 0..heads {
+            let (row, column) = (segment.query + first, (first_head + head) * e);
+            let to = q.add(head * count * stride);
+            f.q.copy(row, count, column, e, f.shape.query_scale(), to, stride);
+        }
+        let visible = segment.visible(first + count - 1);
+        for tile in (0..visible).step_by(KEYS) {
+            let keys = KEYS.min(visible - tile);
+            let column = task.group * e;
+            f.k.gather(segment, tile, keys, column, e, k, stride);
+            f.v.gather(segment, tile, keys, column, e, v, stride);
+            transpose(k, stride, keys, e, panels);
+            let sight = Sight::new(segment, first, tile);
+            for panel in (0..keys).step_by(M::COLUMNS) {
+                let product = Product {
+                    a: q,
+                    a_stride: stride,
+                    b: panels.add(panel * e),
+                    b_stride: M::COLUMNS,
+                    c: scores.add(panel),
+                    c_stride: SCORES,
+                    columns: M::COLUMNS,
+                    alpha: 1.0,
+                    accumulate: false,
+                };
+                for head in 0..heads {
+                    strips::<M>(sight.first_to_see(panel), count, |row, rows| {
+                        product.rows::<M>(head * count + row, rows, 0, e);
+                    });
+                }
+            }
+            for head in 0..heads {
+                let at = head * count;
+                let slope = f.shape.slope(first_head + head);
+                let (scores, out) = (scores.add(at * SCORES), out.add(at * stride));
+                soften(scores, count, sight, slope, running.as_mut_ptr().add(at), out, stride);
+            }
+            let product = Product {
+                a: scores,
+                a_stride: SCORES,
+                b: v,
+                b_stride: stride,
+                c: out,
+                c_stride: stride,
+                columns: e,
+                alpha: 1.0,
+                accumulate: tile > 0,
+            };
+            for column in (0..e).step_by(M::COLUMNS) {
+                for head in 0..heads {
+                    strips::<M>(sight.first_to_see(0), count, |row, rows| {
+                        let depth = sight.of(row + rows - 1);
+                        product.rows::<M>(head * count + row, rows, column, depth);
+                    });
+                }
+            }
+        }
+        for (i, Running { top, sum }) in running.iter().enumerate() {
+            let row = segment.query + first + i % count;
+            let at = row * all_heads + first_head + i / count;
+            f.y.write(at * e, out.add(i * stride), e, 1.0 / sum);
+            *f.lse.get().add(at) = (top + sum.log2()) * std::f32::consts::LN_2;
+        }
+    });
+}
+
+/// Whole tiles of rows, from the one on that has row `first`.
+#[inline(always)]
+pub fn strips<M: Micro>(first: usize, count: usize, mut work: impl FnMut(usize, usize)) {
+    for row in (first / M::ROWS * M::ROWS..count).step_by(M::ROWS) {
+        work(row, M::ROWS.min(count - row));
+    }
+}

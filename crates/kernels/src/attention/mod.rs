@@ -1,0 +1,323 @@
+//! Causal grouped-query attention over ranges of key rows. Spec: `src/kernels/attention.ts`.
+//!
+//! Queries go in blocks, keys in tiles: a tile's scores stand in the second-level cache and nowhere else (Dao et al.
+//! 2022, arXiv:2205.14135; Dao 2023, arXiv:2307.08691). Tiles are cut by a key's place in its segment, never by
+//! where it lies, and every row of a product is summed on its own: so a query's result depends on what it reads and
+//! on nothing that is computed beside it.
+
+mod backward;
+mod forward;
+mod operand;
+mod softmax;
+
+use napi::Result;
+use napi::bindgen_prelude::Int32Array;
+use napi_derive::napi;
+
+use crate::floats::{Floats, expect_length, invalid};
+use crate::gemm::tile::{Micro, Tile};
+use crate::queue::Shared;
+use operand::{Operand, Output};
+
+/// Keys of a tile: whole panels on every instruction set.
+const KEYS: usize = 128;
+
+/// Words from one row of scores to the next: what is behind a row's last key may be overwritten.
+const SCORES: usize = KEYS + 16;
+
+struct Shape {
+    heads: usize,
+    key_heads: usize,
+    width: usize,
+    scale: f32,
+    slopes: Option<Vec<f32>>,
+}
+
+impl Shape {
+    fn per_group(&self) -> usize {
+        self.heads / self.key_heads
+    }
+
+    /// ALiBi's slope of a head, for scores in units of ln 2.
+    fn slope(&self, head: usize) -> f32 {
+        self.slopes.as_ref().map_or(0.0, |slopes| slopes[head] * std::f32::consts::LOG2_E)
+    }
+
+    /// What queries are multiplied by: their products with keys are exponents of two.
+    fn query_scale(&self) -> f32 {
+        self.scale * std::f32::consts::LOG2_E
+    }
+}
+
+/// A segment of queries, and the ranges of rows where its keys lie, in logical order.
+struct Segment {
+    query: usize,
+    queries: usize,
+    keys: usize,
+    ranges: Vec<(usize, usize)>,
+}
+
+impl Segment {
+    /// Keys that a query sees: all up to its own place.
+    fn visible(&self, query: usize) -> usize {
+        self.keys - self.queries + query + 1
+    }
+
+    /// First query that sees a key.
+    fn first_to_see(&self, key: usize) -> usize {
+        (key + self.queries).saturating_sub(self.keys)
+    }
+
+    /// Runs of rows that hold keys [first, first + count): where each begins among them, its first row, and its rows.
+    fn runs(
+        &self,
+        first: usize,
+        count: usize,
+    ) -> impl Iterator<Item = (usize, usize, usize)> + use<'_> {
+        let mut before = 0;
+        self.ranges.iter().filter_map(move |&(row, rows)| {
+            let (from, to) = (first.max(before), (first + count).min(before + rows));
+            let run = (from < to).then(|| (from - first, row + from - before, to - from));
+            before += rows;
+            run
+        })
+    }
+}
+
+/// The keys of a tile that the queries of a block see, which are more with each query.
+#[derive(Clone, Copy)]
+struct Sight {
+    /// Of the first query; negative where it sees none.
+    first: isize,
+    /// Of any.
+    most: usize,
+}
+
+impl Sight {
+    fn new(segment: &Segment, query: usize, tile: usize) -> Sight {
+        let first = segment.visible(query) as isize - tile as isize;
+        Sight { first, most: KEYS.min(segment.keys - tile) }
+    }
+
+    fn of(&self, query: usize) -> usize {
+        (self.first + query as isize).clamp(0, self.most as isize) as usize
+    }
+
+    /// First query that sees key `key` of the tile.
+    fn first_to_see(&self, key: usize) -> usize {
+        (key as isize + 1 - self.first).max(0) as usize
+    }
+}
+
+/// Words from one row of `width` numbers to the next: an odd number of cache lines, so that rows below each other
+/// do not meet in one place of the cache.
+fn row_words(width: usize) -> usize {
+    (width.div_ceil(16) | 1) * 16
+}
+
+/// The tile of a product that begins at (`row`, `column`) of C = A · B, with A by rows.
+struct Product {
+    a: *const f32,
+    a_stride: usize,
+    b: *const f32,
+    b_stride: usize,
+    c: *mut f32,
+    c_stride: usize,
+    columns: usize,
+    alpha: f32,
+    accumulate: bool,
+}
+
+impl Product {
+    /// Columns [column, …) of rows [row, row + rows), summed over `depth`.
+    ///
+    /// # Safety
+    /// As `Micro`; the pointers have room.
+    unsafe fn rows<M: Micro>(&self, row: usize, rows: usize, column: usize, depth: usize) {
+        unsafe {
+            let a = self.a.add(row * self.a_stride);
+            self.tile::<M>(a, false, row, rows, column, 0, depth);
+        }
+    }
+
+    /// The same where A lies in columns, summed from `first` on.
+    ///
+    /// # Safety
+    /// As `Micro`; the pointers have room.
+    unsafe fn columns<M: Micro>(
+        &self,
+        row: usize,
+        rows: usize,
+        column: usize,
+        first: usize,
+        depth: usize,
+    ) {
+        unsafe {
+            let a = self.a.add(first * self.a_stride + row);
+            self.tile::<M>(a, true, row, rows, column, first, depth);
+        }
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    #[inline(always)]
+    unsafe fn tile<M: Micro>(
+        &self,
+        a: *const f32,
+        in_columns: bool,
+        row: usize,
+        rows: usize,
+        column: usize,
+        first: usize,
+        depth: usize,
+    ) {
+        unsafe {
+            let tile = Tile {
+                depth,
+                a,
+                a_stride: self.a_stride,
+                b: self.b.add(first * self.b_stride + column),
+                b_stride: self.b_stride,
+                c: self.c.add(row * self.c_stride + column),
+                c_stride: self.c_stride,
+                alpha: self.alpha,
+                accumulate: self.accumulate,
+                bias: std::ptr::null(),
+                columns: M::COLUMNS.min(self.columns - column),
+            };
+            M::tile(rows, in_columns, &tile);
+        }
+    }
+}
+
+/// Runs a function that is generic over `Micro` on the instruction set in force.
+macro_rules! on_isa {
+    ($task:ident($($arg:expr),*)) => {{
+        #[cfg(target_arch = "x86_64")]
+        match $crate::isa::isa() {
+            $crate::isa::Isa::Avx512 | $crate::isa::Isa::Avx512Bf16 => {
+                return $task::<$crate::gemm::tile::Avx512>($($arg),*);
+            }
+            $crate::isa::Isa::Avx2 => return $task::<$crate::gemm::tile::Avx2>($($arg),*),
+            $crate::isa::Isa::Portable => {}
+        }
+        $task::<$crate::gemm::tile::Portable>($($arg),*)
+    }};
+}
+use on_isa;
+
+fn shape_of(
+    heads: u32,
+    key_heads: u32,
+    width: u32,
+    scale: f64,
+    slopes: Option<Floats>,
+) -> Result<Shape> {
+    Ok(Shape {
+        heads: heads as usize,
+        key_heads: key_heads as usize,
+        width: width as usize,
+        scale: scale as f32,
+        slopes: slopes.map(Floats::f32).transpose()?.map(|s| s.to_vec()),
+    })
+}
+
+fn segments_of(queries: &[i32], ranges: &[i32], starts: &[i32]) -> Result<Vec<Segment>> {
+    expect_length("rangeStarts", starts.len(), queries.len())?;
+    let mut segments = Vec::with_capacity(queries.len());
+    for (query, range) in queries.windows(2).zip(starts.windows(2)) {
+        let ranges: Vec<(usize, usize)> = ranges[2 * range[0] as usize..2 * range[1] as usize]
+            .chunks(2)
+            .map(|range| (range[0] as usize, range[1] as usize))
+            .collect();
+        let keys = ranges.iter().map(|&(_, rows)| rows).sum();
+        let segment = Segment {
+            query: query[0] as usize,
+            queries: (query[1] - query[0]) as usize,
+            keys,
+            ranges,
+        };
+        if segment.queries > keys {
+            return Err(invalid(format!("{} queries have {keys} keys", segment.queries)));
+        }
+        if segment.queries > 0 {
+            segments.push(segment);
+        }
+    }
+    Ok(segments)
+}
+
+#[napi]
+#[allow(clippy::too_many_arguments)]
+pub fn attention_forward(
+    q: Floats,
+    k: Floats,
+    v: Floats,
+    query_starts: Int32Array,
+    ranges: Int32Array,
+    range_starts: Int32Array,
+    heads: u32,
+    key_value_heads: u32,
+    width: u32,
+    scale: f64,
+    slopes: Option<Floats>,
+    y: Floats,
+    lse: Floats,
+) -> Result<()> {
+    let shape = shape_of(heads, key_value_heads, width, scale, slopes)?;
+    let (row, key_row) = (shape.heads * shape.width, shape.key_heads * shape.width);
+    expect_length("y", y.len(), q.len())?;
+    forward::run(&forward::Forward {
+        segments: segments_of(&query_starts, &ranges, &range_starts)?,
+        q: Operand::of(&q, row),
+        k: Operand::of(&k, key_row),
+        v: Operand::of(&v, key_row),
+        y: Output::of(y),
+        lse: Shared(lse.f32()?.as_mut_ptr()),
+        shape,
+    });
+    Ok(())
+}
+
+#[napi]
+#[allow(clippy::too_many_arguments)]
+pub fn attention_backward(
+    dy: Floats,
+    q: Floats,
+    k: Floats,
+    v: Floats,
+    y: Floats,
+    lse: Floats,
+    query_starts: Int32Array,
+    ranges: Int32Array,
+    range_starts: Int32Array,
+    heads: u32,
+    key_value_heads: u32,
+    width: u32,
+    scale: f64,
+    slopes: Option<Floats>,
+    dq: Floats,
+    dk: Floats,
+    dv: Floats,
+) -> Result<()> {
+    let shape = shape_of(heads, key_value_heads, width, scale, slopes)?;
+    let (row, key_row) = (shape.heads * shape.width, shape.key_heads * shape.width);
+    expect_length("dq", dq.len(), q.len())?;
+    expect_length("dk", dk.len(), k.len())?;
+    expect_length("dv", dv.len(), v.len())?;
+    backward::run(&backward::Backward {
+        segments: segments_of(&query_starts, &ranges, &range_starts)?,
+        queries: q.len() / row.max(1),
+        keys: k.len() / key_row.max(1),
+        dy: Operand::of(&dy, row),
+        q: Operand::of(&q, row),
+        k: Operand::of(&k, key_row),
+        v: Operand::of(&v, key_row),
+        y: Operand::of(&y, row),
+        lse: Shared(lse.f32()?.as_mut_ptr()),
+        dq: Output::of(dq),
+        dk: Output::of(dk),
+        dv: Output::of(dv),
+        shape,
+    });
+    Ok(())
+}

@@ -1,0 +1,177 @@
+//! The passes over a tile of scores between the products. Scores are exponents of two.
+
+use crate::per_simd;
+use crate::simd::Simd;
+
+use super::{SCORES, Sight};
+
+/// What a query has seen so far: its largest score, and the sum of 2^(score − largest).
+#[derive(Clone, Copy)]
+pub struct Running {
+    pub top: f32,
+    pub sum: f32,
+}
+
+impl Running {
+    pub const NOTHING: Running = Running { top: f32::NEG_INFINITY, sum: 0.0 };
+}
+
+/// 0, 1, 2, …
+static PLACES: [f32; 16] =
+    [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 11.0, 12.0, 13.0, 14.0, 15.0];
+
+/// Adds `slope` · (key − the query's own place) to the scores that a query sees.
+#[inline(always)]
+unsafe fn lean<S: Simd>(row: *mut f32, seen: usize, own: f32, slope: f32) {
+    unsafe {
+        for j in (0..seen).step_by(S::LANES) {
+            let place = S::add(S::load(PLACES.as_ptr()), S::splat(j as f32 - own));
+            let v = S::fma(S::splat(slope), place, S::load(row.add(j)));
+            S::store(row.add(j), v);
+        }
+    }
+}
+
+/// Zeros from `seen` on, as far as a tile of the products may read.
+#[inline(always)]
+unsafe fn hide<S: Simd>(row: *mut f32, seen: usize) {
+    unsafe {
+        for j in (0..16).step_by(S::LANES) {
+            S::store(row.add(seen + j), S::splat(0.0));
+        }
+    }
+}
+
+/// 2ˣ for x ≤ 0, as `Simd::exp2` has it.
+#[inline(always)]
+unsafe fn exp2<S: Simd>(x: S::V) -> S::V {
+    unsafe {
+        let x = S::max(S::splat(-127.0), x);
+        let n = S::round(x);
+        let r = S::sub(x, n);
+        let mut p = S::splat(1.535_336_2e-4);
+        for c in [1.339_887_4e-3, 9.618_437e-3, 5.550_332_5e-2, 2.402_264_8e-1, 6.931_472e-1, 1.0] {
+            p = S::fma(p, r, S::splat(c));
+        }
+        S::scale(p, n)
+    }
+}
+
+per_simd! {
+    /// Scores of `count` queries to 2^(score − largest so far), with the sums and the sums of values brought to the new
+    /// largest ones.
+    pub fn soften<S>(
+        scores: *mut f32,
+        count: usize,
+        sight: Sight,
+        slope: f32,
+        running: *mut Running,
+        out: *mut f32,
+        out_stride: usize,
+    ) {
+        for i in 0..count {
+            let row = scores.add(i * SCORES);
+            let seen = sight.of(i);
+            if seen == 0 {
+                hide::<S>(row, 0);
+                continue;
+            }
+            if slope != 0.0 {
+                lean::<S>(row, seen, (sight.first + i as isize - 1) as f32, slope);
+            }
+            let whole = seen - seen % S::LANES;
+            let rest = seen - whole;
+            let before = *running.add(i);
+            let mut tops = S::splat(before.top);
+            for j in (0..whole).step_by(S::LANES) {
+                tops = S::max(tops, S::load(row.add(j)));
+            }
+            let mut top = S::largest(tops);
+            for j in whole..seen {
+                top = top.max(*row.add(j));
+            }
+            let new = S::splat(top);
+            let mut sums = S::splat(0.0);
+            for j in (0..whole).step_by(S::LANES) {
+                let p = exp2::<S>(S::sub(S::load(row.add(j)), new));
+                S::store(row.add(j), p);
+                sums = S::add(sums, p);
+            }
+            if rest > 0 {
+                let p = exp2::<S>(S::sub(S::load(row.add(whole)), new));
+                S::store(row.add(whole), p);
+                hide::<S>(row, seen);
+                sums = S::add(sums, S::load(row.add(whole)));
+            } else {
+                hide::<S>(row, seen);
+            }
+            let mut sum = S::sum(sums);
+            if before.top > f32::NEG_INFINITY {
+                let by = (before.top - top).exp2();
+                sum += before.sum * by;
+                if by != 1.0 {
+                    let out = out.add(i * out_stride);
+                    for e in (0..out_stride).step_by(S::LANES) {
+                        S::store(out.add(e), S::mul(S::splat(by), S::load(out.add(e))));
+                    }
+                }
+            }
+            *running.add(i) = Running { top, sum };
+        }
+    }
+}
+
+per_simd! {
+    /// Scores to probabilities P by the forward pass's log-sum-exp, and dP to dS = P · (dP − delta).
+    pub fn gradients<S>(
+        scores: *mut f32,
+        dp: *mut f32,
+        count: usize,
+        sight: Sight,
+        slope: f32,
+        lse: *const f32,
+        deltas: *const f32,
+    ) {
+        for i in 0..count {
+            let (row, dp) = (scores.add(i * SCORES), dp.add(i * SCORES));
+            let seen = sight.of(i);
+            if slope != 0.0 {
+                lean::<S>(row, seen, (sight.first + i as isize - 1) as f32, slope);
+            }
+            let (lse, delta) = (S::splat(*lse.add(i)), S::splat(*deltas.add(i)));
+            for j in (0..seen).step_by(S::LANES) {
+                let p = exp2::<S>(S::sub(S::load(row.add(j)), lse));
+                S::store(row.add(j), p);
+                S::store(dp.add(j), S::mul(p, S::sub(S::load(dp.add(j)), delta)));
+            }
+            hide::<S>(row, seen);
+            hide::<S>(dp, seen);
+        }
+    }
+}
+
+per_simd! {
+    /// Dot products of rows.
+    pub fn dots<S>(
+        a: *const f32,
+        b: *const f32,
+        stride: usize,
+        count: usize,
+        width: usize,
+        to: *mut f32,
+    ) {
+        let whole = width - width % S::LANES;
+        for i in 0..count {
+            let (a, b) = (a.add(i * stride), b.add(i * stride));
+            let mut sums = S::splat(0.0);
+            for j in (0..whole).step_by(S::LANES) {
+                sums = S::fma(S::load(a.add(j)), S::load(b.add(j)), sums);
+            }
+            if whole < width {
+                let rest = width - whole;
+                sums = S::fma(S::load_part(a.add(whole), rest), S::load_part(b.add(whole), rest), sums);
+            }
+            *to.add(i) = S::sum(sums);
+        }
+    }
+}
