@@ -26,3 +26,6 @@ mod sample;
 mod scratch;
 mod simd;
 mod swiglu;
+
+#[cfg(test)]
+mod soundness;
