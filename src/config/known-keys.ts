@@ -322,12 +322,8 @@ const later: readonly Group[] = [
     },
   ],
   [
-    'quantized training is not there: `bf16: true` halves the memory of frozen weights; a GGUF file can be the base',
+    'quantize with `quantization_bit: 4` or `8`; a GGUF file can be the base as it is, with `quantization_method: gguf`',
     {
-      quantization_method: 'bnb',
-      quantization_bit: null,
-      quantization_type: 'nf4',
-      double_quantization: true,
       quantization_device_map: null,
       aqlm_optimization: null,
       loftq_init: null,

@@ -5,10 +5,10 @@
 const planned: ReadonlySet<string> = new Set([
   'engine: torch',
   // bitsandbytes and PEFT have them.
-  'quantization_bit',
-  'quantization_method',
-  'quantization_type',
-  'double_quantization',
+  'quantization_method: gptq',
+  'quantization_method: awq',
+  'quantization_method: hqq',
+  'quantization_method: eetq',
   'quantization_device_map',
   'finetuning_type: oft',
   'oft_rank',

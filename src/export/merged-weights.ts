@@ -110,10 +110,10 @@ function* piecesOf(
 ): Generator<Uint8Array> {
   const lastReplaced = changes.findLastIndex(({ kind }) => kind === 'replace');
   const replaced = changes[lastReplaced];
-  const given: { readonly type: ModelWeight['type']; readonly bytes: Uint8Array } =
+  const given: ReturnType<ModelWeight['stored']> =
     replaced?.kind === 'replace'
       ? { type: replaced.tensor.dtype as FloatType, bytes: replaced.tensor.bytes }
-      : { type: weight.type, bytes: weight.raw() };
+      : weight.stored();
   const added = changes
     .slice(lastReplaced + 1)
     .flatMap((change) =>

@@ -75,7 +75,8 @@ export function configFilesOf(
   changes: { readonly dtype: string; readonly tied?: boolean },
 ): Readonly<Record<string, string>> {
   const stops = stopIdsOf(source, opened);
-  const { dtype: _, torch_dtype: __, ...config } = source.config;
+  // What is written is full weights, whatever the base was held as.
+  const { dtype: _, torch_dtype: __, quantization_config: ___, ...config } = source.config;
   const pad = opened?.tokenizer.pad?.id;
   const end = (several: boolean): JsonObject =>
     stops.length === 0 ? {} : { eos_token_id: several && stops.length > 1 ? [...stops] : stops[0] };

@@ -47,9 +47,32 @@ export const unsupportedDtype = defineError(
   (file: string, tensor: string, dtype: string) => ({
     message: `the weights are stored as ${dtype}, which cannot be read yet`,
     place: { file, key: tensor },
-    help: 'supported now: F32, F16 and BF16 in SafeTensors; take the full-precision model',
+    help: 'supported now: F32, F16, BF16 and bitsandbytes’ blocks in SafeTensors; take the full-precision model',
   }),
 );
+
+export const badQuantized = defineError(
+  'models/bad-quantized',
+  (folder: string, tensor: string, what: string) => ({
+    message: `its quantized weights cannot be read: ${what}`,
+    place: { file: folder, key: tensor },
+    help: 'take the full-precision model, and quantize it here with `quantization_bit: 4`',
+  }),
+);
+
+export const otherQuantization = defineError(
+  'models/other-quantization',
+  (folder: string, method: string) => ({
+    message: `its weights were quantized with ${method}, which cannot be read yet`,
+    place: { file: folder, key: 'quantization_config' },
+    help: 'take the full-precision model, and quantize it here with `quantization_bit: 4`; what bitsandbytes has quantized can be read, and GGUF files',
+  }),
+);
+
+export const noBlocks = defineError('models/no-blocks', (name: string) => ({
+  message: `\`quantization_method: gguf\` keeps the blocks of a GGUF file, and \`${name}\` has none`,
+  help: 'name a quantized .gguf file, or set `quantization_bit: 4` to quantize this model as it is loaded',
+}));
 
 export const badRandomModel = defineError('models/bad-random', (name: string, what: string) => ({
   message: `\`${name}\` describes no model: ${what}`,

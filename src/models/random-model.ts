@@ -126,7 +126,8 @@ function randomWeight(name: string, shape: readonly number[], seed: number): Mod
     name,
     shape,
     type: 'F32',
-    raw: () => new Uint8Array(made().buffer),
+    stored: () => ({ type: 'F32', bytes: new Uint8Array(made().buffer) }),
+    blocks: () => null,
     read(into) {
       if (into instanceof Float32Array) fill(into);
       else toBf16.run(made(), into);

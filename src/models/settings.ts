@@ -1,6 +1,6 @@
 /** @file Settings of the model: which one, which adapters, and how it is held. */
 import { z } from 'zod';
-import { field, type SectionOf, section, textList } from '../core/field.ts';
+import { field, type Rule, type SectionOf, section, textList, type Values } from '../core/field.ts';
 import { Secret } from '../core/secret.ts';
 
 const token = () =>
@@ -10,51 +10,145 @@ const token = () =>
     .default(null)
     .transform((text) => (text === null ? null : new Secret(text)));
 
-export const modelSection = section('model', 'Model', {
-  model_name_or_path: field(z.string().min(1), {
-    help: 'The model: a folder, a `.gguf` file, a hub id, or `random:llama?hidden_size=64&…` for a seeded tiny one.',
-    why: 'A hub id is `org/name`, or `org/name/file.gguf` for one of several GGUF files; what the hub cache lacks is fetched.',
-    requiredBy: ['train', 'chat', 'export', 'api', 'eval', 'data', 'debug batches'],
-  }),
-  adapter_name_or_path: field(textList().default([]), {
-    help: 'Adapters: folders, or hub ids. Training goes on with the last and merges those before it; every other command applies them all.',
-    aliases: ['checkpoint_dir'],
-  }),
-  cache_dir: field(z.string().nullable().default(null), {
-    help: 'Folder of the hub cache; unset is where `huggingface_hub` keeps it.',
-    level: 'advanced',
-  }),
-  model_revision: field(z.string().default('main'), {
-    help: 'Branch, tag or commit of a hub model.',
-    level: 'advanced',
-  }),
-  hf_hub_token: field(token(), {
-    help: 'Token for Hugging Face’s hub; unset is `HF_TOKEN`, or the one that `hf auth login` keeps.',
-    why: 'The environment is the better place: a token in a file is read by whoever reads the file. It is never written to a run folder.',
-    aliases: ['hf_auth_token', 'use_auth_token'],
-    level: 'advanced',
-  }),
-  ms_hub_token: field(token(), {
-    help: 'Token for ModelScope; unset is `MODELSCOPE_API_TOKEN`.',
-    level: 'advanced',
-  }),
-  infer_dtype: field(z.enum(['auto', 'float16', 'bfloat16', 'float32']).default('auto'), {
-    help: 'Number format of the weights in chat, export and serving; `auto` is the checkpoint’s own.',
-    aliases: ['vllm_dtype'],
-    accepted: {
-      float16: 'the native engine computes with bfloat16 instead; `export` writes float16',
-    },
-    level: 'advanced',
-  }),
-  trust_remote_code: field(z.boolean().default(false), {
-    help: 'Taken for compatibility: code that comes with a model is never run.',
-    accepted: { true: 'code that comes with a model is never run; its family must be built in' },
-    level: 'advanced',
-  }),
-  flash_attn: field(z.enum(['auto', 'disabled', 'sdpa', 'fa2', 'fa3']).default('auto'), {
-    help: 'Attention kernel of the torch engine; the native engine has one, flash-style, and always uses it.',
-    accepted: { '*': 'the native engine always uses its own flash-style attention' },
-    level: 'advanced',
-  }),
-});
+const inBlocks = (v: Values): string | undefined =>
+  v['quantization_bit'] !== null
+    ? 'quantization_bit'
+    : v['quantization_method'] === 'gguf'
+      ? 'quantization_method'
+      : undefined;
+const adaptersOf = (v: Values): number => {
+  const adapters = v['adapter_name_or_path'];
+  return Array.isArray(adapters) ? adapters.length : 0;
+};
+
+/** As LLaMA-Factory has them, and what says nothing. */
+const quantizationRules: readonly Rule[] = [
+  (v, { command }) => {
+    const key = inBlocks(v);
+    return key !== undefined && command === 'train' && v['finetuning_type'] !== 'lora'
+      ? {
+          keys: [key, 'finetuning_type'],
+          message: `\`${key}: ${String(v[key])}\` freezes the base, and \`finetuning_type: ${String(v['finetuning_type'])}\` trains it`,
+          help: 'set `finetuning_type: lora`, or take the quantization out',
+        }
+      : undefined;
+  },
+  (v) =>
+    v['quantization_bit'] !== null && adaptersOf(v) > 1
+      ? {
+          keys: ['quantization_bit', 'adapter_name_or_path'],
+          message:
+            'all adapters but the last are merged into the base, and a quantized base takes none',
+          help: 'merge them first with `tunery export`, without `quantization_bit`, and quantize the result',
+        }
+      : undefined,
+  (v, { command }) =>
+    command === 'export' && v['quantization_bit'] !== null
+      ? {
+          keys: ['quantization_bit', 'export_dir'],
+          message:
+            'an export is written from the full weights: a quantized base would make it worse for nothing',
+          help: 'take `quantization_bit` out; an adapter that was trained on a quantized base merges into the full one',
+        }
+      : undefined,
+  (v) =>
+    v['quantization_bit'] !== null && v['quantization_method'] === 'gguf'
+      ? {
+          keys: ['quantization_bit', 'quantization_method'],
+          message: '`quantization_method: gguf` keeps the blocks of the file, whatever their bits',
+          help: 'take `quantization_bit` out, or `quantization_method` to quantize anew',
+        }
+      : undefined,
+  (v, given) => {
+    const idle = ['quantization_type', 'double_quantization'].filter((key) => given.has(key));
+    return v['quantization_bit'] !== 4 && idle.length > 0
+      ? {
+          keys: idle,
+          message: `${idle.map((key) => `\`${key}\``).join(' and ')} belong${idle.length === 1 ? 's' : ''} to \`quantization_bit: 4\``,
+          help: 'set `quantization_bit: 4`, or take them out',
+          severity: 'warning',
+        }
+      : undefined;
+  },
+];
+
+export const modelSection = section(
+  'model',
+  'Model',
+  {
+    model_name_or_path: field(z.string().min(1), {
+      help: 'The model: a folder, a `.gguf` file, a hub id, or `random:llama?hidden_size=64&…` for a seeded tiny one.',
+      why: 'A hub id is `org/name`, or `org/name/file.gguf` for one of several GGUF files; what the hub cache lacks is fetched.',
+      requiredBy: ['train', 'chat', 'export', 'api', 'eval', 'data', 'debug batches'],
+    }),
+    adapter_name_or_path: field(textList().default([]), {
+      help: 'Adapters: folders, or hub ids. Training goes on with the last and merges those before it; every other command applies them all.',
+      aliases: ['checkpoint_dir'],
+    }),
+    cache_dir: field(z.string().nullable().default(null), {
+      help: 'Folder of the hub cache; unset is where `huggingface_hub` keeps it.',
+      level: 'advanced',
+    }),
+    model_revision: field(z.string().default('main'), {
+      help: 'Branch, tag or commit of a hub model.',
+      level: 'advanced',
+    }),
+    hf_hub_token: field(token(), {
+      help: 'Token for Hugging Face’s hub; unset is `HF_TOKEN`, or the one that `hf auth login` keeps.',
+      why: 'The environment is the better place: a token in a file is read by whoever reads the file. It is never written to a run folder.',
+      aliases: ['hf_auth_token', 'use_auth_token'],
+      level: 'advanced',
+    }),
+    ms_hub_token: field(token(), {
+      help: 'Token for ModelScope; unset is `MODELSCOPE_API_TOKEN`.',
+      level: 'advanced',
+    }),
+    quantization_bit: field(z.literal([4, 8]).nullable().default(null), {
+      help: 'Bits of the frozen base’s linear layers (QLoRA); unset keeps them as numbers.',
+      why: 'Four bits hold a model in a quarter of bf16’s memory. What training then starts from is a little worse, and the adapter learns around it.',
+    }),
+    quantization_method: field(z.enum(['bnb', 'gguf']).default('bnb'), {
+      help: 'How the base is held in blocks: `bnb` quantizes while it is loaded, as bitsandbytes does; `gguf` keeps the blocks of a GGUF file.',
+      why: 'Without `gguf`, a GGUF file’s numbers are the same, expanded once to f32 or bf16: that is faster and takes more memory.',
+      later: {
+        hqq: 'use `quantization_method: bnb`',
+        eetq: 'use `quantization_method: bnb` with `quantization_bit: 8`',
+        gptq: 'use `quantization_method: bnb` on the full-precision model',
+        awq: 'use `quantization_method: bnb` on the full-precision model',
+        aqlm: 'use `quantization_method: bnb` on the full-precision model',
+        quanto: 'use `quantization_method: bnb`',
+        mxfp4: 'use `quantization_method: bnb` on the full-precision model',
+        fp8: 'use `quantization_method: bnb` with `quantization_bit: 8` on the full-precision model',
+      },
+      level: 'advanced',
+    }),
+    quantization_type: field(z.enum(['nf4', 'fp4']).default('nf4'), {
+      help: 'The sixteen values of four bits: `nf4` suits weights, which are nearly normal; `fp4` is a tiny float.',
+      level: 'advanced',
+    }),
+    double_quantization: field(z.boolean().default(true), {
+      help: 'Whether the scales of four-bit blocks are quantized too: 4.13 bits a weight in place of 4.5.',
+      level: 'advanced',
+    }),
+    infer_dtype: field(z.enum(['auto', 'float16', 'bfloat16', 'float32']).default('auto'), {
+      help: 'Number format of the weights in chat, export and serving; `auto` is the checkpoint’s own.',
+      aliases: ['vllm_dtype'],
+      accepted: {
+        float16: 'the native engine computes with bfloat16 instead; `export` writes float16',
+      },
+      level: 'advanced',
+    }),
+    trust_remote_code: field(z.boolean().default(false), {
+      help: 'Taken for compatibility: code that comes with a model is never run.',
+      accepted: { true: 'code that comes with a model is never run; its family must be built in' },
+      level: 'advanced',
+    }),
+    flash_attn: field(z.enum(['auto', 'disabled', 'sdpa', 'fa2', 'fa3']).default('auto'), {
+      help: 'Attention kernel of the torch engine; the native engine has one, flash-style, and always uses it.',
+      accepted: { '*': 'the native engine always uses its own flash-style attention' },
+      level: 'advanced',
+    }),
+  },
+  { rules: quantizationRules },
+);
 export type ModelSettings = SectionOf<typeof modelSection>;

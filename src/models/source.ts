@@ -29,7 +29,7 @@ import { tokenizerFromGguf } from '../tokenizer/from-gguf.ts';
 import { tokenizerFromJson } from '../tokenizer/from-json.ts';
 import { tokenizerFromSentencePiece } from '../tokenizer/from-sentencepiece.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
-import { modelNotFound, notAModelFolder } from './errors.ts';
+import { modelNotFound, notAModelFolder, otherQuantization } from './errors.ts';
 import { modelOfGguf } from './gguf-model.ts';
 import { tokenizerNames } from './tokenizer-files.ts';
 import { type ModelWeights, weightsOfFolder } from './weights.ts';
@@ -259,6 +259,7 @@ function openFolder(name: string, folder: string, kind: 'folder' | 'hub'): Model
     throw notAModelFolder(folder, what);
   }
   const config = readObject(at('config.json'));
+  refuseOtherQuantization(at('config.json'), config);
   const raw = openWeights(folder);
   const files = new Map(
     tokenizerNames.filter((file) => existsSync(at(file))).map((file) => [file, at(file)]),
@@ -277,6 +278,13 @@ function openFolder(name: string, folder: string, kind: 'folder' | 'hub'): Model
     tokenizerFiles: files,
     tokenizer: () => folderTokenizer(folder, files, config),
   };
+}
+
+/** GPTQ, AWQ and others pack weights in ways of their own. */
+function refuseOtherQuantization(path: string, { quantization_config: made }: JsonObject): void {
+  if (!isJsonObject(made)) return;
+  const method = made['quant_method'] ?? 'an unknown method';
+  if (method !== 'bitsandbytes') throw otherQuantization(path, String(method));
 }
 
 function readObject(path: string): JsonObject {

@@ -3,21 +3,25 @@ import { invariant } from '../core/errors.ts';
 import { didYouMean } from '../core/suggest.ts';
 import { missingTensor } from '../files/errors.ts';
 import type { RawWeights } from '../files/safetensors.ts';
-import { type BlockType, blockSizes } from '../kernels/blocks.ts';
-import { dequantize, toBf16 } from '../kernels/convert.ts';
+import { type BlockType, blockSizes, type GgufBlockType, isFloatType } from '../kernels/blocks.ts';
+import { dequantize, expand, toBf16 } from '../kernels/convert.ts';
+import { Quantized, type QuantizedType } from '../kernels/quantized.ts';
 import { dropPages } from '../native/memory.ts';
+import { bnbMatrices } from './bnb-weights.ts';
 import { unsupportedDtype } from './errors.ts';
 
 export type ModelWeight = {
   readonly name: string;
   readonly shape: readonly number[];
-  /** How its numbers are stored: `F32`, `BF16`, `Q4_1`, … */
-  readonly type: BlockType;
+  /** How its numbers are stored: `F32`, `BF16`, `Q4_1`, `NF4`, … */
+  readonly type: BlockType | QuantizedType;
   /** All numbers as f32, or rounded to bf16 (`Uint16Array`). `into` has as many elements as the shape says. */
   read(into: Float32Array | Uint16Array): void;
-  /** The stored bytes, row by row: the mapped file itself where its rows need no other order. */
-  raw(): Uint8Array;
-  /** Gives the mapped pages back to the system, once the weight is packed elsewhere. */
+  /** The numbers, row by row, as floats or GGUF's blocks: the mapped file itself where its rows need no other order. */
+  stored(): { readonly type: BlockType; readonly bytes: Uint8Array };
+  /** The matrix as its file has it in blocks; null where it is stored as floats. */
+  blocks(): Quantized | null;
+  /** Gives the mapped pages back to the system, once the weight is held elsewhere. */
   drop(): void;
 };
 
@@ -33,6 +37,10 @@ const pieceElements = 1 << 20;
 
 export const elementsOf = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
 
+/** Whether a type is one of GGUF's blocks. */
+export const isQuantized = (type: string): type is GgufBlockType =>
+  Object.hasOwn(blockSizes, type) && !isFloatType(type);
+
 /** A weight that lies as stored blocks; `gather` gives them in another order than the file's. */
 export function storedWeight(stored: {
   readonly name: string;
@@ -42,20 +50,45 @@ export function storedWeight(stored: {
   readonly gather?: ((bytes: Uint8Array) => Uint8Array) | undefined;
 }): ModelWeight {
   const { name, shape, type, bytes, gather } = stored;
-  const raw = (): Uint8Array => (gather ? gather(bytes) : bytes);
+  const ordered = (): Uint8Array => (gather ? gather(bytes) : bytes);
   return {
     name,
     shape,
     type,
-    raw,
+    stored: () => ({ type, bytes: ordered() }),
+    blocks() {
+      const [rows, columns] = shape;
+      const isMatrix = shape.length === 2 && isQuantized(type);
+      return isMatrix ? new Quantized({ type, rows, columns, bytes: ordered() }) : null;
+    },
     read(into) {
       invariant(
         into.length === elementsOf(shape),
         `${name} has the shape [${shape}], not ${into.length} elements`,
       );
-      if (into instanceof Float32Array) dequantize.run(raw(), type, into);
-      else readBf16(raw(), type, into);
+      if (into instanceof Float32Array) dequantize.run(ordered(), type, into);
+      else readBf16(ordered(), type, into);
     },
+    drop() {
+      dropPages(bytes);
+    },
+  };
+}
+
+/** A matrix that its checkpoint has in bitsandbytes' blocks. */
+function quantizedWeight(name: string, blocks: () => Quantized, bytes: Uint8Array): ModelWeight {
+  const { type, rows, columns } = blocks();
+  return {
+    name,
+    shape: [rows, columns],
+    type,
+    blocks,
+    stored() {
+      const numbers = new Float32Array(rows * columns);
+      expand.run(blocks(), numbers);
+      return { type: 'F32', bytes: new Uint8Array(numbers.buffer) };
+    },
+    read: (into) => expand.run(blocks(), into),
     drop() {
       dropPages(bytes);
     },
@@ -96,22 +129,19 @@ export function weightsByName(
   };
 }
 
-const readable: readonly string[] = ['F32', 'F16', 'BF16'];
-const isReadable = (dtype: string): dtype is 'F32' | 'F16' | 'BF16' => readable.includes(dtype);
-
 /** The weights of a SafeTensors folder. */
 export function weightsOfFolder(folder: string, raw: RawWeights): ModelWeights {
-  return weightsByName(
-    folder,
-    new Map(
-      raw.names().map((name) => [
-        name,
-        () => {
-          const { dtype, shape, bytes } = raw.get(name);
-          if (!isReadable(dtype)) throw unsupportedDtype(folder, name, dtype);
-          return storedWeight({ name, shape, type: dtype, bytes });
-        },
-      ]),
-    ),
-  );
+  const { matrices, parts } = bnbMatrices(folder, raw);
+  const weights = new Map<string, () => ModelWeight>();
+  for (const name of raw.names()) {
+    if (parts.has(name)) continue;
+    const blocks = matrices.get(name);
+    weights.set(name, () => {
+      const { dtype, shape, bytes } = raw.get(name);
+      if (blocks) return quantizedWeight(name, blocks, bytes);
+      if (!isFloatType(dtype)) throw unsupportedDtype(folder, name, dtype);
+      return storedWeight({ name, shape, type: dtype, bytes });
+    });
+  }
+  return weightsByName(folder, weights);
 }

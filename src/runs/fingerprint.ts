@@ -1,6 +1,7 @@
 /** @file The fingerprint of a run: all that decides its result, and in words how two of them differ. */
 import { z } from 'zod';
 import { digestOf } from '../files/digest.ts';
+import { quantizationOf } from '../models/hold.ts';
 import type { Job } from '../train/job.ts';
 
 export const fingerprintName = 'fingerprint.json';
@@ -96,7 +97,11 @@ export function fingerprintOf(parts: FingerprintParts): Fingerprint {
     train.load_best_model_at_end ||
     train.early_stopping_steps !== null ||
     train.lr_scheduler_type === 'reduce_lr_on_plateau';
-  const settings = Object.entries({ ...train, ...tuning, ...method }).filter(
+  // What the frozen base is held as decides what is learned beside it.
+  const { quantization_bit, quantization_method, quantization_type, double_quantization } = model;
+  const held = { quantization_bit, quantization_method, quantization_type, double_quantization };
+  const quantization = quantizationOf(model) === null ? {} : held;
+  const settings = Object.entries({ ...train, ...tuning, ...method, ...quantization }).filter(
     ([key]) => !withoutEffect.has(key) && (evaluationDecides || !ofEvaluation.includes(key)),
   );
   return {

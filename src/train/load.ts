@@ -1,5 +1,6 @@
 /** @file The model of a job, ready to learn: loaded as its settings say, and tuned. One home for the engine and for its dry run. */
 import type { Memory } from '../engine/memory.ts';
+import { quantizationOf } from '../models/hold.ts';
 import { type LoadedModel, loadModel } from '../models/load.ts';
 import type { ModelSource } from '../models/source.ts';
 import { tunings } from '../tuning/index.ts';
@@ -8,7 +9,11 @@ import type { Tuned } from '../tuning/tuning.ts';
 import type { Job } from './job.ts';
 
 export function loadToTrain(job: Job, source: ModelSource, memory: Memory): Promise<LoadedModel> {
-  return loadModel(source, { memory, dtype: job.train.bf16 ? 'bf16' : 'f32' });
+  return loadModel(source, {
+    memory,
+    dtype: job.train.bf16 ? 'bf16' : 'f32',
+    quantization: quantizationOf(job.model),
+  });
 }
 
 export const tune = (

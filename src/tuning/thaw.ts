@@ -9,6 +9,7 @@ export function thaw(parameter: Parameter, memory: Memory): void {
   const frozen = parameter.tensor;
   const values = memory.trainable.keep(parameter.shape, frozen.dtype === 'f64' ? 'f64' : 'f32');
   if (frozen.dtype === 'bf16') toF32.run(frozen.data, 'BF16', values.data);
+  else if (frozen.dtype === 'blocks') values.data.set(frozen.read());
   else scale.run(frozen.data, 1, values.data);
   parameter.set(values, true);
   frozen.buffer.release();

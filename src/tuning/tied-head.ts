@@ -17,9 +17,15 @@ export function isTied({ root, head }: CausalLM): boolean {
 export function untie({ head }: CausalLM, memory: Memory): void {
   const shared = head.weight.tensor;
   const own = new Parameter(head.weight.shape);
-  const values = memory.weights.keep(shared.shape, shared.dtype);
-  values.data.set(shared.data);
-  own.set(values, false);
+  if (shared.dtype === 'blocks') {
+    // Nobody writes blocks: both may hold the same ones until one of them gets numbers of its own.
+    shared.buffer.hold();
+    own.set(shared, false);
+  } else {
+    const values = memory.weights.keep(shared.shape, shared.dtype);
+    values.data.set(shared.data);
+    own.set(values, false);
+  }
   Object.assign(head, { weight: own });
 }
 

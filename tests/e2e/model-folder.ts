@@ -22,8 +22,8 @@ export async function writeModelFolder(folder: string, name: string): Promise<vo
   writeSafetensors(
     join(folder, 'model.safetensors'),
     weights.names().map((each) => {
-      const { shape, raw } = weights.get(each);
-      return { name: each, dtype: 'F32', shape, bytes: raw() };
+      const { shape, stored } = weights.get(each);
+      return { name: each, dtype: 'F32', shape, bytes: stored().bytes };
     }),
     { format: 'pt' },
   );

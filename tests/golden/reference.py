@@ -29,7 +29,8 @@ def load_model(folder, adapter=None, dtype="f32", trainable=False):
         # PEFT warns, and goes on, where weights are missing: here that is a failure.
         model = peft.PeftModel.from_pretrained(model, adapter, is_trainable=trainable, autocast_adapter_dtype=False)
         check_adapter_keys(model, adapter)
-        model = model.to(DTYPES[dtype])
+        if not getattr(model, "is_quantized", False):
+            model = model.to(DTYPES[dtype])
     return model.eval()
 
 

@@ -1,5 +1,6 @@
 //! A frozen matrix in blocks along its rows, and the numbers that it stands for. Spec: `src/kernels/quantized.ts`.
 
+mod encode;
 mod four_bit;
 pub mod gguf;
 

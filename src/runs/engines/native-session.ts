@@ -2,6 +2,7 @@
 import { Memory } from '../../engine/memory.ts';
 import { openGenerator } from '../../generate/generator.ts';
 import { GenerateRequest, ScoreRequest } from '../../generate/session.ts';
+import { quantizationOf } from '../../models/hold.ts';
 import { loadModel } from '../../models/load.ts';
 import type { ModelSettings } from '../../models/settings.ts';
 import { type ModelSource, openModel } from '../../models/source.ts';
@@ -20,7 +21,11 @@ export async function openNative({
   });
   const memory = new Memory();
   const dtype = inferDtype(settings.infer_dtype, source);
-  const { model } = await loadModel(source, { memory, dtype });
+  const { model } = await loadModel(source, {
+    memory,
+    dtype,
+    quantization: quantizationOf(settings),
+  });
   attachAdapters(model, settings.adapter_name_or_path, {
     memory,
     modelName: settings.model_name_or_path,
