@@ -110,14 +110,28 @@ describe('config', () => {
   });
 
   test('check tells what waits for an engine from what is refused', async () => {
-    const planned = await run('config', 'check', file, '--quantization_bit', '4', '--json');
+    const planned = await run(
+      'config',
+      'check',
+      file,
+      '--quantization_device_map',
+      'auto',
+      '--json',
+    );
     expect(planned.code).toBe(2);
     expect(JSON.parse(planned.out)).toMatchObject({
       verdict: 'runs with engine: torch (planned)',
       problems: [{ code: 'config/engine-planned' }],
     });
-    const both = await run('config', 'check', file, '--quantization_bit', '4', '--use_galore');
-    expect(both.out).toContain('refused: `quantization_bit` waits for the torch engine');
+    const both = await run(
+      'config',
+      'check',
+      file,
+      '--quantization_device_map',
+      'auto',
+      '--use_galore',
+    );
+    expect(both.out).toContain('refused: `quantization_device_map` waits for the torch engine');
     expect(both.out).toContain('`use_galore` is not supported yet');
   });
 

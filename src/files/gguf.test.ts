@@ -197,9 +197,9 @@ test.each<[string, Parameters<typeof write>[0], string | undefined, RegExp]>([
 });
 
 test('a type that cannot be read is named', () => {
-  const error = refusal(write({ infos: [info('blk.0.x', [256n], 12, 0n)] }));
+  const error = refusal(write({ infos: [info('blk.0.x', [256n], 16, 0n)] }));
   expect(error).toMatchObject({ code: 'files/gguf-unsupported' });
-  expect(error.message).toBe('tensor `blk.0.x` is stored as Q4_K, which cannot be read yet');
+  expect(error.message).toBe('tensor `blk.0.x` is stored as IQ2_XXS, which cannot be read yet');
 });
 
 test('truncated or flipped bytes give a sound file or an error of ours, never another failure', () => {
