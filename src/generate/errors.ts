@@ -6,6 +6,11 @@ export const contextFull = defineError('generate/context-full', (tokens: number,
   help: 'shorten the prompt, or start a new conversation',
 }));
 
+export const cacheFull = defineError('generate/cache-full', (tokens: number, most: number) => ({
+  message: `the prompt has ${tokens} tokens, and the cache holds ${most}, of which at least one is for the reply`,
+  help: 'raise `kv_cache_memory`, or shorten the prompt',
+}));
+
 export const emptyPrompt = defineError('generate/empty-prompt', () => ({
   message: 'the prompt has no tokens, so there is nothing to go on from',
   help: 'write at least one word',

@@ -1,13 +1,21 @@
 /**
- * @file A session over a model in this process. It gives its event loop a turn after every pass, so a cancel is
- * heard at once; calls wait for each other; and what a prompt shares with the one before it is not read again.
+ * @file A session over a model in this process. All calls are served together: a pass over what is new of their prompts,
+ * then one over the next token of every sequence, and so on. The event loop gets a turn after each pass, so a
+ * cancel is heard at once. What a sequence gives does not depend on what else is under way.
  */
 import { Cache } from '../engine/nn/index.ts';
 import { embedding } from '../engine/ops/embedding.ts';
 import { linearCrossEntropy } from '../engine/ops/linear-cross-entropy.ts';
-import { contextFull, emptyPrompt, unknownId } from './errors.ts';
-import { forward, type Loaded, logitsOf, passes } from './forward.ts';
+import type { Tensor } from '../engine/tensor.ts';
+import { crossEntropyForward } from '../kernels/cross-entropy.ts';
+import type { TensorData } from '../kernels/kernel.ts';
+import { BlockTable, blockTokens } from './blocks.ts';
+import { DecodePlans } from './decode-plan.ts';
+import { cacheFull, contextFull, emptyPrompt, unknownId } from './errors.ts';
+import { forward, type Loaded, logitsOf } from './forward.ts';
 import { chooseToken } from './sampling.ts';
+import { Scheduler } from './scheduler.ts';
+import { Call, type Generating, type Scoring, type Sequence } from './sequence.ts';
 import type {
   About,
   Generated,
@@ -17,105 +25,229 @@ import type {
   Session,
 } from './session.ts';
 
-/** Room that a cache begins with; it grows as it must. */
-const firstTokens = 256;
-
-/** Tokens that the cache of a scored group may hold. */
-const scoreTokens = 4096;
-
-/** The conversation that was read last, and stays in its cache. */
-type Conversation = { readonly cache: Cache; ids: readonly number[] };
-
-type Sequence = {
-  /** Prompt and reply. */
-  readonly ids: number[];
-  readonly prompt: number;
-  readonly seed: number;
-  readonly reused: number;
-  reason: Generated['reason'] | undefined;
+export type GeneratorOptions = {
+  /** Bytes that the cache may take, for all sequences and for what is remembered. */
+  readonly cacheBytes: number;
+  /** Most sequences that are under way together. */
+  readonly sequences: number;
+  /** Storage of the cache; that of the activations where unset. */
+  readonly cacheDtype?: 'f32' | 'bf16' | undefined;
+  /** Most tokens of prompts in one pass: memory and the answer to a cancel are bounded by it. */
+  readonly passTokens?: number;
 };
 
-export function openGenerator(loaded: Loaded, about: About): Session {
+export const defaultPassTokens = 512;
+/** The same while sequences wait for their next token: their pause is bounded by it. */
+const mixedTokens = 128;
+
+export function openGenerator(
+  loaded: Loaded,
+  about: About,
+  { cacheBytes, sequences, cacheDtype, passTokens = defaultPassTokens }: GeneratorOptions,
+): Session {
   const { memory, model } = loaded;
   const [V] = model.head.weight.shape;
-  const limit = about.context_length ?? Infinity;
-  const inTurn = queue();
-  let conversation: Conversation | undefined;
+  const blocks = blocksOf(loaded, cacheBytes, { sequences, cacheDtype, about });
+  const cache = new Cache(memory, blocks * blockTokens, cacheDtype);
+  const scheduler = new Scheduler(cache, {
+    blocks,
+    sequences,
+    passTokens,
+    mixedTokens: Math.min(mixedTokens, passTokens),
+  });
+  const plans = new DecodePlans(loaded, cache, blocks);
+  const limit = Math.min(about.context_length ?? Infinity, scheduler.capacity);
+  let working: Promise<void> | undefined;
 
-  /** The cache of a single prompt: whatever it shares with the last one is kept, but for its last token. */
-  function resume(prompt: Int32Array): Cache {
-    conversation ??= { cache: new Cache(memory, 1, firstTokens), ids: [] };
-    const { cache, ids } = conversation;
-    const most = Math.min(cache.lengths[0], prompt.length - 1);
-    let shared = 0;
-    while (shared < most && ids[shared] === prompt[shared]) shared++;
-    cache.truncate([shared]);
-    return cache;
-  }
-
-  function checkIds(ids: Int32Array): void {
+  function checkIds(ids: Int32Array, room: number): void {
     if (ids.length === 0) throw emptyPrompt();
+    if (ids.length + room > limit) {
+      throw limit === about.context_length
+        ? contextFull(ids.length, limit)
+        : cacheFull(ids.length, limit);
+    }
     for (const id of ids) if (id < 0 || id >= V) throw unknownId(id, V);
   }
 
+  function begin(call: Call, sequences: readonly Sequence[]): void {
+    scheduler.add(call, sequences);
+    working ??= work().finally(() => {
+      working = undefined;
+    });
+  }
+
+  async function work(): Promise<void> {
+    // Calls of one moment begin together.
+    await turn();
+    while (!scheduler.idle) {
+      try {
+        scheduler.admit();
+        if (readPrompts()) await turn();
+        if (chooseNext()) await turn();
+      } catch (error) {
+        fail(error);
+      }
+    }
+  }
+
+  /** A pass that fails is everybody's: what the cache then holds is unknown. */
+  function fail(error: unknown): void {
+    for (const sequence of scheduler.everything()) {
+      scheduler.end(sequence);
+      sequence.call.error ??= error instanceof Error ? error : new Error(String(error));
+      sequence.call.tell();
+    }
+  }
+
+  /** A pass over what is new of prompts; false where there is nothing. */
+  function readPrompts(): boolean {
+    const reading = scheduler.reading();
+    if (reading.length === 0) return false;
+    const pieces = reading.map(({ piece }) => piece);
+    forward(loaded, cache, pieces, (hidden, documents) => {
+      for (const { sequence, piece } of reading) scheduler.wasRead(sequence, piece.ids.length);
+      const done = reading
+        .map(({ sequence }, n) => ({ sequence, row: documents[n + 1] - 1 }))
+        .filter(({ sequence }) => sequence.read === sequence.prompt.length);
+      const chosen = done.filter(isGenerating);
+      if (chosen.length > 0) {
+        const rows = Int32Array.from(chosen, ({ row }) => row);
+        const { data } = logitsOf(loaded, embedding([hidden], { indices: rows }));
+        choose(chosen, data);
+      }
+      const scored = reading.map(({ sequence, piece }, n) => ({
+        sequence,
+        piece,
+        row: documents[n],
+      }));
+      scoreRows(scored, hidden);
+      for (const { sequence } of done) if (sequence.work.kind === 'score') finish(sequence);
+    });
+    return true;
+  }
+
+  /** log p of what follows each position that is asked for, of the scored sequences of a pass. */
+  function scoreRows(
+    pieces: readonly { sequence: Sequence; piece: { ids: Int32Array; at: number }; row: number }[],
+    hidden: Tensor,
+  ): void {
+    const asked: number[] = [];
+    const targets: number[] = [];
+    const places: { readonly into: Float32Array; readonly at: number }[] = [];
+    for (const { sequence, piece, row } of pieces) {
+      if (sequence.work.kind !== 'score') continue;
+      const { ids, from, into } = sequence.work;
+      const end = piece.at + piece.ids.length;
+      for (let next = Math.max(from, piece.at + 1); next <= end; next++) {
+        asked.push(row + next - 1 - piece.at);
+        targets.push(ids[next]);
+        places.push({ into, at: next - from });
+      }
+    }
+    if (asked.length === 0) return;
+    const { weight, bias } = model.head;
+    const chosen = embedding([hidden], { indices: Int32Array.from(asked) });
+    const logp = linearCrossEntropy([chosen, weight.tensor, bias?.tensor ?? null], {
+      targets: Int32Array.from(targets),
+    }).read();
+    for (const [i, { into, at }] of places.entries()) into[at] = logp[i];
+  }
+
+  /** A pass over the last token of every sequence whose prompt is read; false where there is none. */
+  function chooseNext(): boolean {
+    const decoding = scheduler
+      .decoding()
+      .map((sequence) => ({ sequence }))
+      .filter(isGenerating);
+    if (decoding.length === 0) return false;
+    const pieces = decoding.map(({ sequence: { work, read, table } }) => ({
+      ids: work.ids.subarray(read, read + 1),
+      at: read,
+      table,
+    }));
+    const logits = plans.run(pieces);
+    for (const { sequence } of decoding) sequence.read++;
+    choose(decoding, logits);
+    return true;
+  }
+
+  /** logits: [n, V], of what follows each sequence's last token. */
+  function choose(
+    sequences: readonly { readonly sequence: Sequence & { readonly work: Generating } }[],
+    logits: TensorData,
+  ): void {
+    for (const [row, { sequence }] of sequences.entries()) {
+      const { call, work } = sequence;
+      const own = logits.subarray(row * V, (row + 1) * V);
+      // What the model itself thinks: a penalty and the temperature come after.
+      const plain = work.logp ? own.slice() : undefined;
+      let id: number;
+      try {
+        id = chooseToken(own, work.ids.subarray(0, work.length), work.sampling, work.seed);
+      } catch (error) {
+        // Nothing of it can be chosen; the others go on.
+        call.error = error instanceof Error ? error : new Error(String(error));
+        finish(sequence);
+        continue;
+      }
+      work.ids[work.length++] = id;
+      const token = { sequence: work.index, id };
+      call.tokens.push(plain ? { ...token, logp: logProbability(plain, id) } : token);
+      if (work.stopIds.includes(id)) work.reason = 'stop';
+      else if (work.length === work.ids.length) work.reason = 'length';
+      if (work.reason === undefined) call.tell();
+      else finish(sequence);
+    }
+  }
+
+  function finish(sequence: Sequence): void {
+    scheduler.end(sequence);
+    sequence.call.open--;
+    sequence.call.tell();
+  }
+
   async function* generate(
-    { prompts, sampling, max_new_tokens, stop_ids }: GenerateRequest,
+    { prompts, sampling, max_new_tokens, stop_ids, logprobs }: GenerateRequest,
     signal?: AbortSignal,
   ): AsyncGenerator<NewToken, readonly Generated[], undefined> {
-    for (const { ids } of prompts) {
-      checkIds(ids);
-      if (ids.length >= limit) throw contextFull(ids.length, limit);
-    }
-    if (prompts.length === 0) return [];
-    const done = await inTurn();
-    const alone = prompts.length === 1;
-    const cache = alone
-      ? resume(prompts[0].ids)
-      : new Cache(memory, prompts.length, Math.max(...prompts.map(({ ids }) => ids.length)));
-    const sequences = prompts.map(({ ids, seed }, n): Sequence => {
-      const reused = cache.lengths[n];
-      return { ids: [...ids], prompt: ids.length, seed, reused, reason: undefined };
+    for (const { ids } of prompts) checkIds(ids, 1);
+    const call = new Call(prompts.length);
+    const sequences = prompts.map(({ ids, seed }, index) => {
+      const most = Math.min(ids.length + max_new_tokens, limit);
+      const all = new Int32Array(most);
+      all.set(ids);
+      const work: Generating = {
+        kind: 'generate',
+        ...{ index, seed, sampling, stopIds: stop_ids, logp: logprobs ?? false },
+        ...{ ids: all, length: ids.length, reason: undefined },
+      };
+      // The last token of a prompt is read for what follows it; the last of a reply is not read.
+      return newSequence({ call, prompt: ids, reusable: ids.length - 1, most: most - 1, work });
     });
-    if (conversation && alone) conversation.ids = sequences[0].ids;
-    try {
-      // All but the last token of each: nobody asks for logits there.
-      for (const added of passes(prompts.map(({ ids }, n) => ids.slice(cache.lengths[n], -1)))) {
-        if (signal?.aborted) break;
-        forward(loaded, cache, added, () => undefined);
-        await turn();
+    const cancel = (): void => {
+      for (const sequence of sequences) {
+        if (sequence.work.reason !== undefined) continue;
+        sequence.work.reason = 'cancelled';
+        finish(sequence);
       }
+    };
+    signal?.addEventListener('abort', cancel);
+    if (signal?.aborted) cancel();
+    else begin(call, sequences);
+    try {
       for (;;) {
-        const active = sequences.filter(({ reason }) => reason === undefined);
-        if (signal?.aborted) for (const each of active) each.reason = 'cancelled';
-        if (active.length === 0 || signal?.aborted) break;
-        const added = sequences.map(({ ids, reason }) =>
-          reason === undefined ? Int32Array.of(ids[ids.length - 1]) : new Int32Array(0),
-        );
-        const chosen = forward(loaded, cache, added, (hidden) => {
-          const logits = logitsOf(loaded, hidden).data;
-          return active.map(({ ids, seed }, row) =>
-            chooseToken(logits.subarray(row * V, (row + 1) * V), ids, sampling, seed),
-          );
-        });
-        for (const [row, sequence] of active.entries()) {
-          const { ids, prompt } = sequence;
-          const id = chosen[row];
-          ids.push(id);
-          if (stop_ids.includes(id)) sequence.reason = 'stop';
-          else if (ids.length - prompt >= max_new_tokens || ids.length >= limit) {
-            sequence.reason = 'length';
-          }
-          yield { sequence: sequences.indexOf(sequence), id };
-        }
-        await turn();
+        while (call.tokens.length > 0) yield call.tokens.shift()!;
+        if (call.over) break;
+        await call.news();
       }
     } finally {
-      if (!alone) cache.release();
-      done();
+      signal?.removeEventListener('abort', cancel);
+      cancel();
     }
-    return sequences.map(({ ids, prompt, reason = 'cancelled', reused }) => ({
-      ids: Int32Array.from(ids.slice(prompt)),
-      reason,
+    if (call.error) throw call.error;
+    return sequences.map(({ work, prompt, reused }) => ({
+      ids: work.ids.slice(prompt.length, work.length),
+      reason: work.reason ?? 'cancelled',
       reused,
     }));
   }
@@ -124,67 +256,40 @@ export function openGenerator(loaded: Loaded, about: About): Session {
     { sequences }: ScoreRequest,
     signal?: AbortSignal,
   ): Promise<readonly Float32Array[]> {
-    for (const { ids } of sequences) {
-      checkIds(ids);
-      if (ids.length > limit) throw contextFull(ids.length, limit);
-    }
-    const results = sequences.map(
-      ({ ids, from }) => new Float32Array(Math.max(0, ids.length - from)),
-    );
-    const done = await inTurn();
+    for (const { ids } of sequences) checkIds(ids, 0);
+    signal?.throwIfAborted();
+    const call = new Call(sequences.length);
+    const scored = sequences.map(({ ids, from }) => {
+      const into = new Float32Array(Math.max(0, ids.length - from));
+      const work: Scoring = { kind: 'score', ids, from, into };
+      // The last token is predicted, and predicts nothing that is asked for.
+      const prompt = ids.subarray(0, into.length > 0 ? -1 : 0);
+      return newSequence({ call, prompt, reusable: from - 1, most: prompt.length, work });
+    });
+    const asked = scored.filter(({ work: { into } }) => into.length > 0);
+    call.open = asked.length;
+    begin(call, asked);
+    const stop = (): void => {
+      for (const sequence of asked) scheduler.end(sequence);
+      call.tell();
+    };
+    signal?.addEventListener('abort', stop);
     try {
-      for (const group of groups(sequences.map(({ ids }) => ids.length))) {
-        await scoreGroup(
-          group.map((n) => ({ ...sequences[n], into: results[n] })),
-          signal,
-        );
+      while (!call.over) {
+        await call.news();
+        signal?.throwIfAborted();
       }
     } finally {
-      done();
+      signal?.removeEventListener('abort', stop);
     }
-    return results;
+    if (call.error) throw call.error;
+    return scored.map(({ work: { into } }) => into);
   }
 
-  async function scoreGroup(
-    group: readonly (ScoreRequest['sequences'][number] & { readonly into: Float32Array })[],
-    signal: AbortSignal | undefined,
-  ): Promise<void> {
-    const cache = new Cache(memory, group.length, Math.max(...group.map(({ ids }) => ids.length)));
-    try {
-      // The last token is predicted, and predicts nothing that is asked for.
-      for (const added of passes(group.map(({ ids }) => ids.subarray(0, -1)))) {
-        signal?.throwIfAborted();
-        const before = cache.lengths.slice();
-        forward(loaded, cache, added, (hidden, documents) => {
-          const asked: number[] = [];
-          const targets: number[] = [];
-          for (const [n, { ids, from }] of group.entries()) {
-            for (let i = 0; i < added[n].length; i++) {
-              const next = before[n] + i + 1;
-              if (next < from) continue;
-              asked.push(documents[n] + i);
-              targets.push(ids[next]);
-            }
-          }
-          if (asked.length === 0) return;
-          const { weight, bias } = model.head;
-          const chosen = embedding([hidden], { indices: Int32Array.from(asked) });
-          const logp = linearCrossEntropy([chosen, weight.tensor, bias?.tensor ?? null], {
-            targets: Int32Array.from(targets),
-          }).read();
-          let row = 0;
-          for (const [n, { from, into }] of group.entries()) {
-            for (let i = 0; i < added[n].length; i++) {
-              const next = before[n] + i + 1;
-              if (next >= from) into[next - from] = logp[row++];
-            }
-          }
-        });
-        await turn();
-      }
-    } finally {
-      cache.release();
-    }
+  function newSequence<Work extends Generating | Scoring>(
+    given: Pick<Sequence, 'call' | 'prompt' | 'reusable' | 'most'> & { readonly work: Work },
+  ): Sequence & { readonly work: Work } {
+    return { ...given, table: scheduler.newTable(), read: 0, reused: 0, promised: 0 };
   }
 
   return {
@@ -192,41 +297,51 @@ export function openGenerator(loaded: Loaded, about: About): Session {
     generate,
     score,
     async close() {
-      const done = await inTurn();
-      conversation?.cache.release();
-      conversation = undefined;
-      done();
+      await working;
+      cache.release();
     },
   };
 }
 
+/** Blocks for which there is memory, and not more than the sequences together can ever use. */
+function blocksOf(
+  loaded: Loaded,
+  bytes: number,
+  {
+    sequences,
+    cacheDtype,
+    about,
+  }: Pick<GeneratorOptions, 'sequences' | 'cacheDtype'> & { readonly about: About },
+): number {
+  const most = Math.ceil((about.context_length ?? Infinity) / blockTokens) * sequences;
+  const block = blockTokens * tokenBytes(loaded, cacheDtype);
+  return Math.max(1, Math.min(most, Math.floor(bytes / block)));
+}
+
+/** Bytes of one token in the cache: every family has its own shape, so one is read. */
+function tokenBytes(loaded: Loaded, dtype: GeneratorOptions['cacheDtype']): number {
+  const cache = new Cache(loaded.memory, 1, dtype);
+  const table = new BlockTable({ size: 1 });
+  table.blocks.push(0);
+  cache.claim(1);
+  const before = loaded.memory.cache.inUse;
+  forward(loaded, cache, [{ ids: Int32Array.of(0), at: 0, table }], () => undefined);
+  const bytes = loaded.memory.cache.inUse - before;
+  cache.release();
+  return bytes;
+}
+
+const isGenerating = <Entry extends { readonly sequence: Sequence }>(
+  entry: Entry,
+): entry is Entry & { readonly sequence: Sequence & { readonly work: Generating } } =>
+  entry.sequence.work.kind === 'generate';
+
+/** logits: [V] → log p of `id`, in nats. */
+function logProbability(logits: TensorData, id: number): number {
+  const logp = new Float32Array(1);
+  crossEntropyForward.run(logits, Int32Array.of(id), logp, new Float32Array(1), null, null);
+  return logp[0];
+}
+
 /** Lets what has arrived be heard: a message, a signal. */
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-
-/** One at a time, in the order they came: resolves to what ends the turn. */
-function queue(): () => Promise<() => void> {
-  let last: Promise<void> = Promise.resolve();
-  return async () => {
-    const before = last;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    last = promise;
-    await before;
-    return resolve;
-  };
-}
-
-/** Indices in order, in groups whose caches stay small; a long sequence is a group by itself. */
-function* groups(lengths: readonly number[]): Generator<number[]> {
-  let group: number[] = [];
-  let longest = 0;
-  for (const [n, length] of lengths.entries()) {
-    const most = Math.max(longest, length);
-    if (group.length > 0 && (group.length + 1) * most > scoreTokens) {
-      yield group;
-      group = [];
-    }
-    longest = group.length === 0 ? length : most;
-    group.push(n);
-  }
-  if (group.length > 0) yield group;
-}

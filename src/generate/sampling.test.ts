@@ -18,7 +18,7 @@ test('a token is drawn as often as it is likely', () => {
   const logits = Float32Array.from([0.5, 0.25, 0.25], Math.log);
   const counts = [0, 0, 0];
   for (let seed = 0; seed < 2000; seed++) {
-    counts[chooseToken(logits, [0], { ...greedy, temperature: 1 }, seed)] += 1 / 2000;
+    counts[chooseToken(logits, Int32Array.of(0), { ...greedy, temperature: 1 }, seed)] += 1 / 2000;
   }
   for (const [i, share] of [0.5, 0.25, 0.25].entries()) {
     expect(Math.abs(counts[i] - share)).toBeLessThan(0.04);
@@ -27,9 +27,11 @@ test('a token is drawn as often as it is likely', () => {
 
 test('the penalty comes before everything else, and greedy takes no draw', () => {
   const logits = () => Float32Array.of(1, 1.5, 0.9);
-  expect(chooseToken(logits(), [0, 1], greedy, 0)).toBe(1);
-  expect(chooseToken(logits(), [1], { ...greedy, repetition_penalty: 2 }, 0)).toBe(0);
-  expect(chooseToken(logits(), [0, 1], { ...greedy, repetition_penalty: 2 }, 0)).toBe(2);
+  expect(chooseToken(logits(), Int32Array.of(0, 1), greedy, 0)).toBe(1);
+  expect(chooseToken(logits(), Int32Array.of(1), { ...greedy, repetition_penalty: 2 }, 0)).toBe(0);
+  expect(chooseToken(logits(), Int32Array.of(0, 1), { ...greedy, repetition_penalty: 2 }, 0)).toBe(
+    2,
+  );
 });
 
 test('`do_sample: false` is temperature 0', () => {

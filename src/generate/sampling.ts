@@ -46,13 +46,13 @@ export function drawAt(seed: number, position: number): number {
 /** Chooses the token that follows `ids`. logits: [V], f32; a penalty changes them. */
 export function chooseToken(
   logits: TensorData,
-  ids: readonly number[],
+  ids: Int32Array,
   sampling: Sampling,
   seed: number,
 ): number {
   const { temperature, top_k, top_p, min_p, repetition_penalty } = sampling;
   if (repetition_penalty !== 1) {
-    repetitionPenalty.run(logits, Int32Array.from(ids), repetition_penalty);
+    repetitionPenalty.run(logits, ids, repetition_penalty);
   }
   const random = temperature === 0 ? 0 : drawAt(seed, ids.length);
   return sampleToken.run(logits, temperature, top_k, top_p, min_p, random);

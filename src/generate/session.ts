@@ -25,11 +25,18 @@ export const GenerateRequest = z.object({
   max_new_tokens: z.int().min(1),
   /** Ids at which a sequence ends. The stop id is given out, too. */
   stop_ids: z.array(z.int()),
+  /** Whether each token comes with its log-probability. */
+  logprobs: z.boolean().optional(),
 });
 export type GenerateRequest = z.infer<typeof GenerateRequest>;
 
 /** One token, as soon as it is chosen. */
-export const NewToken = z.object({ sequence: z.int(), id: z.int() });
+export const NewToken = z.object({
+  sequence: z.int(),
+  id: z.int(),
+  /** log p under the model alone, in nats, where it was asked for: no penalty and no temperature is in it. */
+  logp: z.number().optional(),
+});
 export type NewToken = z.infer<typeof NewToken>;
 
 export const Generated = z.object({
@@ -37,7 +44,7 @@ export const Generated = z.object({
   ids: Ids,
   /** `length`: as many as were asked for, or as the context holds. */
   reason: z.enum(['stop', 'length', 'cancelled']),
-  /** Tokens of the prompt that an earlier call had read. */
+  /** Tokens of the prompt that an earlier call had read as part of its prompt. */
   reused: z.int(),
 });
 export type Generated = z.infer<typeof Generated>;

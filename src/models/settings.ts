@@ -138,6 +138,21 @@ export const modelSection = section(
       },
       level: 'advanced',
     }),
+    max_num_seqs: field(z.int().min(1).default(16), {
+      help: 'Most sequences that are generated together; the others wait until one ends.',
+      why: 'A pass over several costs little more than over one, and none of them sees what the others are.',
+      level: 'advanced',
+    }),
+    kv_cache_memory: field(z.number().positive().nullable().default(null), {
+      help: 'Memory for keys and values of what was read: of all sequences under way, and of prompts that may come again; unset is a quarter of what is free.',
+      why: 'A sequence begins once there is room for its prompt and `max_new_tokens` more, so that it is never put off.',
+      unit: 'GB',
+      level: 'advanced',
+    }),
+    kv_cache_dtype: field(z.enum(['auto', 'bfloat16', 'float32']).default('auto'), {
+      help: 'Number format of keys and values; `auto` is the one that is computed with.',
+      level: 'advanced',
+    }),
     trust_remote_code: field(z.boolean().default(false), {
       help: 'Taken for compatibility: code that comes with a model is never run.',
       accepted: { true: 'code that comes with a model is never run; its family must be built in' },

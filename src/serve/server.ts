@@ -1,4 +1,4 @@
-/** @file The OpenAI-compatible server over a session: requests wait for each other, and who goes away ends his own. */
+/** @file The OpenAI-compatible server over a session: requests are served together, and who goes away ends his own. */
 import { randomUUID } from 'node:crypto';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { formatPlace, TuneryError } from '../core/errors.ts';
@@ -194,30 +194,33 @@ async function answer(
     if (!response.raw.writableFinished) gone.abort();
   });
   const signal = AbortSignal.any([ending, gone.signal]);
-  const replies: Finished[] = [];
+  const replies: Replies = new Map();
   const head = { id: `${shape.prefix}-${randomUUID()}`, created: seconds(), model: options.name };
   try {
     if (stream) return await streamed(exchange, requests, replies, { head, usage, signal });
-    for (const each of requests) {
+    await together(requests, signal, async (each, index, signal) => {
       const pieces = reply(exchange.talk, each, signal);
       for (;;) {
         const { done, value } = await pieces.next();
         if (!done) continue;
-        replies.push({ ...value, promptTokens: each.ids.length });
-        break;
+        replies.set(index, { ...value, promptTokens: each.ids.length });
+        return;
       }
-    }
+    });
     return {
       ...head,
       object: shape.object,
-      choices: replies.map(({ text, reason }, i) => shape.choice(i, text, finishReason(reason))),
-      usage: usageOf(replies),
+      choices: requests.map((_, i) => {
+        const { text, reason } = replies.get(i)!;
+        return shape.choice(i, text, finishReason(reason));
+      }),
+      usage: usageOf([...replies.values()]),
     };
   } finally {
-    const { prompt_tokens, completion_tokens } = usageOf(replies);
+    const { prompt_tokens, completion_tokens } = usageOf([...replies.values()]);
     options.answered?.({
       path: request.url,
-      status: replies.length === requests.length ? 200 : 500,
+      status: replies.size === requests.length ? 200 : 500,
       prompt_tokens,
       new_tokens: completion_tokens,
       seconds: (performance.now() - began) / 1000,
@@ -226,11 +229,30 @@ async function answer(
   }
 }
 
+/** Replies that are finished, by their place in the request. */
+type Replies = Map<number, Finished>;
+
+/** Works on all prompts of a request at once; where one fails, the others end with it. */
+async function together(
+  requests: readonly ReplyRequest[],
+  signal: AbortSignal,
+  work: (request: ReplyRequest, index: number, signal: AbortSignal) => Promise<void>,
+): Promise<void> {
+  const failed = new AbortController();
+  const either = AbortSignal.any([signal, failed.signal]);
+  await Promise.all(
+    requests.map((each, index) =>
+      work(each, index, either).catch((error: unknown) => failed.abort(error)),
+    ),
+  );
+  failed.signal.throwIfAborted();
+}
+
 /** Server-sent events. The first piece decides whether it is an answer or an error with its own status. */
 async function streamed(
   { talk, response, shape }: Exchange,
   requests: readonly ReplyRequest[],
-  replies: Finished[],
+  replies: Replies,
   {
     head,
     usage,
@@ -256,7 +278,7 @@ async function streamed(
     });
   };
   try {
-    for (const [index, each] of requests.entries()) {
+    await together(requests, signal, async (each, index, signal) => {
       const pieces = reply(talk, each, signal);
       for (let first = true; ; first = false) {
         const { done, value } = await pieces.next();
@@ -268,11 +290,11 @@ async function streamed(
           continue;
         }
         await sendChoices([shape.closing(index, finishReason(value.reason))], none);
-        replies.push({ ...value, promptTokens: each.ids.length });
-        break;
+        replies.set(index, { ...value, promptTokens: each.ids.length });
+        return;
       }
-    }
-    if (usage) await sendChoices([], { usage: usageOf(replies) });
+    });
+    if (usage) await sendChoices([], { usage: usageOf([...replies.values()]) });
     await send('[DONE]');
   } catch (error) {
     if (!raw.headersSent) throw error;
@@ -292,7 +314,7 @@ const isFatal = (error: TuneryError): boolean => error.code.startsWith('runs/');
 function toOpenAI(error: unknown): { status: number; body: ReturnType<typeof errorBody> } {
   if (error instanceof TuneryError && !isFatal(error)) {
     const { code, place, message } = error;
-    const isLong = code === 'generate/context-full';
+    const isLong = code === 'generate/context-full' || code === 'generate/cache-full';
     const at = place && place.file !== 'request' ? `${formatPlace(place)}: ` : '';
     return {
       status: code === 'serve/unknown-model' ? 404 : 400,

@@ -235,9 +235,9 @@ describe('with a tiny random model', () => {
       { ...body, stream: true },
       { signal: controller.signal },
     );
-    // Queued behind it, and gone before its turn.
+    // Served beside it, and gone as well.
     const impatient = new AbortController();
-    const queued = api.client.chat.completions.create(body, { signal: impatient.signal });
+    const beside = api.client.chat.completions.create(body, { signal: impatient.signal });
     const before = api.lines.length;
     let pieces = 0;
     for await (const _ of stream) {
@@ -246,7 +246,7 @@ describe('with a tiny random model', () => {
       controller.abort();
       break;
     }
-    await expect(queued).rejects.toThrow();
+    await expect(beside).rejects.toThrow();
     await api.client.chat.completions.create({ ...body, max_tokens: 3 });
     await until(() => api.lines.length === before + 3);
     const answered = api.lines.slice(before);
@@ -270,6 +270,32 @@ describe('with a tiny random model', () => {
     for (const seed of [1, 2, 3, 4]) alone.push(...(await contents([ask(seed)])));
     expect(together).toEqual(alone);
     expect(new Set(together).size).toBe(4);
+  });
+
+  test('two clients that stream at once both get on, and neither waits for the other', async () => {
+    const order: number[] = [];
+    const read = async (client: number): Promise<string> => {
+      const stream = await api.client.chat.completions.create({
+        ...{ model, messages: [{ role: 'user', content: `I am ${client}` }], stream: true },
+        ...{ max_tokens: 400, temperature: 1, seed: client },
+      });
+      let text = '';
+      for await (const { choices } of stream) {
+        text += choices[0].delta.content ?? '';
+        order.push(client);
+      }
+      return text;
+    };
+    const together = await Promise.all([read(1), read(2)]);
+    // Each had its first pieces long before the other's last.
+    for (const [first, other] of [
+      [1, 2],
+      [2, 1],
+    ]) {
+      const before = order.slice(0, order.lastIndexOf(other));
+      expect(before.filter((client) => client === first).length).toBeGreaterThan(100);
+    }
+    expect([await read(1), await read(2)]).toEqual(together);
   });
 
   test('Ctrl+C lets a reply finish; then it is gone', async () => {

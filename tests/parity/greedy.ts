@@ -12,12 +12,19 @@ export function greedy(
   count: number,
   stops: readonly number[],
 ): number[] {
-  const cache = new Cache(memory, 1, prompt.length + count);
+  const cache = new Cache(memory, prompt.length + count);
   const out: number[] = [];
   let ids = Int32Array.from(prompt);
+  let at = 0;
   while (out.length < count && !stops.includes(out.at(-1) ?? -1)) {
-    const context = { ...documentsContext([ids.length]), cache };
-    for (let i = 0; i < ids.length; i++) context.positions[i] += cache.lengths[0];
+    const rows = ids.map((_, i) => at + i);
+    at += ids.length;
+    const ranges = { ranges: Int32Array.of(0, at), starts: Int32Array.of(0, 1) };
+    const context = {
+      ...documentsContext([ids.length]),
+      positions: rows,
+      cache: cache.pass(rows, ranges),
+    };
     const logits = within({ memory, tape: null, randomness: null }, () =>
       memory.scope(() => {
         const hidden = model.decoder({ ids }, context);
@@ -27,7 +34,6 @@ export function greedy(
           .slice(-weight.shape[0]);
       }),
     );
-    cache.advance(context.documents);
     let best = 0;
     for (let i = 1; i < logits.length; i++) if (logits[i] > logits[best]) best = i;
     out.push(best);

@@ -17,7 +17,10 @@ import { linearCrossEntropy } from '../../src/engine/ops/linear-cross-entropy.ts
 import { sum } from '../../src/engine/ops/sum.ts';
 import { within } from '../../src/engine/session.ts';
 import { Tape } from '../../src/engine/tape.ts';
+import type { Tensor } from '../../src/engine/tensor.ts';
 import { openSafetensors } from '../../src/files/safetensors.ts';
+import { BlockTable } from '../../src/generate/blocks.ts';
+import { forward } from '../../src/generate/forward.ts';
 import { families } from '../../src/models/index.ts';
 import { full } from '../../src/tuning/full.ts';
 import { lora } from '../../src/tuning/lora.ts';
@@ -77,27 +80,16 @@ async function open(name: string) {
   return { golden, floats, memory, family, build, documents, batch, names: [...tensors.keys()] };
 }
 
-function logits(
-  model: CausalLM,
-  memory: Memory,
-  documents: readonly Int32Array[],
-  cache: Cache | null = null,
-) {
+function logits(model: CausalLM, memory: Memory, documents: readonly Int32Array[]) {
   const ids = Int32Array.from(documents.flatMap((each) => [...each]));
-  const context = { ...documentsContext(documents.map((each) => each.length)), cache };
-  if (cache) {
-    for (const [n, at] of cache.lengths.entries()) {
-      for (let i = context.documents[n]; i < context.documents[n + 1]; i++)
-        context.positions[i] += at;
-    }
-  }
+  const context = documentsContext(documents.map((each) => each.length));
   return within({ memory, tape: null, randomness: null }, () =>
-    memory.scope(() => {
-      const hidden = model.decoder({ ids }, context);
-      const { weight, bias } = model.head;
-      return linear([hidden, weight.tensor, bias?.tensor ?? null], null).read() as Float32Array;
-    }),
+    memory.scope(() => headOf(model, model.decoder({ ids }, context))),
   );
+}
+
+function headOf({ head: { weight, bias } }: CausalLM, hidden: Tensor): Float32Array {
+  return linear([hidden, weight.tensor, bias?.tensor ?? null], null).read() as Float32Array;
 }
 
 function backward(
@@ -171,14 +163,23 @@ describe.each(cases)('%s', (name) => {
     expect(far(packed, [...alone[0], ...alone[1]])).toBeLessThan(1e-5);
 
     const V = alone[0].length / a.length;
-    const cache = new Cache(memory, 2, Math.max(a.length, b.length) + 1);
+    const size = Math.max(a.length, b.length);
+    const cache = new Cache(memory, 2 * size);
+    const tables = [0, 1].map((block) => {
+      const table = new BlockTable({ size });
+      table.blocks.push(block);
+      return table;
+    });
     const pieces: number[][] = [[], []];
-    for (let at = 0; at < Math.max(a.length, b.length); at++) {
+    for (let at = 0; at < size; at++) {
       // The shorter one has nothing new towards the end: an empty document.
-      const step = [a.subarray(at, at + 1), b.subarray(at, at + 1)];
-      const out = logits(model, memory, step, cache);
-      const bounds = Int32Array.of(0, step[0].length, step[0].length + step[1].length);
-      cache.advance(bounds);
+      const step = [a, b].map((ids) => ids.subarray(at, at + 1));
+      const out = forward(
+        { model, memory },
+        cache,
+        step.map((ids, n) => ({ ids, at: Math.min(at, [a, b][n].length), table: tables[n] })),
+        (hidden) => headOf(model, hidden),
+      );
       pieces[0].push(...out.subarray(0, step[0].length * V));
       pieces[1].push(...out.subarray(step[0].length * V));
     }

@@ -15,7 +15,7 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, place: AttentionPlace
   const { documents, cache, layer, slopes = null } = place;
   const options = { queryStarts: documents, scale: 1 / Math.sqrt(q.width), slopes };
   if (cache) {
-    const { keys, values, ranges } = cache.layer(layer).append(k, v, documents);
+    const { keys, values, ranges } = cache.layer(layer).append(k, v);
     return attentionOp([q, keys, values], { ...options, keys: ranges });
   }
   return attentionOp([q, k, v], { ...options, keys: place.keys ?? ownKeys(documents) });

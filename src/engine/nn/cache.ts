@@ -1,119 +1,93 @@
-/** @file Keys and values of what a session has read, by layer. Sequences have slots of one capacity in one buffer, which grows. */
-import { invariant } from '../../core/errors.ts';
-import type { Memory } from '../memory.ts';
+/**
+ * @file Keys and values of what a session has read, by layer. A token's row lies where it was put until it is forgotten:
+ * nothing moves as a sequence grows. Whose rows they are is told by who makes a pass (Kwon et al. 2023, arXiv:2309.06180).
+ */
+import { putRows } from '../../kernels/rows.ts';
+import type { Memory, Space } from '../memory.ts';
 import type { KeyRanges } from '../ops/attention.ts';
-import type { Tensor } from '../tensor.ts';
+import type { Dtype, Tensor } from '../tensor.ts';
 
-type LayerStore = { readonly keys: Tensor; readonly values: Tensor };
+/** The cache as one pass sees it. */
+export type PassCache = {
+  layer(index: number): LayerCache;
+};
 
 export type LayerCache = {
-  /** Adds the new rows of each sequence, and gives all rows with each sequence's ranges of them. k, v: [T, K, E] */
+  /** Puts the new rows in their places. k, v: [T, K, E] → all rows that there are, [rows, K, E], and who sees which. */
   append(
     k: Tensor,
     v: Tensor,
-    documents: Int32Array,
-  ): {
-    readonly keys: Tensor;
-    readonly values: Tensor;
-    readonly ranges: KeyRanges;
-  };
+  ): { readonly keys: Tensor; readonly values: Tensor; readonly ranges: KeyRanges };
 };
 
-export class Cache {
-  /** Tokens read of each sequence. Moved on by `advance`, after the last layer. */
-  readonly lengths: Int32Array;
-  /** Tokens that each sequence has room for. */
-  private capacity: number;
-  private readonly stores: (LayerStore | undefined)[] = [];
-  private readonly memory: Memory;
+type LayerStore = { readonly keys: Space; readonly values: Space };
 
-  constructor(memory: Memory, sequences: number, capacity: number) {
+export class Cache {
+  /** Tokens that there is room for. */
+  readonly rows: number;
+  /** Rows up to which memory was ever needed: it counts up to there. */
+  private claimed = 0;
+  /** Undefined is the storage of the keys that come. */
+  private readonly dtype: Dtype | undefined;
+  private readonly memory: Memory;
+  private readonly stores: LayerStore[] = [];
+
+  constructor(memory: Memory, rows: number, dtype?: Dtype) {
     this.memory = memory;
-    this.lengths = new Int32Array(sequences);
-    this.capacity = capacity;
+    this.rows = rows;
+    this.dtype = dtype;
   }
 
-  layer(index: number): LayerCache {
+  /** Rows below `rows` are about to be used. */
+  claim(rows: number): void {
+    if (rows <= this.claimed) return;
+    this.claimed = rows;
+    for (const { keys, values } of this.stores) {
+      keys.claim(rows);
+      values.claim(rows);
+    }
+  }
+
+  /** For a pass whose tokens go to `rows`, [T], and whose sequences see the rows of `ranges`. */
+  pass(rows: Int32Array, ranges: KeyRanges): PassCache {
     return {
-      append: (k, v, documents) => {
-        const store = this.store(index, k, v);
-        const count = this.lengths.length;
-        const ranges = new Int32Array(2 * count);
-        for (let n = 0; n < count; n++) {
-          const added = documents[n + 1] - documents[n];
-          const start = n * this.capacity;
-          const length = this.lengths[n] + added;
-          invariant(length <= this.capacity, 'a sequence outgrew its cache');
-          ranges.set([start, length], 2 * n);
-          const at = start + this.lengths[n];
-          copyRows(k, documents[n], documents[n + 1], store.keys, at);
-          copyRows(v, documents[n], documents[n + 1], store.values, at);
-        }
-        const starts = Int32Array.from({ length: count + 1 }, (_, n) => n);
-        return { ...store, ranges: { ranges, starts } };
-      },
+      layer: (index) => ({
+        append: (k, v) => {
+          const { keys, values } = this.store(index, k, v);
+          putRows.run(k.data, rows, keys.tensor.data);
+          putRows.run(v.data, rows, values.tensor.data);
+          return { keys: keys.tensor, values: values.tensor, ranges };
+        },
+      }),
     };
   }
 
-  /** Makes room for `tokens` of each sequence, at least twice what there was; what was read stays. */
-  reserve(tokens: number): void {
-    if (tokens <= this.capacity) return;
-    const capacity = Math.max(tokens, 2 * this.capacity);
-    for (const [index, store] of this.stores.entries()) {
-      if (store === undefined) continue;
-      const { keys, values } = store;
-      this.stores[index] = {
-        keys: this.moved(keys, capacity),
-        values: this.moved(values, capacity),
-      };
-    }
-    this.capacity = capacity;
-  }
-
-  /** Counts the new tokens as read: once all layers have seen them. */
-  advance(documents: Int32Array): void {
-    for (let n = 0; n < this.lengths.length; n++) {
-      this.lengths[n] += documents[n + 1] - documents[n];
-    }
-  }
-
-  /** Forgets what came after `length` tokens of each sequence. */
-  truncate(lengths: ArrayLike<number>): void {
-    for (let n = 0; n < this.lengths.length; n++) {
-      this.lengths[n] = Math.min(this.lengths[n], lengths[n]);
+  /** Copies `count` rows of every layer. */
+  copy(from: number, to: number, count: number): void {
+    for (const { keys, values } of this.stores) {
+      for (const { data, width, shape } of [keys.tensor, values.tensor]) {
+        const row = width * shape[1];
+        data.copyWithin(to * row, from * row, (from + count) * row);
+      }
     }
   }
 
   release(): void {
-    for (const store of this.stores) {
-      store?.keys.buffer.release();
-      store?.values.buffer.release();
+    for (const { keys, values } of this.stores) {
+      keys.tensor.buffer.release();
+      values.tensor.buffer.release();
     }
     this.stores.length = 0;
   }
 
-  private moved(from: Tensor, capacity: number): Tensor {
-    const sequences = this.lengths.length;
-    const to = this.memory.cache.keep([sequences * capacity, ...from.shape.slice(1)], from.dtype);
-    for (let n = 0; n < sequences; n++) {
-      const start = n * this.capacity;
-      copyRows(from, start, start + this.lengths[n], to, n * capacity);
-    }
-    from.buffer.release();
-    return to;
-  }
-
   private store(index: number, k: Tensor, v: Tensor): LayerStore {
-    const rows = this.lengths.length * this.capacity;
-    this.stores[index] ??= {
-      keys: this.memory.cache.keep([rows, ...k.shape.slice(1)], k.dtype),
-      values: this.memory.cache.keep([rows, ...v.shape.slice(1)], v.dtype),
-    };
+    this.stores[index] ??= { keys: this.space(k), values: this.space(v) };
     return this.stores[index];
   }
-}
 
-function copyRows(from: Tensor, start: number, end: number, to: Tensor, at: number): void {
-  const width = from.data.length / from.shape[0];
-  to.data.set(from.data.subarray(start * width, end * width), at * width);
+  private space({ shape, dtype }: Tensor): Space {
+    const space = this.memory.cache.space([this.rows, ...shape.slice(1)], this.dtype ?? dtype);
+    space.claim(this.claimed);
+    return space;
+  }
 }

@@ -1,6 +1,6 @@
 /** @file What a forward pass knows beside its ids: where documents begin, where each token stands, what came before. */
 import type { KeyRanges } from '../ops/attention.ts';
-import type { Cache } from './cache.ts';
+import type { PassCache } from './cache.ts';
 
 export type Context = {
   /** Position of each token in its document, [T]. */
@@ -9,7 +9,7 @@ export type Context = {
   readonly documents: Int32Array;
   /** The rows that each document reads, where they are not its own alone: replies that share their prompt. */
   readonly keys?: KeyRanges;
-  readonly cache: Cache | null;
+  readonly cache: PassCache | null;
   /** Recompute each block on the way back instead of keeping what it made. */
   readonly checkpointing: boolean;
 };

@@ -1,6 +1,6 @@
 /** @file What model families are composed of. */
 export { type AttentionPlace, alibiSlopes, attention } from './attention.ts';
-export { Cache, type LayerCache } from './cache.ts';
+export { Cache, type LayerCache, type PassCache } from './cache.ts';
 export { type CausalLM, causalLM, type Decoder, type Inputs } from './causal-lm.ts';
 export { type Context, documentsContext } from './context.ts';
 export { type Embedding, embedding, type Head, head, tiedHead } from './embedding.ts';

@@ -7,6 +7,7 @@ import { loadModel } from '../../models/load.ts';
 import type { ModelSettings } from '../../models/settings.ts';
 import { type ModelSource, openModel } from '../../models/source.ts';
 import { setThreads } from '../../native/machine.ts';
+import { availableMemory } from '../../native/memory.ts';
 import { attachAdapters } from '../../tuning/attach-adapters.ts';
 import type { SessionMethods } from './engine.ts';
 import type { SessionRequest } from './protocol.ts';
@@ -38,6 +39,11 @@ export async function openNative({
       dtype,
       context_length: contextLength(source),
     },
+    {
+      cacheBytes: settings.kv_cache_memory ? settings.kv_cache_memory * 1e9 : availableMemory() / 4,
+      sequences: settings.max_num_seqs,
+      cacheDtype: cacheDtypes[settings.kv_cache_dtype],
+    },
   );
   return {
     about: session.about,
@@ -54,6 +60,8 @@ export async function openNative({
     },
   };
 }
+
+const cacheDtypes = { auto: undefined, bfloat16: 'bf16', float32: 'f32' } as const;
 
 /** `auto` is the checkpoint's own: f32 where its matrices are f32, else bf16, which loses less than quantizing did. */
 function inferDtype(
