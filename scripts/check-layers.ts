@@ -10,7 +10,7 @@ export const layers: readonly (readonly string[])[] = [
   ['runs'],
   ['advise'],
   ['config'],
-  ['eval', 'export', 'serve'],
+  ['eval', 'export', 'serve', 'estimate'],
   ['train'],
   ['methods'],
   ['models', 'tuning', 'generate'],

@@ -1,4 +1,5 @@
 /** @file Micro-batches: a step's rows cut by tokens and laid end to end, with what each position is asked for. */
+import { balancedCuts } from './balanced-cuts.ts';
 import type { KeyRanges } from './ops/attention.ts';
 
 /** A row as the plan names it: ids, labels, and the lengths of its documents. */
@@ -42,34 +43,16 @@ export type MicroBatch = {
   readonly replyBounds: Int32Array;
 };
 
-/** What `micro_batch_tokens: auto` means: large enough for full speed, small enough for little memory. */
-export const autoMicroBatchTokens = 1024;
-
 const tokensOf = (row: Row | RepliesRow): number =>
   'ids' in row
     ? row.ids.length
     : row.replies.reduce((sum, { ids }) => sum + ids.length, row.prompt.length);
 
-/** Cuts rows, kept in order, into runs of at most `limit` tokens; a longer row stands alone. */
-export function cutMicroBatches<R extends Row | RepliesRow>(
+/** Cuts rows, kept in order, into even runs of at most `limit` tokens; a longer row stands alone. */
+export const cutMicroBatches = <R extends Row | RepliesRow>(
   rows: readonly R[],
   limit: number,
-): R[][] {
-  const cuts: R[][] = [];
-  let tokens = 0;
-  for (const row of rows) {
-    const length = tokensOf(row);
-    const last = cuts.at(-1);
-    if (last === undefined || tokens + length > limit) {
-      cuts.push([row]);
-      tokens = length;
-    } else {
-      last.push(row);
-      tokens += length;
-    }
-  }
-  return cuts;
-}
+): R[][] => balancedCuts(rows, limit, tokensOf);
 
 /** The row as it is without sharing: the prompt before each reply. What sharing is held against. */
 export const apart = ({ row, prompt, replies }: RepliesRow): Row[] =>

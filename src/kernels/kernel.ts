@@ -85,18 +85,19 @@ export function replayKernels(calls: readonly KernelCall[]): void {
 const forced = environment('TUNERY_ISA') === 'reference';
 
 /** The storage of a tensor, as the rates of its products name it. */
-export const storageOf = (data: unknown): string =>
-  data instanceof Uint16Array ? 'bf16' : data instanceof Float64Array ? 'f64' : 'f32';
+export function storageOf(data: unknown): string {
+  if (data instanceof Uint16Array) return 'bf16';
+  if (data instanceof Quantized) return data.integer ? `${data.type} whole` : data.type;
+  return data instanceof Float64Array ? 'f64' : 'f32';
+}
 
 /** Bytes of everything that a call was given. */
-const operandBytes = (args: readonly unknown[]): number =>
-  args.reduce((sum: number, arg) => sum + bytesIn(arg), 0);
-
-function bytesIn(arg: unknown): number {
-  if (ArrayBuffer.isView(arg)) return arg.byteLength;
-  // Quantized weights hold their codes and scales in arrays of their own.
-  if (arg === null || typeof arg !== 'object') return 0;
-  return operandBytes(Object.values(arg).filter((value) => ArrayBuffer.isView(value)));
+function operandBytes(args: readonly unknown[]): number {
+  let sum = 0;
+  for (const arg of args) {
+    if (ArrayBuffer.isView(arg) || arg instanceof Quantized) sum += arg.byteLength;
+  }
+  return sum;
 }
 
 type KernelOptions<Run extends Twin> = {

@@ -79,7 +79,7 @@ export const modelSection = section(
     model_name_or_path: field(z.string().min(1), {
       help: 'The model: a folder, a `.gguf` file, a hub id, or `random:llama?hidden_size=64&…` for a seeded tiny one.',
       why: 'A hub id is `org/name`, or `org/name/file.gguf` for one of several GGUF files; what the hub cache lacks is fetched.',
-      requiredBy: ['train', 'chat', 'export', 'api', 'eval', 'data', 'debug batches'],
+      requiredBy: ['train', 'chat', 'export', 'api', 'eval', 'data', 'debug batches', 'estimate'],
     }),
     adapter_name_or_path: field(textList().default([]), {
       help: 'Adapters: folders, or hub ids. Training goes on with the last and merges those before it; every other command applies them all.',

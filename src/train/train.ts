@@ -1,11 +1,6 @@
 /** @file The training loop: every method's, with its accumulation, evaluation, checkpoints and resume. */
 import type { Memory } from '../engine/memory.ts';
-import {
-  autoMicroBatchTokens,
-  cutMicroBatches,
-  layOut,
-  type Row,
-} from '../engine/micro-batches.ts';
+import { cutMicroBatches, layOut, type Row } from '../engine/micro-batches.ts';
 import type { CausalLM } from '../engine/nn/index.ts';
 import { adamW } from '../engine/optim/adamw.ts';
 import { countWarmupSteps, learningRateAt, makeSchedule } from '../engine/optim/schedules.ts';
@@ -20,6 +15,7 @@ import { type CheckpointTensor, checkpointFolder, readCheckpoint } from './check
 import { type NonFinite, nonFinite } from './errors.ts';
 import { type EvalSet, evaluate, type Rows } from './evaluate.ts';
 import type { TrainHost } from './host.ts';
+import { microBatchTokens } from './micro-batch-tokens.ts';
 import { policyOf } from './policy.ts';
 import type { TrainSettings } from './settings.ts';
 import { loadState, newState, type State } from './state.ts';
@@ -63,8 +59,7 @@ export async function train(input: TrainInput): Promise<TrainResult> {
   const checkpointing = settings.gradient_checkpointing === true;
   const selective = settings.gradient_checkpointing === 'selective';
   const policy = policyOf(model, { checkpointing });
-  const microBatchTokens =
-    settings.micro_batch_tokens === 'auto' ? autoMicroBatchTokens : settings.micro_batch_tokens;
+  const tokensAtOnce = microBatchTokens(settings);
   const schedule = makeSchedule(
     settings.lr_scheduler_type,
     {
@@ -111,7 +106,7 @@ export async function train(input: TrainInput): Promise<TrainResult> {
     host.emit({ type: 'heartbeat', phase: 'evaluating' });
     const metrics = await evaluate(evalSets, policy, {
       memory,
-      microBatchTokens,
+      microBatchTokens: tokensAtOnce,
       turn: () => host.turn(),
     });
     host.emit({ type: 'eval-end', step, metrics });
@@ -187,7 +182,7 @@ export async function train(input: TrainInput): Promise<TrainResult> {
     let read = 0;
     const sums = new Map<string, [number, number]>();
     const rowLosses: { row: number; sum: number; targets: number }[] = [];
-    for (const cut of cutMicroBatches(stepRows, microBatchTokens)) {
+    for (const cut of cutMicroBatches(stepRows, tokensAtOnce)) {
       const batch = layOut(cut);
       read += batch.ids.length;
       if (batch.targets.length > 0) {

@@ -18,6 +18,7 @@ export const commands: CommandTable = {
   'data tokens': async () => (await import('./data.ts')).dataTokensCommand,
   'debug batches': async () => (await import('./debug.ts')).debugBatchesCommand,
   'debug logits': async () => (await import('./debug.ts')).debugLogitsCommand,
+  estimate: async () => (await import('./estimate.ts')).estimateCommand,
   env: async () => (await import('./env.ts')).envCommand,
   export: async () => (await import('./export.ts')).exportCommand,
   'runs list': async () => (await import('./runs.ts')).runsListCommand,

@@ -25,8 +25,11 @@ export type ChildWork = {
   /** Loads what a training will need; a failure is for the training to tell. */
   begin?(job: Job): Promise<void>;
   train(request: TrainRequest, context: TrainContext): Promise<Outcome>;
-  session(request: SessionRequest): Promise<{ about: unknown; methods: SessionMethods }>;
+  session(request: SessionRequest): Promise<OpenedSession>;
+  estimator?(): Promise<OpenedSession>;
 };
+
+type OpenedSession = { readonly about: unknown; readonly methods: SessionMethods };
 
 /** How long work that never gives the event loop a turn may hold a process whose parent is gone. */
 const graceMs = 1000;
@@ -78,14 +81,16 @@ export function serveParent(work: ChildWork): void {
   process.on('message', (message: ToChild) => {
     if (message.type === 'begin') work.begin?.(message.job).catch(() => {});
     else if (message.type === 'train') void train(message.request);
-    else if (message.type === 'session') void serveSession(message.request, work, say, finish);
+    else if (message.type === 'session')
+      void serveSession(work.session(message.request), say, finish);
+    else if (message.type === 'estimator' && work.estimator)
+      void serveSession(work.estimator(), say, finish);
     else if (message.type === 'stop') stopNicely();
   });
 }
 
 async function serveSession(
-  request: SessionRequest,
-  work: ChildWork,
+  opening: Promise<OpenedSession>,
   say: (message: ToParent) => void,
   finish: (outcome: Outcome | 'refused') => void,
 ): Promise<void> {
@@ -95,7 +100,7 @@ async function serveSession(
     for (const call of calls.values()) call.abort();
   });
   try {
-    const { about, methods } = await work.session(request);
+    const { about, methods } = await opening;
     process.on('message', (message: ToChild) => {
       if (message.type === 'cancel') calls.get(message.id)?.abort();
       if (message.type !== 'call') return;

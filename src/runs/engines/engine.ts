@@ -10,6 +10,8 @@ export type Engine = {
   /** Starts the process, which loads the model while its parent still makes the data ready. */
   begin(job: Job, options: { readonly detached: boolean }): BegunEngine;
   open(request: SessionRequest): Promise<SessionClient>;
+  /** A process that computes nothing, and says what trainings would take. */
+  estimator(): Promise<SessionClient>;
 };
 
 export type BegunEngine = {

@@ -9,5 +9,6 @@ serveParent({
   begin: async (job) => (await import('./native-train.ts')).beginNative(job),
   train: async (request, context) =>
     (await import('./native-train.ts')).trainNative(request, context),
+  estimator: async () => (await import('./native-estimate.ts')).openEstimator(),
   session: async (request) => (await import('./native-session.ts')).openNative(request),
 });

@@ -43,7 +43,9 @@ export function nativeEngine(entry: string = ownEntry): Engine {
         cancel: () => void child.kill('SIGKILL'),
       };
     },
-    open: (request) => openSession(startChild(entry, { detached: false }), request),
+    open: (request) =>
+      openSession(startChild(entry, { detached: false }), { type: 'session', request }),
+    estimator: () => openSession(startChild(entry, { detached: false }), { type: 'estimator' }),
   };
 }
 

@@ -27,6 +27,8 @@ export type ToChild =
   | { readonly type: 'begin'; readonly job: Job }
   | { readonly type: 'train'; readonly request: TrainRequest }
   | { readonly type: 'session'; readonly request: SessionRequest }
+  /** A session whose one method says what a training would take. */
+  | { readonly type: 'estimator' }
   | {
       readonly type: 'call';
       readonly id: number;

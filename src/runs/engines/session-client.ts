@@ -2,7 +2,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { engineKilled, engineSilent } from '../errors.ts';
 import type { SessionClient } from './engine.ts';
-import { fromWire, type SessionRequest, type ToChild, type ToParent } from './protocol.ts';
+import { fromWire, type ToChild, type ToParent } from './protocol.ts';
 
 type Call = { readonly parts: unknown[]; end: End | undefined; wake: () => void };
 type End = { readonly value: unknown } | { readonly error: Error };
@@ -10,7 +10,7 @@ type End = { readonly value: unknown } | { readonly error: Error };
 /** Waits until the model is loaded; rejects with the child's own words where it cannot be. */
 export async function openSession(
   child: ChildProcess,
-  request: SessionRequest,
+  opening: Extract<ToChild, { type: 'session' | 'estimator' }>,
 ): Promise<SessionClient> {
   const calls = new Map<number, Call>();
   let next = 0;
@@ -50,7 +50,7 @@ export async function openSession(
     else if (message.type === 'error') call.end = { error: fromWire(message.error) };
     call.wake();
   });
-  tell({ type: 'session', request });
+  tell(opening);
 
   async function* stream(
     method: string,

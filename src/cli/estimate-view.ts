@@ -1,0 +1,48 @@
+/** @file An estimate as lines for people. */
+import { formatBytes, formatDuration } from '../core/units.ts';
+import type { Estimate, MemoryKind } from '../estimate/estimate.ts';
+
+/** What each kind of memory is, in the order they are shown. */
+const kinds: Readonly<Record<MemoryKind, string>> = {
+  weights: 'frozen weights',
+  packed: 'weights packed for products',
+  trainable: 'weights that learn',
+  gradients: 'gradients',
+  optimizer: 'state of the optimizer',
+  activations: 'what the backward pass needs',
+  workspace: 'logits and other passing things',
+  cache: 'keys and values',
+  process: 'Node, the program, JavaScript',
+};
+
+const count = (value: number): string =>
+  value < 1e6
+    ? Math.round(value).toLocaleString('en')
+    : value < 1e9
+      ? `${(value / 1e6).toPrecision(3)} M`
+      : `${(value / 1e9).toPrecision(3)} B`;
+
+/** Each kind's line; one that would be empty is left out. */
+export const memoryLines = ({ memory }: Pick<Estimate, 'memory'>): string[] =>
+  Object.entries(kinds).flatMap(([kind, what]) => {
+    const bytes = memory.kinds[kind as MemoryKind];
+    if (bytes < 1e5) return [];
+    const share = `${Math.round((100 * bytes) / memory.total)} %`;
+    return [
+      `  ${kind.padEnd(12)} ${formatBytes(bytes).padStart(8)}  ${share.padStart(5)}  ${what}`,
+    ];
+  });
+
+export function estimateLines(estimate: Estimate): string[] {
+  const { memory, parameters, step, steps, seconds, machine } = estimate;
+  const rate = step.tokens / step.seconds;
+  const share = step.flops / step.seconds / 1e9 / machine.peak;
+  return [
+    `weights  ${count(parameters.all)}, of which ${count(parameters.trainable)} learn`,
+    `memory   ${formatBytes(memory.total)} at the peak`,
+    ...memoryLines(estimate),
+    `step     ${formatDuration(step.seconds)} for ${count(step.tokens)} tokens, ${count(step.targets)} learned: ${rate.toPrecision(3)} tokens/s`,
+    `all      ${formatDuration(seconds)} for ${count(steps)} steps`,
+    `machine  ${Math.round(machine.peak)} GFLOP/s, ${Math.round(machine.bandwidth)} GB/s, ${machine.instructions}, ${machine.threads} threads; the step does ${Math.round(100 * share)} % of that peak`,
+  ];
+}

@@ -1,0 +1,34 @@
+/** @file Estimates in the native engine's process: what it takes beside its pools is then its own. */
+import type { CostModel } from '../../estimate/cost-model.ts';
+import { openForEstimate } from '../../estimate/dry-source.ts';
+import { type Estimate, estimate } from '../../estimate/estimate.ts';
+import type { Sample } from '../../estimate/sample.ts';
+import type { ModelSource } from '../../models/source.ts';
+import { setThreads } from '../../native/machine.ts';
+import type { Job } from '../../train/job.ts';
+import type { SessionMethods } from './engine.ts';
+
+export type EstimateRequest = { readonly job: Job; readonly sample: Sample };
+
+export async function openEstimator(): Promise<{ about: unknown; methods: SessionMethods }> {
+  const sources = new Map<string, Promise<ModelSource>>();
+  // What was timed for one set of settings serves the next.
+  let model: CostModel | undefined;
+  return {
+    about: null,
+    methods: {
+      async estimate(params): Promise<Estimate> {
+        // Both ends are of one version, and the parent's settings have been parsed.
+        const { job, sample } = params as EstimateRequest;
+        setThreads(job.engine.threads ?? 0);
+        const { model_name_or_path: name, model_revision, cache_dir } = job.model;
+        const options = { revision: model_revision, hubCache: cache_dir };
+        const source = sources.get(name) ?? openForEstimate(name, options);
+        sources.set(name, source);
+        const done = await estimate(job, await source, sample, model && { model });
+        model = done.model;
+        return done.estimate;
+      },
+    },
+  };
+}
