@@ -1,4 +1,5 @@
 /** @file An estimate as lines for people. */
+import type { RunEvent } from '../core/events.ts';
 import { formatBytes, formatDuration } from '../core/units.ts';
 import type { Estimate, MemoryKind } from '../estimate/estimate.ts';
 
@@ -44,5 +45,22 @@ export function estimateLines(estimate: Estimate): string[] {
     `step     ${formatDuration(step.seconds)} for ${count(step.tokens)} tokens, ${count(step.targets)} learned: ${rate.toPrecision(3)} tokens/s`,
     `all      ${formatDuration(seconds)} for ${count(steps)} steps`,
     `machine  ${Math.round(machine.peak)} GFLOP/s, ${Math.round(machine.bandwidth)} GB/s, ${machine.instructions}, ${machine.threads} threads; the step does ${Math.round(100 * share)} % of that peak`,
+  ];
+}
+
+type Told = Pick<Extract<RunEvent, { type: 'estimate' }>, 'memory' | 'step_seconds' | 'seconds'>;
+
+/** Predicted and measured, side by side. */
+export function comparisonLines(predicted: Told, measured: Told): string[] {
+  const line = (name: string, of: (told: Told) => number, format: (value: number) => string) => {
+    const [said, was] = [of(predicted), of(measured)];
+    const off = was === 0 ? 0 : Math.round(100 * (said / was - 1));
+    return `  ${name.padEnd(8)} ${format(said).padStart(10)} ${format(was).padStart(10)}  ${off < 0 ? '−' : '+'}${Math.abs(off)} %`;
+  };
+  return [
+    `           predicted   measured`,
+    line('memory', ({ memory }) => memory, formatBytes),
+    line('a step', ({ step_seconds }) => step_seconds, formatDuration),
+    line('steps', ({ seconds }) => seconds, formatDuration),
   ];
 }

@@ -1,12 +1,15 @@
 /** @file Follows a run in the terminal, to its end: for `train`, which started it, and for `runs watch`. */
 import type { RunEvent } from '../core/events.ts';
 import type { Context } from './command.ts';
+import { profileLines } from './profile-view.ts';
 import { type RunProgress, runProgress } from './progress.ts';
 
 export type Followed = {
   readonly progress: RunProgress;
   readonly evaluations: readonly Extract<RunEvent, { type: 'eval-end' }>[];
   readonly end: Extract<RunEvent, { type: 'run-end' }> | undefined;
+  readonly predicted: Extract<RunEvent, { type: 'estimate' }> | undefined;
+  readonly measured: Extract<RunEvent, { type: 'account' }> | undefined;
 };
 
 type Words = Pick<Context, 'print' | 'note' | 'emit' | 'progress' | 'json' | 'isTTY'>;
@@ -20,6 +23,8 @@ export async function followRun(
 ): Promise<Followed> {
   const evaluations: Extract<RunEvent, { type: 'eval-end' }>[] = [];
   let end: Followed['end'];
+  let predicted: Followed['predicted'];
+  let measured: Followed['measured'];
   // A long step must not look like a standstill.
   const ticking = words.isTTY
     ? setInterval(() => words.progress(progress.line()), 1000).unref()
@@ -29,6 +34,8 @@ export async function followRun(
       progress.take(event);
       if (event.type === 'eval-end') evaluations.push(event);
       if (event.type === 'run-end') end = event;
+      if (event.type === 'estimate') predicted = event;
+      if (event.type === 'account') measured = event;
       if (words.json) words.emit(event);
       else show(event, words, every, progress);
     }
@@ -36,7 +43,7 @@ export async function followRun(
     clearInterval(ticking);
     words.progress(null);
   }
-  return { progress, evaluations, end };
+  return { progress, evaluations, end, predicted, measured };
 }
 
 function show(event: RunEvent, words: Words, every: number, progress: RunProgress): void {
@@ -54,6 +61,9 @@ function show(event: RunEvent, words: Words, every: number, progress: RunProgres
     case 'step-end':
       if (words.isTTY) words.progress(progress.line());
       else if (event.step === 1 || event.step % every === 0) words.print(progress.line());
+      break;
+    case 'profile':
+      for (const line of profileLines(event)) words.print(line);
       break;
     case 'checkpoint-saved':
       if (!words.isTTY) words.print(`step ${event.step} · saved ${event.folder}`);

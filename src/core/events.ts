@@ -12,6 +12,13 @@ const event = <Type extends string, Fields extends z.ZodRawShape>(type: Type, fi
     ...fields,
   });
 
+const takes = {
+  memory: z.int(),
+  memory_kinds: z.record(z.string(), z.int()),
+  step_seconds: z.number(),
+  seconds: z.number(),
+};
+
 export const RunEvent = z.discriminatedUnion('type', [
   event('run-start', {
     engine: z.enum(['native', 'torch']),
@@ -37,6 +44,28 @@ export const RunEvent = z.discriminatedUnion('type', [
   event('eval-end', { step: z.int(), metrics: z.record(z.string(), z.number()) }),
   event('checkpoint-saved', { step: z.int(), folder: z.string(), bytes: z.int() }),
   event('warning', { code: z.string(), message: z.string(), help: z.string() }),
+  /** What the engine predicts of the whole run, by a dry run; `memory_kinds` adds up to `memory`, in bytes. */
+  event('estimate', takes),
+  /** What it came to. */
+  event('account', takes),
+  /** Sums by op over the profiled steps; the timeline is in the file. */
+  event('profile', {
+    file: z.string(),
+    steps: z.int(),
+    /** GFLOP/s of multiply-adds. */
+    peak: z.number(),
+    dropped: z.int(),
+    ops: z.array(
+      z.object({
+        name: z.string(),
+        calls: z.int(),
+        seconds: z.number(),
+        kernel_seconds: z.number(),
+        flops: z.number(),
+        bytes: z.number(),
+      }),
+    ),
+  }),
   event('run-end', {
     outcome: z.enum(['finished', 'stopped', 'failed']),
     error: z.object({ code: z.string(), message: z.string(), help: z.string() }).optional(),

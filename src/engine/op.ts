@@ -4,6 +4,7 @@ import { present, Remake } from './remake.ts';
 import { session, within } from './session.ts';
 import { type Backward, type Saved, Tape } from './tape.ts';
 import type { Tensor } from './tensor.ts';
+import { span } from './trace.ts';
 
 type Inputs = readonly (Tensor | null)[];
 
@@ -27,13 +28,13 @@ export function defineOp<I extends Inputs, Options, S extends Saved>(
 ): (inputs: I, options: Options) => Tensor {
   return (inputs, options) => {
     const { memory, tape } = session();
-    const { y, saved } = op.forward(inputs, options, memory);
+    const { y, saved } = span(name, () => op.forward(inputs, options, memory));
     if (tape && inputs.some((input) => input?.slot.needsGrad)) {
       y.slot.needsGrad = true;
       if (op.cheap && tape.selective) {
         y.slot.remake = new Remake(() => {
           const kept = inputs.map((input) => input && present(input, memory));
-          return op.forward(kept as unknown as I, options, memory).y;
+          return span(`${name} again`, () => op.forward(kept as unknown as I, options, memory).y);
         });
       }
       tape.record({

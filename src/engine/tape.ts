@@ -7,6 +7,7 @@ import { add, addInto } from '../kernels/elementwise.ts';
 import type { Memory } from './memory.ts';
 import { Again } from './remake.ts';
 import { type Slot, Tensor } from './tensor.ts';
+import { span } from './trace.ts';
 
 /** What an op keeps for its backward pass: tensors are held by the tape, other values are as they are. */
 export type Saved = Readonly<Record<string, unknown>>;
@@ -94,7 +95,9 @@ export class Tape {
         this.memory.scope(() => {
           const needs = node.inputs.map((slot) => slot.needsGrad);
           const saved = this.restored(node.saved);
-          const dx = node.backward(dy.reshape(node.shape), saved as never, needs, this.memory);
+          const dx = span(`${node.name} backward`, () =>
+            node.backward(dy.reshape(node.shape), saved as never, needs, this.memory),
+          );
           invariant(dx.length === node.inputs.length, `${node.name}: one gradient an input`);
           for (const [i, slot] of node.inputs.entries()) {
             const grad = dx[i];

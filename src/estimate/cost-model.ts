@@ -41,25 +41,28 @@ export class CostModel {
     return this.timed.has(costKey(cost));
   }
 
-  /** Runs a call, for its time. What it computes is of no use. */
-  time(call: KernelCall): unknown {
-    const cost = call.cost();
-    const once = (): number => {
-      const start = performance.now();
-      result = call.run();
-      return (performance.now() - start) / 1000;
-    };
-    let result: unknown;
-    let seconds = once();
-    // The first run touched fresh memory and found its code cold.
-    if (seconds < longCall) seconds = Math.min(once(), once());
+  /** Runs a call for its time alone, twice: the first run touches fresh memory and finds its code cold. */
+  trial(call: KernelCall): unknown {
+    const { seconds, result } = timed(call);
+    const again = seconds < longCall ? Math.min(timed(call).seconds, timed(call).seconds) : seconds;
+    this.learn(call.cost(), again);
+    return result;
+  }
+
+  /** Runs a call of a real training, and learns from it. */
+  follow(call: KernelCall): unknown {
+    const { seconds, result } = timed(call);
+    this.learn(call.cost(), seconds);
+    return result;
+  }
+
+  private learn(cost: Cost, seconds: number): void {
     this.timed.set(costKey(cost), seconds);
     const rate = this.rates.get(cost.rate) ?? { flops: 0, bytes: 0, seconds: 0 };
     rate.flops += cost.flops;
     rate.bytes += cost.bytes;
     rate.seconds += Math.max(0, seconds - this.facts.callSeconds);
     this.rates.set(cost.rate, rate);
-    return result;
   }
 
   seconds(cost: Cost): number {
@@ -88,6 +91,12 @@ export class CostModel {
     for (const [name, rate] of Object.entries(rates)) model.rates.set(name, { ...rate });
     return model;
   }
+}
+
+function timed(call: KernelCall): { readonly seconds: number; readonly result: unknown } {
+  const start = performance.now();
+  const result = call.run();
+  return { seconds: (performance.now() - start) / 1000, result };
 }
 
 const probedBytes = 48e6;

@@ -54,7 +54,7 @@ async function timeKernels(job: Job, source: ModelSource, sample: Sample): Promi
   await dryRun(job, source, sample.steps.slice(0, 1), new Memory(), (call) => {
     if (spent > timingBudget || model.knows(call.cost())) return 0;
     const start = performance.now();
-    const result = model.time(call);
+    const result = model.trial(call);
     spent += (performance.now() - start) / 1000;
     return result;
   });

@@ -7,6 +7,7 @@ import { countWarmupSteps, learningRateAt, makeSchedule } from '../engine/optim/
 import type { Parameter } from '../engine/parameter.ts';
 import { within } from '../engine/session.ts';
 import { Tape } from '../engine/tape.ts';
+import { span } from '../engine/trace.ts';
 import { fill } from '../kernels/elementwise.ts';
 import { sumOfSquares } from '../kernels/reduce.ts';
 import type { Method } from '../methods/method.ts';
@@ -193,30 +194,32 @@ export async function train(input: TrainInput): Promise<TrainResult> {
           rowIds: batch.rowIds,
           positions: batch.rowPositions,
         };
-        within({ memory, tape, randomness }, () =>
-          memory.scope(() => {
-            const { terms, metrics, logp } = method.step(policy, batch);
-            const seeds = terms.map((term) => {
-              loss += term.sum.item() / per[term.per];
-              const grad = memory.gradients.like(term.sum);
-              fill.run(grad.data, 1 / per[term.per]);
-              return [term.sum, grad] as const;
-            });
-            const values = logp.read();
-            for (const [i, row] of batch.rows.entries()) {
-              const [from, to] = [batch.targetBounds[i], batch.targetBounds[i + 1]];
-              let sum = 0;
-              for (let t = from; t < to; t++) sum -= values[t];
-              rowLosses.push({ row, sum, targets: to - from });
-            }
-            for (const [name, [sum, count]] of Object.entries(metrics)) {
-              const before = sums.get(name) ?? [0, 0];
-              sums.set(name, [before[0] + sum, before[1] + count]);
-            }
-            if (!Number.isFinite(loss)) throw notFinite('loss', batch.rows);
-            tape.backward(seeds);
-          }),
-        );
+        const pass = () =>
+          within({ memory, tape, randomness }, () =>
+            memory.scope(() => {
+              const { terms, metrics, logp } = span('forward', () => method.step(policy, batch));
+              const seeds = terms.map((term) => {
+                loss += term.sum.item() / per[term.per];
+                const grad = memory.gradients.like(term.sum);
+                fill.run(grad.data, 1 / per[term.per]);
+                return [term.sum, grad] as const;
+              });
+              const values = logp.read();
+              for (const [i, row] of batch.rows.entries()) {
+                const [from, to] = [batch.targetBounds[i], batch.targetBounds[i + 1]];
+                let sum = 0;
+                for (let t = from; t < to; t++) sum -= values[t];
+                rowLosses.push({ row, sum, targets: to - from });
+              }
+              for (const [name, [sum, count]] of Object.entries(metrics)) {
+                const before = sums.get(name) ?? [0, 0];
+                sums.set(name, [before[0] + sum, before[1] + count]);
+              }
+              if (!Number.isFinite(loss)) throw notFinite('loss', batch.rows);
+              span('backward', () => tape.backward(seeds));
+            }),
+          );
+        span('micro-batch', pass);
       }
       await host.turn();
     }
@@ -232,7 +235,7 @@ export async function train(input: TrainInput): Promise<TrainResult> {
     const clip = settings.max_grad_norm;
     // torch's clip_grad_norm_ has this epsilon.
     const gradScale = clip > 0 ? Math.min(1, clip / (gradNorm + 1e-6)) : 1;
-    optimizer.step(learningRate, step, gradScale);
+    span('optimizer', () => optimizer.step(learningRate, step, gradScale));
     for (const parameter of parameters.values()) parameter.clearGrad();
     host.rowLosses(
       step,

@@ -20,6 +20,7 @@ import type { Job } from '../../train/job.ts';
 import { trainSection } from '../../train/settings.ts';
 import { tuningSection } from '../../tuning/settings.ts';
 import { type Context, defineCommand, exitCodes } from '../command.ts';
+import { comparisonLines } from '../estimate-view.ts';
 import { followRun } from '../follow-run.ts';
 import { dataHub, openSource } from '../open-source.ts';
 import { type RunProgress, runProgress } from '../progress.ts';
@@ -37,6 +38,9 @@ export const trainCommand = defineCommand({
   ],
   sections: [modelSection, methodSection, tuningSection, dataSection, trainSection, engineSection],
   options: {
+    profile: field(z.string().nullable().default(null), {
+      help: 'Profile two steps, the second and the third, into this file: a timeline of ops and memory that Perfetto opens, and a table.',
+    }),
     detach: field(z.boolean().default(false), {
       help: 'Let the run go on when this terminal closes; `tunery runs watch DIR` follows it.',
     }),
@@ -60,6 +64,7 @@ export const trainCommand = defineCommand({
       },
       version: packageVersion(),
       detached: detach,
+      profile: context.options.profile ?? undefined,
     });
     return detach ? leave(handle, context) : follow(handle, job, context);
   },
@@ -121,7 +126,12 @@ async function follow(handle: RunHandle, job: Job, context: Context): Promise<nu
     context.progress(null);
     if (opened) print(`run     ${opened.folder}\n`);
     const every = Math.max(1, Math.round(job.train.logging_steps));
-    const { evaluations } = await followRun(handle.events(), context, every, progress);
+    const { evaluations, predicted, measured } = await followRun(
+      handle.events(),
+      context,
+      every,
+      progress,
+    );
     const { outcome, error, folder = job.train.output_dir } = await handle.result;
     if (error) throw error;
     const step = progress.last()?.step;
@@ -134,6 +144,10 @@ async function follow(handle: RunHandle, job: Job, context: Context): Promise<nu
       print(`\nStopped${step === undefined ? '' : ` after step ${step}`}. ${from}:`);
       print(`\n  ${program()} train ${again(context)} resume_from_checkpoint=true`);
       return exitCodes.stopped;
+    }
+    if (predicted && measured) {
+      print();
+      for (const line of comparisonLines(predicted, measured)) print(line);
     }
     const took = formatDuration((performance.now() - began) / 1000);
     if (job.train.do_train) {

@@ -2,6 +2,7 @@
 import type { CostModel } from '../../estimate/cost-model.ts';
 import { openForEstimate } from '../../estimate/dry-source.ts';
 import { type Estimate, estimate } from '../../estimate/estimate.ts';
+import { keepRates } from '../../estimate/kept-rates.ts';
 import type { Sample } from '../../estimate/sample.ts';
 import type { ModelSource } from '../../models/source.ts';
 import { setThreads } from '../../native/machine.ts';
@@ -27,6 +28,7 @@ export async function openEstimator(): Promise<{ about: unknown; methods: Sessio
         sources.set(name, source);
         const done = await estimate(job, await source, sample, model && { model });
         model = done.model;
+        keepRates(model);
         return done.estimate;
       },
     },

@@ -2,6 +2,7 @@
 import { invariant } from '../../core/errors.ts';
 import { openPrepared, type Prepared } from '../../data/prepared.ts';
 import { Memory } from '../../engine/memory.ts';
+import { sampleOfPlan } from '../../estimate/shapes-of-job.ts';
 import { digestOf } from '../../files/digest.ts';
 import { methods } from '../../methods/index.ts';
 import { buildModel, type LoadedModel } from '../../models/load.ts';
@@ -15,7 +16,9 @@ import { placeAdapter, readAdapter, type StoredAdapter } from '../../tuning/peft
 import { fingerprintOf } from '../fingerprint.ts';
 import { planOfJob } from '../plan-of-job.ts';
 import type { Outcome } from '../run-folder.ts';
+import { accountant } from './account.ts';
 import type { TrainContext } from './child.ts';
+import { profilingHost } from './profile-run.ts';
 import type { TrainRequest } from './protocol.ts';
 import { runInFolder } from './run-in-folder.ts';
 import { modelSaver } from './save-model.ts';
@@ -74,6 +77,12 @@ export async function trainNative(request: TrainRequest, context: TrainContext):
     return async (host) => {
       for (const note of tuned.notes ?? []) host.emit({ type: 'warning', ...note });
       host.emit({ type: 'heartbeat', phase: 'training' });
+      const sample = sampleOfPlan(job, plan, rows);
+      const { profile: file } = request;
+      const account = accountant(
+        file ? profilingHost(host, { file, memory, totalSteps: plan.steps }) : host,
+        { job, source, memory, sample, timesKernels: !file },
+      );
       const { outcome } = await train({
         settings: job.train,
         method: methods[job.method.stage],
@@ -83,9 +92,10 @@ export async function trainNative(request: TrainRequest, context: TrainContext):
         rows: rowsOf(rows),
         plan,
         evalSets: evaluations.map(({ name, set }) => ({ name, rows: rowsOf(set) })),
-        host,
+        host: account.host,
         saveModel,
       });
+      account.end();
       if (outcome === 'finished' && job.train.do_train) await saveModel(host.outputDir);
       return outcome;
     };

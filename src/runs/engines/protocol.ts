@@ -15,6 +15,8 @@ export type TrainRequest = {
   readonly version: string;
   /** Outlives its parent. */
   readonly detached: boolean;
+  /** The file that a profile of some steps goes to. */
+  readonly profile?: string | undefined;
 };
 
 /** A session: a model with its adapters, to generate and to score. */
