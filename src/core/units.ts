@@ -12,6 +12,15 @@ export function formatBytes(bytes: number): string {
   return `${unit === 0 || value >= 99.95 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
 }
 
+const factors: Readonly<Record<string, number>> = { '': 1, k: 1e3, m: 1e6, g: 1e9, t: 1e12 };
+
+/** `20GB`, `500 MB`, `1000`: powers of 1000, as they are shown. Undefined for what is no size. */
+export function parseBytes(text: string): number | undefined {
+  const match = /^(\d+(?:\.\d+)?)\s*([kmgt]?)b?$/i.exec(text.trim());
+  const factor = factors[match?.[2]?.toLowerCase() ?? '-'];
+  return match && factor !== undefined ? Number(match[1]) * factor : undefined;
+}
+
 /** `0:01:05`, as LLaMA-Factory's `elapsed_time` and `remaining_time`. */
 export function formatClock(seconds: number): string {
   const whole = Math.max(0, Math.round(seconds));

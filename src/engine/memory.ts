@@ -69,18 +69,25 @@ export class Buffer {
 type Hole = { start: number; size: number };
 
 /** A stretch of address space; pages of it count once they are touched. Holes are sorted, and never side by side. */
-type Chunk = { readonly storage: ArrayBuffer; readonly holes: Hole[]; touched: number };
+type Chunk = {
+  readonly storage: ArrayBuffer;
+  /** Where it begins in its storage: what holes count from. */
+  readonly base: number;
+  readonly holes: Hole[];
+  touched: number;
+};
 
 const chunkBytes = 2 ** 32;
 const align = 1024;
 
-/** What a pool takes its address space with. */
+/** What a memory takes its address space with. */
 export type Allocate = (bytes: number) => ArrayBuffer;
 
-function newChunk(atLeast: number, take: Allocate): Chunk {
-  for (let size = Math.max(chunkBytes, atLeast); ; size = Math.max(size / 4, atLeast)) {
+/** Takes as much address space as there is, `atLeast` so much. */
+function takeMost(wanted: number, atLeast: number, take: Allocate): ArrayBuffer {
+  for (let size = Math.max(wanted, atLeast); ; size = Math.max(size / 4, atLeast)) {
     try {
-      return { storage: take(size), holes: [{ start: 0, size }], touched: 0 };
+      return take(size);
     } catch (error) {
       if (size === atLeast) throw error;
     }
@@ -151,11 +158,11 @@ export class Pool {
     this.peak = Math.max(this.peak, this.inUse);
     const buffer = new Buffer(() => {
       this.inUse -= size;
-      if (this.lasting) dropPages(new Uint8Array(chunk.storage, start, size));
+      if (this.lasting) dropPages(new Uint8Array(chunk.storage, chunk.base + start, size));
       fillHole(chunk, start, size);
     });
     this.memory.own(buffer);
-    return new Tensor(shape, dtype, view(chunk.storage, start, dtype, length), buffer);
+    return new Tensor(shape, dtype, view(chunk.storage, chunk.base + start, dtype, length), buffer);
   }
 
   like(x: Tensor): Tensor {
@@ -204,7 +211,7 @@ export class Pool {
       }
     }
     if (best === undefined) {
-      const chunk = newChunk(size, this.memory.allocate);
+      const chunk = this.memory.chunk(size);
       this.chunks.push(chunk);
       best = { chunk, hole: chunk.holes[0] };
     }
@@ -242,10 +249,24 @@ export class Memory {
   readonly workspace = new Pool(this);
   readonly cache = new Pool(this);
   readonly allocate: Allocate;
+  private region: { readonly storage: ArrayBuffer; used: number } | undefined;
   private scopes: Buffer[][] = [];
 
   constructor(take: Allocate = allocate) {
     this.allocate = take;
+  }
+
+  /** Address space for a pool. One buffer serves all: each new one makes the garbage collector think memory is short. */
+  chunk(atLeast: number): Chunk {
+    const size = Math.max(chunkBytes, atLeast);
+    if (this.region === undefined || this.region.used + size > this.region.storage.byteLength) {
+      const storage = takeMost(memoryClasses.length * size, atLeast, this.allocate);
+      this.region = { storage, used: 0 };
+    }
+    const { storage, used: base } = this.region;
+    const own = Math.min(size, storage.byteLength);
+    this.region.used += own;
+    return { storage, base, holes: [{ start: 0, size: own }], touched: 0 };
   }
 
   own(buffer: Buffer): void {

@@ -31,34 +31,53 @@ export type Estimate = {
 /** Seconds that distinct kernel calls are timed for. */
 const timingBudget = 0.6;
 
-/**
- * Runs the sample dry in this process, then times its kernels. `model` is what is known of the machine already:
- * where it is given nothing is timed. `otherMemory` is what this process holds and a training would not.
- */
+export type Given = {
+  /** What is known of the machine already: without it, it is measured first. */
+  readonly model?: CostModel | undefined;
+  /** Seconds that kernels of unknown kinds are timed for: 0 times none. */
+  readonly budget?: number;
+  /** What this process takes beside the pools, where another estimate has told. */
+  readonly process?: number | undefined;
+  /** What its pools hold that are none of the dry run's. */
+  readonly otherMemory?: number;
+};
+
+/** Runs the sample dry in this process, then times its kernels. */
 export async function estimate(
   job: Job,
   source: ModelSource,
   sample: Sample,
-  given: { readonly model?: CostModel; readonly otherMemory?: number } = {},
+  given: Given = {},
 ): Promise<{ readonly estimate: Estimate; readonly model: CostModel }> {
   const dry = await dryRun(job, source, sample.steps, new Memory());
-  const process = peakMemory() - (given.otherMemory ?? 0);
-  const model = given.model ?? (await timeKernels(job, source, sample));
+  const process = given.process ?? peakMemory() - (given.otherMemory ?? 0);
+  const model = given.model ?? new CostModel(probeMachine());
+  const budget = given.budget ?? timingBudget;
+  if (budget > 0) await timeKernels(job, source, sample, model, budget);
   return { estimate: conclude(dry, process, sample, model), model };
 }
 
-/** Times the calls of one step, each distinct one once, on memory that is touched. */
-async function timeKernels(job: Job, source: ModelSource, sample: Sample): Promise<CostModel> {
-  const model = new CostModel(probeMachine());
+/**
+ * Times calls of one step, on memory that is touched: each distinct one once of a model that knows nothing, else those
+ * of kinds that it does not know.
+ */
+async function timeKernels(
+  job: Job,
+  source: ModelSource,
+  sample: Sample,
+  model: CostModel,
+  budget: number,
+): Promise<void> {
+  const known = new Set(Object.keys(model.kept.rates));
   let spent = 0;
   await dryRun(job, source, sample.steps.slice(0, 1), new Memory(), (call) => {
-    if (spent > timingBudget || model.knows(call.cost())) return 0;
+    const cost = call.cost();
+    if (spent > budget || known.has(cost.rate) || model.knows(cost)) return 0;
     const start = performance.now();
     const result = model.trial(call);
     spent += (performance.now() - start) / 1000;
     return result;
   });
-  return model;
 }
 
 function conclude(dry: DryRun, process: number, sample: Sample, model: CostModel): Estimate {

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { Memory } from '../engine/memory.ts';
-import { within } from '../engine/session.ts';
 import { add } from '../engine/ops/add.ts';
 import { linear } from '../engine/ops/linear.ts';
+import { within } from '../engine/session.ts';
 import { span } from '../engine/trace.ts';
 import { Profile } from './profile.ts';
 
@@ -39,7 +39,14 @@ function profiled() {
 test('kernels lie inside their ops, ops inside their pass, and each slice has a time', () => {
   const { events } = profiled();
   const slices = events.filter(({ ph }) => ph === 'X');
-  expect(slices.map(({ name }) => name)).toEqual(['gemm', 'linear', 'add', 'add', 'pass', 'step 7']);
+  expect(slices.map(({ name }) => name)).toEqual([
+    'gemm',
+    'linear',
+    'add',
+    'add',
+    'pass',
+    'step 7',
+  ]);
   const [kernel, op, , , pass] = slices.map(({ ts = 0, dur = 0 }) => [ts, ts + dur] as const);
   const inside = (a: readonly [number, number], b: readonly [number, number]): boolean =>
     a[0] >= b[0] && a[1] <= b[1] + 1e-3;

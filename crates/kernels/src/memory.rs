@@ -50,31 +50,16 @@ impl TypeName for Region {
     }
 }
 
-unsafe extern "C" fn finalize(env: sys::napi_env, _data: *mut c_void, hint: *mut c_void) {
+unsafe extern "C" fn finalize(_env: sys::napi_env, _data: *mut c_void, hint: *mut c_void) {
     // SAFETY: `hint` is the box that `to_napi_value` leaked, and this is called once.
-    let region = unsafe { Box::from_raw(hint.cast::<Region>()) };
-    if region.pages {
-        tell_collector(env, region.length as i64);
-    }
-}
-
-/// The engine counts each buffer's length as memory in use, and collects garbage in earnest when that grows. Address
-/// space of a pool and pages of a file are not: they are taken off before a buffer is made, and put back when it goes.
-fn tell_collector(env: sys::napi_env, change: i64) {
-    let mut total = 0;
-    // SAFETY: a call of Node's interface on the thread that Node called.
-    unsafe { sys::napi_adjust_external_memory(env, change, &mut total) };
+    drop(unsafe { Box::from_raw(hint.cast::<Region>()) });
 }
 
 impl ToNapiValue for Region {
     unsafe fn to_napi_value(env: sys::napi_env, region: Self) -> Result<sys::napi_value> {
         let (address, length) = (region.address as *mut c_void, region.length);
-        let pages = region.pages;
         let hint = Box::into_raw(Box::new(region));
         let mut result = ptr::null_mut();
-        if pages {
-            tell_collector(env, -(length as i64));
-        }
         // SAFETY: the memory lives until `finalize`.
         let status = unsafe {
             sys::napi_create_external_arraybuffer(
@@ -87,9 +72,6 @@ impl ToNapiValue for Region {
             )
         };
         if status != sys::Status::napi_ok {
-            if pages {
-                tell_collector(env, length as i64);
-            }
             // SAFETY: no buffer was made, so nobody else frees it.
             drop(unsafe { Box::from_raw(hint) });
             return Err(Error::from_reason("this JavaScript engine takes no outside memory"));

@@ -1,7 +1,7 @@
 /** @file `tunery cache …`: what is kept on the disk so that it need not be made or fetched again. */
 import { z } from 'zod';
 import { field } from '../../core/field.ts';
-import { formatBytes } from '../../core/units.ts';
+import { formatBytes, parseBytes } from '../../core/units.ts';
 import {
   type CacheEntry,
   listCache,
@@ -162,12 +162,8 @@ function describe({ kind, manifest }: CacheEntry): string {
   return `${stage} ${split}${template === '' ? '' : `, ${template}`}: ${number(rows)} rows, ${number(tokens)} tokens, from ${from}`;
 }
 
-const factors: Readonly<Record<string, number>> = { '': 1, k: 1e3, m: 1e6, g: 1e9, t: 1e12 };
-
-/** `20GB`, `500 MB`, `1000`: powers of 1000, as they are shown. */
 function parseSize(text: string): number {
-  const match = /^(\d+(?:\.\d+)?)\s*([kmgt]?)b?$/i.exec(text.trim());
-  const factor = factors[match?.[2]?.toLowerCase() ?? '-'];
-  if (!match || factor === undefined) throw badSize(text);
-  return Number(match[1]) * factor;
+  const bytes = parseBytes(text);
+  if (bytes === undefined) throw badSize(text);
+  return bytes;
 }

@@ -2,18 +2,16 @@
 import { dataSection } from '../../data/settings.ts';
 import { engineSection } from '../../engine/settings.ts';
 import type { Estimate } from '../../estimate/estimate.ts';
-import type { Sample } from '../../estimate/sample.ts';
-import { sampleOfLongest, sampleOfPlan } from '../../estimate/shapes-of-job.ts';
+import { sampleOf } from '../../estimate/shapes-of-job.ts';
 import { methodSection } from '../../methods/settings.ts';
 import { modelSection } from '../../models/settings.ts';
 import { nativeEngine } from '../../runs/engines/native.ts';
-import { planOfJob } from '../../runs/plan-of-job.ts';
 import type { Job } from '../../train/job.ts';
 import { trainSection } from '../../train/settings.ts';
 import { tuningSection } from '../../tuning/settings.ts';
-import { type Context, defineCommand } from '../command.ts';
+import { defineCommand } from '../command.ts';
 import { estimateLines } from '../estimate-view.ts';
-import { openData } from '../open-data.ts';
+import { plannedRows } from '../planned-rows.ts';
 
 export const estimateCommand = defineCommand({
   name: 'estimate',
@@ -30,7 +28,7 @@ export const estimateCommand = defineCommand({
     const job: Job = { engine, model, data, tuning, method, train, generate };
     const estimator = await nativeEngine().estimator();
     try {
-      const sample = await sampleOf(job, context);
+      const sample = sampleOf(job, await plannedRows(job, context));
       context.progress('running it dry');
       const estimate = (await estimator.call(
         'estimate',
@@ -46,18 +44,3 @@ export const estimateCommand = defineCommand({
     return undefined;
   },
 });
-
-/** Rows as `train` would prepare them, which it then finds; without a data set the longest there could be. */
-export async function sampleOf(
-  job: Job,
-  context: Pick<Context, 'note' | 'progress' | 'signal'>,
-): Promise<Sample> {
-  if (job.data.dataset.length > 0) {
-    const { sets } = await openData(job, context);
-    if (sets.train) return sampleOfPlan(job, planOfJob(job, sets.train), sets.train);
-  }
-  context.note(
-    `note: no data set is named: every row is taken to have ${job.data.cutoff_len} tokens`,
-  );
-  return sampleOfLongest(job);
-}

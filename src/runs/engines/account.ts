@@ -4,7 +4,7 @@ import type { EventBody } from '../../core/events.ts';
 import { type Memory, memoryClasses } from '../../engine/memory.ts';
 import { CostModel, probeMachine } from '../../estimate/cost-model.ts';
 import { withoutNumbers } from '../../estimate/dry-source.ts';
-import { estimate } from '../../estimate/estimate.ts';
+import { estimate, type Given } from '../../estimate/estimate.ts';
 import { keepRates, readRates } from '../../estimate/kept-rates.ts';
 import type { Sample } from '../../estimate/sample.ts';
 import { writeFileAtomic } from '../../files/atomic.ts';
@@ -42,7 +42,7 @@ export function accountant(host: TrainHost, parts: Parts): Accountant {
 
   const predict = async (): Promise<void> => {
     const model = readRates() ?? new CostModel(probeMachine());
-    predicted = await estimateEvent(parts, { model, otherMemory: reserved() });
+    predicted = await estimateEvent(parts, { model, budget: 0, otherMemory: reserved() });
     host.emit(predicted);
     if (!parts.timesKernels) return;
     const seen = new CostModel(model.facts);
@@ -90,7 +90,7 @@ export function accountant(host: TrainHost, parts: Parts): Accountant {
 
 async function estimateEvent(
   { job, source, sample }: Parts,
-  given: { readonly model: CostModel; readonly otherMemory: number },
+  given: Given,
 ): Promise<EventBody<'estimate'>> {
   const { estimate: said } = await estimate(job, withoutNumbers(source), sample, given);
   return {

@@ -15,6 +15,7 @@ export async function openEstimator(): Promise<{ about: unknown; methods: Sessio
   const sources = new Map<string, Promise<ModelSource>>();
   // What was timed for one set of settings serves the next.
   let model: CostModel | undefined;
+  let process: number | undefined;
   return {
     about: null,
     methods: {
@@ -26,8 +27,10 @@ export async function openEstimator(): Promise<{ about: unknown; methods: Sessio
         const options = { revision: model_revision, hubCache: cache_dir };
         const source = sources.get(name) ?? openForEstimate(name, options);
         sources.set(name, source);
-        const done = await estimate(job, await source, sample, model && { model });
+        const done = await estimate(job, await source, sample, { model, process });
         model = done.model;
+        // Kernels that were timed touched memory.
+        process ??= done.estimate.memory.kinds.process;
         keepRates(model);
         return done.estimate;
       },

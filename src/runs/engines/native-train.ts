@@ -2,7 +2,7 @@
 import { invariant } from '../../core/errors.ts';
 import { openPrepared, type Prepared } from '../../data/prepared.ts';
 import { Memory } from '../../engine/memory.ts';
-import { sampleOfPlan } from '../../estimate/shapes-of-job.ts';
+import { sampleOf, shapesOfPlan } from '../../estimate/shapes-of-job.ts';
 import { digestOf } from '../../files/digest.ts';
 import { methods } from '../../methods/index.ts';
 import { buildModel, type LoadedModel } from '../../models/load.ts';
@@ -77,7 +77,7 @@ export async function trainNative(request: TrainRequest, context: TrainContext):
     return async (host) => {
       for (const note of tuned.notes ?? []) host.emit({ type: 'warning', ...note });
       host.emit({ type: 'heartbeat', phase: 'training' });
-      const sample = sampleOfPlan(job, plan, rows);
+      const sample = sampleOf(job, shapesOfPlan(plan, rows));
       const { profile: file } = request;
       const account = accountant(
         file ? profilingHost(host, { file, memory, totalSteps: plan.steps }) : host,
