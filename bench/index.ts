@@ -32,6 +32,9 @@ const questions: Readonly<Record<string, Question>> = {
   'start-up': { run: ['start-up.ts'] },
   data: { run: ['data.ts', '--large'] },
   train: { run: ['train.ts'] },
+  estimate: { run: ['estimate.ts'], onlyByName: true },
+  memory: { run: ['memory.ts'], onlyByName: true },
+  scaling: { run: ['scaling.ts'], onlyByName: true },
   peers: { run: ['peers.ts'], onlyByName: true },
 };
 

@@ -2,11 +2,12 @@
  * @file A training that computes nothing: the engine's own code on address space that nobody touches, its kernels
  * counted in place of run. What its pools then reserve is what a real run's will.
  */
-import { type Memory, type MemoryClass, memoryClasses } from '../engine/memory.ts';
+import { Memory, type MemoryClass, memoryClasses } from '../engine/memory.ts';
 import type { Row } from '../engine/micro-batches.ts';
 import { type KernelCall, observeKernels } from '../kernels/kernel.ts';
 import { methods } from '../methods/index.ts';
 import type { ModelSource } from '../models/source.ts';
+import { allocate } from '../native/memory.ts';
 import type { TrainHost } from '../train/host.ts';
 import type { Job } from '../train/job.ts';
 import { loadToTrain, tune } from '../train/load.ts';
@@ -36,6 +37,16 @@ export type DryRun = {
   readonly parameters: { readonly all: number; readonly trainable: number };
   readonly steps: readonly DryStep[];
 };
+
+const spaces = new Map<number, ArrayBuffer>();
+
+/** Memory for a run that touches none: all such share one address space, which is taken once. */
+export const untouchedMemory = (): Memory =>
+  new Memory((bytes) => {
+    const space = spaces.get(bytes) ?? allocate(bytes);
+    spaces.set(bytes, space);
+    return space;
+  });
 
 /** What becomes of each kernel call; its result is what the engine goes on with. */
 export type DryKernels = (call: KernelCall) => unknown;

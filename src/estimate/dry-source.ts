@@ -7,9 +7,10 @@ import { digestOf } from '../files/digest.ts';
 import { noWeights } from '../files/errors.ts';
 import { isJsonObject, readJson } from '../files/json.ts';
 import { type BlockType, blockSizes } from '../kernels/blocks.ts';
+import { Quantized } from '../kernels/quantized.ts';
 import { buildModel } from '../models/load.ts';
 import { type ModelSource, type OpenOptions, openModel } from '../models/source.ts';
-import { elementsOf, type ModelWeight, weightsByName } from '../models/weights.ts';
+import { elementsOf, isQuantized, type ModelWeight, weightsByName } from '../models/weights.ts';
 import { allocate } from '../native/memory.ts';
 import { byteTokenizer } from '../tokenizer/byte-tokenizer.ts';
 
@@ -22,16 +23,26 @@ export const withoutNumbers = (source: ModelSource): ModelSource => ({
   },
 });
 
-function unread(weight: Pick<ModelWeight, 'name' | 'shape' | 'type'>): ModelWeight {
+function unread(weight: Pick<ModelWeight, 'name' | 'shape' | 'type' | 'blocks'>): ModelWeight {
   const { name, shape, type } = weight;
-  const { elements, bytes } = blockSizes[type];
+  const [rows, columns] = shape;
+  const space = (type: BlockType): Uint8Array => {
+    const { elements, bytes } = blockSizes[type];
+    return new Uint8Array(allocate((elementsOf(shape) / elements) * bytes));
+  };
   return {
-    name,
-    shape,
-    type,
+    ...{ name, shape, type },
     read() {},
-    raw: () => new Uint8Array(allocate((elementsOf(shape) / elements) * bytes)),
     drop() {},
+    stored() {
+      const stored = Object.hasOwn(blockSizes, type) ? (type as BlockType) : 'F32';
+      return { type: stored, bytes: space(stored) };
+    },
+    blocks() {
+      // Those of bitsandbytes lie in several tensors, which are mapped and not read.
+      if (!isQuantized(type)) return weight.blocks();
+      return shape.length === 2 ? new Quantized({ type, rows, columns, bytes: space(type) }) : null;
+    },
   };
 }
 
@@ -61,7 +72,7 @@ async function configOnly(name: string, folder: string): Promise<ModelSource> {
   const weights = new Map(
     [...namedParameters(model.root)].map(([name, { shape }]) => [
       name,
-      () => unread({ name, shape, type }),
+      () => unread({ name, shape, type, blocks: () => null }),
     ]),
   );
   return {

@@ -5,7 +5,7 @@ import { instructionSet, threads } from '../native/machine.ts';
 import { peakMemory } from '../native/memory.ts';
 import type { Job } from '../train/job.ts';
 import { CostModel, type MachineFacts, probeMachine } from './cost-model.ts';
-import { type DryRun, type DryStep, dryRun } from './dry-run.ts';
+import { type DryRun, type DryStep, dryRun, untouchedMemory } from './dry-run.ts';
 import type { Sample } from './sample.ts';
 import type { Tally } from './tally.ts';
 
@@ -49,7 +49,7 @@ export async function estimate(
   sample: Sample,
   given: Given = {},
 ): Promise<{ readonly estimate: Estimate; readonly model: CostModel }> {
-  const dry = await dryRun(job, source, sample.steps, new Memory());
+  const dry = await dryRun(job, source, sample.steps, untouchedMemory());
   const process = given.process ?? peakMemory() - (given.otherMemory ?? 0);
   const model = given.model ?? new CostModel(probeMachine());
   const budget = given.budget ?? timingBudget;
@@ -74,7 +74,12 @@ async function timeKernels(
     const cost = call.cost();
     if (spent > budget || known.has(cost.rate) || model.knows(cost)) return 0;
     const start = performance.now();
-    const result = model.trial(call);
+    let result: unknown = 0;
+    try {
+      result = model.trial(call);
+    } catch {
+      // What refuses to run here is reckoned; the training itself will say why.
+    }
     spent += (performance.now() - start) / 1000;
     return result;
   });

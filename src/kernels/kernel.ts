@@ -103,6 +103,8 @@ function operandBytes(args: readonly unknown[]): number {
 type KernelOptions<Run extends Twin> = {
   /** A `Uint16Array` is no bf16 tensor here, and the twin takes it as it is. */
   readonly bits?: boolean;
+  /** There is no Rust of it: the twin is all that is needed. */
+  readonly script?: boolean;
   /** What differs from: no FLOPs, the bytes of all operands, and a rate of its own. */
   readonly cost?: (...args: Parameters<Run>) => Partial<Cost>;
 };
@@ -111,14 +113,14 @@ type KernelOptions<Run extends Twin> = {
 export function kernel<Run extends Twin>(
   name: string,
   reference: Run,
-  { bits = false, cost }: KernelOptions<Run> = {},
+  { bits = false, script = false, cost }: KernelOptions<Run> = {},
 ): Kernel<Run> {
   const plain = reference as unknown as AnyTwin;
-  const twin: AnyTwin = bits ? plain : (...args) => onDecoded(plain, args);
+  const twin: AnyTwin = bits || script ? plain : (...args) => onDecoded(plain, args);
   const own = cost as unknown as ((...args: unknown[]) => Partial<Cost>) | undefined;
   let native: AnyTwin | undefined;
   const chosen = (args: readonly unknown[]): AnyTwin => {
-    if (forced || args.some((arg) => arg instanceof Float64Array)) return twin;
+    if (forced || script || args.some((arg) => arg instanceof Float64Array)) return twin;
     native ??= addon()[name] as AnyTwin;
     return native;
   };

@@ -4,6 +4,7 @@
  */
 import { Buffer, type Memory } from '../engine/memory.ts';
 import { Tensor } from '../engine/tensor.ts';
+import { copy } from '../kernels/copy.ts';
 import { dynamicMap, nestScales, quantizeFourBit, quantizeRows } from '../kernels/quantize.ts';
 import {
   bytesOfCodes,
@@ -81,10 +82,10 @@ function holder(memory: Memory, make: (hold: Hold) => Quantized): Tensor {
 /** The same blocks in memory of our own, so that the file's pages can go. */
 function copied(x: Quantized, hold: Hold): Quantized {
   const bytes = hold.bytes(x.bytes.length);
-  bytes.set(x.bytes);
+  copy.run(x.bytes, bytes);
   const floats = (from: Float32Array): Float32Array => {
     const to = hold.floats(from.length);
-    to.set(from);
+    copy.run(from, to);
     return to;
   };
   const { nested } = x;

@@ -5,6 +5,7 @@ import { missingTensor } from '../files/errors.ts';
 import type { RawWeights } from '../files/safetensors.ts';
 import { type BlockType, blockSizes, type GgufBlockType, isFloatType } from '../kernels/blocks.ts';
 import { dequantize, expand, toBf16 } from '../kernels/convert.ts';
+import { copy } from '../kernels/copy.ts';
 import { Quantized, type QuantizedType } from '../kernels/quantized.ts';
 import { dropPages } from '../native/memory.ts';
 import { bnbMatrices } from './bnb-weights.ts';
@@ -97,7 +98,7 @@ function quantizedWeight(name: string, blocks: () => Quantized, bytes: Uint8Arra
 
 function readBf16(bytes: Uint8Array, type: BlockType, into: Uint16Array): void {
   if (type === 'BF16') {
-    new Uint8Array(into.buffer, into.byteOffset, into.byteLength).set(bytes);
+    copy.run(bytes, new Uint8Array(into.buffer, into.byteOffset, into.byteLength));
     return;
   }
   const { elements, bytes: blockBytes } = blockSizes[type];

@@ -2,6 +2,7 @@
 import type { Memory } from '../engine/memory.ts';
 import { type CausalLM, namedParameters } from '../engine/nn/index.ts';
 import { Parameter } from '../engine/parameter.ts';
+import { copy } from '../kernels/copy.ts';
 import { peftName } from './peft-adapter.ts';
 import type { SavedWeight } from './tuning.ts';
 
@@ -23,7 +24,7 @@ export function untie({ head }: CausalLM, memory: Memory): void {
     own.set(shared, false);
   } else {
     const values = memory.weights.keep(shared.shape, shared.dtype);
-    values.data.set(shared.data);
+    copy.run(shared.data, values.data);
     own.set(values, false);
   }
   Object.assign(head, { weight: own });

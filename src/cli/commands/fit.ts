@@ -93,17 +93,20 @@ async function tryAll(
       for (const cutoff of cutoffs) {
         const cutoff_len = Math.floor(plain.data.cutoff_len * cutoff);
         const shapes = cutoff === 1 ? rows : cutOff(rows, cutoff_len);
-        let fits = false;
-        for (const way of ways) {
+        const attempt = async (way: Choice): Promise<Estimate | undefined> => {
           const job = jobOf({ ...quality.settings, ...way, cutoff_len });
-          if (job === undefined) continue;
+          if (job === undefined) return undefined;
           context.progress(`tried ${tried.length} settings`);
           const request = { job, sample: sampleOf(job, shapes, quick) };
           const estimate = (await estimator.call('estimate', request, context.signal)) as Estimate;
           tried.push({ quality, way, cutoff, estimate });
-          fits ||= estimate.memory.total <= memory;
-        }
-        if (fits) break;
+          return estimate;
+        };
+        const smallest = await attempt(ways.at(-1)!);
+        if (smallest === undefined || lasting(smallest) > memory) break;
+        if (smallest.memory.total > memory) continue;
+        for (const way of ways.slice(0, -1)) await attempt(way);
+        break;
       }
     }
   } finally {
@@ -112,6 +115,10 @@ async function tryAll(
   }
   return tried;
 }
+
+/** Bytes that no way of computing a step can spare. */
+const lasting = ({ memory: { kinds } }: Estimate): number =>
+  kinds.weights + kinds.packed + kinds.trainable + kinds.optimizer + kinds.process;
 
 function fitLines(memory: number, { fitting, tooLarge }: Fit): string[] {
   const line = ({ quality, way, cutoff, estimate }: Tried): string => {

@@ -36,9 +36,19 @@ export function accountant(host: TrainHost, parts: Parts): Accountant {
   const { memory } = parts;
   const seconds: number[] = [];
   let predicted: EventBody<'estimate'> | undefined;
+  let tried = false;
   let stopTiming: (() => void) | undefined;
   const reserved = (): number =>
     memoryClasses.reduce((sum, name) => sum + memory[name].reserved, 0);
+
+  // A run does not end because nobody could say how long it takes.
+  const told = (error: unknown): void =>
+    host.emit({
+      type: 'warning',
+      code: 'runs/no-estimate',
+      message: `this run could not be estimated: ${error instanceof Error ? error.message : String(error)}`,
+      help: 'this is a fault of Tunery: please report it; the run goes on',
+    });
 
   const predict = async (): Promise<void> => {
     const model = readRates() ?? new CostModel(probeMachine());
@@ -65,7 +75,10 @@ export function accountant(host: TrainHost, parts: Parts): Accountant {
       },
       async turn() {
         await host.turn();
-        if (seconds.length === 1 && predicted === undefined) await predict();
+        if (seconds.length === 1 && !tried) {
+          tried = true;
+          await predict().catch(told);
+        }
       },
     },
     end() {
