@@ -1,7 +1,10 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { TuneryError } from '../core/errors.ts';
-import { JsonNumber, jsonKeys, parseJson, pythonFloat, toPythonJson } from './json.ts';
+import { JsonNumber, jsonKeys, parseJson, pythonFloat, readJson, toPythonJson } from './json.ts';
 
 const parse = (text: string) => parseJson(text, { file: 'x.json' });
 const python = (text: string) => toPythonJson(parse(text));
@@ -182,4 +185,12 @@ test('numbers that only look odd take the quick way and are the same', () => {
     ),
     { seed: 7 },
   );
+});
+
+test('a configuration has numbers, whatever their text is', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'tunery-json-'));
+  const path = join(folder, 'config.json');
+  writeFileSync(path, '{"eps": 1e-05, "parts": [0.0, {"alpha": 16.0}], "name": "x"}');
+  expect(readJson(path)).toEqual({ eps: 1e-5, parts: [0, { alpha: 16 }], name: 'x' });
+  rmSync(folder, { recursive: true });
 });

@@ -185,7 +185,15 @@ export function readJson(path: string): JsonValue {
   } catch (error) {
     throw readFault(path, error);
   }
-  return parseJson(decodeUtf8(bytes, { file: path }), { file: path });
+  return numbers(parseJson(decodeUtf8(bytes, { file: path }), { file: path }));
+}
+
+/** Configurations mean numbers, however they are written: `1e-05` as transformers has it. */
+function numbers(value: JsonValue): JsonValue {
+  if (value instanceof JsonNumber) return Number(value);
+  if (Array.isArray(value)) return value.map(numbers);
+  if (!isJsonObject(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, numbers(each)]));
 }
 
 /** Text of UTF-8 bytes; anything else is an error that names the place. */

@@ -47,8 +47,9 @@ const quantizationRules: readonly Rule[] = [
       ? {
           keys: ['quantization_bit', 'export_dir'],
           message:
-            'an export is written from the full weights: a quantized base would make it worse for nothing',
-          help: 'take `quantization_bit` out; an adapter that was trained on a quantized base merges into the full one',
+            'an export is written from the full weights, into which the adapter is merged: `quantization_bit` does nothing here',
+          help: 'take it out, or leave it: what was trained beside a quantized base merges into the full one',
+          severity: 'warning',
         }
       : undefined,
   (v) =>

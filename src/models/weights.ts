@@ -77,19 +77,19 @@ export function storedWeight(stored: {
 }
 
 /** A matrix that its checkpoint has in bitsandbytes' blocks. */
-function quantizedWeight(name: string, blocks: () => Quantized, bytes: Uint8Array): ModelWeight {
-  const { type, rows, columns } = blocks();
+function quantizedWeight(name: string, matrix: Quantized, bytes: Uint8Array): ModelWeight {
+  const { type, rows, columns } = matrix;
   return {
     name,
     shape: [rows, columns],
     type,
-    blocks,
+    blocks: () => matrix,
     stored() {
       const numbers = new Float32Array(rows * columns);
-      expand.run(blocks(), numbers);
+      expand.run(matrix, numbers);
       return { type: 'F32', bytes: new Uint8Array(numbers.buffer) };
     },
-    read: (into) => expand.run(blocks(), into),
+    read: (into) => expand.run(matrix, into),
     drop() {
       dropPages(bytes);
     },
@@ -139,7 +139,7 @@ export function weightsOfFolder(folder: string, raw: RawWeights): ModelWeights {
     const blocks = matrices.get(name);
     weights.set(name, () => {
       const { dtype, shape, bytes } = raw.get(name);
-      if (blocks) return quantizedWeight(name, blocks, bytes);
+      if (blocks) return quantizedWeight(name, blocks(), bytes);
       if (!isFloatType(dtype)) throw unsupportedDtype(folder, name, dtype);
       return storedWeight({ name, shape, type: dtype, bytes });
     });

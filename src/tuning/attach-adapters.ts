@@ -43,14 +43,14 @@ export function attachAdapters(
 /** W += s · B · A in place, and whole weights replaced. */
 export function mergeAdapter(model: CausalLM, adapter: PlacedAdapter, memory: Memory): void {
   replaceWeights(model, adapter, memory);
-  for (const update of adapter.updates) mergeUpdate(update);
+  for (const update of adapter.updates) mergeUpdate(update, memory);
 }
 
 function attachAdapter(model: CausalLM, adapter: PlacedAdapter, memory: Memory): void {
   replaceWeights(model, adapter, memory);
   for (const update of adapter.updates) {
     // The head multiplies where its loss or its sampling is: it has no place for an adapter beside it.
-    if (update.isHead) mergeUpdate(update);
+    if (update.isHead) mergeUpdate(update, memory);
     else {
       const { linear, scale, purpose } = update;
       const [a, b] = [update.a, update.b].map((half) => frozen(half, memory));
@@ -67,9 +67,20 @@ function frozen(stored: RawTensor, memory: Memory): Parameter {
   return parameter;
 }
 
-function mergeUpdate({ linear, a, b, scale }: PlacedUpdate): void {
+/** Gives a weight in blocks numbers of its own: blocks are read and never written. */
+function inNumbers(parameter: Parameter, memory: Memory): void {
+  const { tensor } = parameter;
+  if (tensor.dtype !== 'blocks') return;
+  const values = memory.weights.keep(parameter.shape, 'f32');
+  values.data.set(tensor.read());
+  parameter.set(values, false);
+  tensor.buffer.release();
+}
+
+function mergeUpdate({ linear, a, b, scale }: PlacedUpdate, memory: Memory): void {
   const { inputs, outputs, parts } = linear;
   const [rank] = a.shape;
+  inNumbers(parts.weight, memory);
   const { data } = parts.weight.tensor;
   gemm.run(floatsOf(b), floatsOf(a), data, outputs, inputs, rank, false, false, scale, 1, null);
 }
@@ -82,7 +93,9 @@ function replaceWeights(
 ): void {
   if (keepsHead || weights.some(({ unties }) => unties)) untie(model, memory);
   for (const { parameter, unties, tensor } of weights) {
-    readInto(tensor, (unties ? model.head.weight : parameter).tensor);
+    const own = unties ? model.head.weight : parameter;
+    inNumbers(own, memory);
+    readInto(tensor, own.tensor);
   }
 }
 

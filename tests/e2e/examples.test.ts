@@ -45,6 +45,11 @@ const runs: Readonly<Record<string, Run>> = {
     settings: short,
     leaves: adapter('saves/smollm2/lora/sft'),
   },
+  'smollm2_qlora_sft.yaml': {
+    command: 'train',
+    settings: short,
+    leaves: adapter('saves/smollm2/qlora/sft'),
+  },
   'smollm2_lora_chat.yaml': {
     command: 'chat',
     settings: ['max_new_tokens=8', 'do_sample=false'],

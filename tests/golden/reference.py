@@ -21,8 +21,26 @@ DTYPES = {"f32": torch.float32, "f64": torch.float64}
 LORA_TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 
 
-def load_model(folder, adapter=None, dtype="f32", trainable=False):
+def expand_blocks(model):
+    """The numbers of bitsandbytes' blocks by its own decoder, once: its products expand them at every call, to the same numbers."""
+    import bitsandbytes as bnb
+
+    for name, part in list(model.named_modules()):
+        if isinstance(part, bnb.nn.Linear4bit):
+            plain = torch.nn.Linear(part.in_features, part.out_features, bias=part.bias is not None)
+            plain.weight.data = bnb.functional.dequantize_4bit(part.weight.data, part.weight.quant_state)
+            plain.weight.requires_grad_(False)
+            if part.bias is not None:
+                plain.bias.data = part.bias.data
+            model.set_submodule(name, plain)
+    model.is_quantized = model.is_loaded_in_4bit = False
+    return model
+
+
+def load_model(folder, adapter=None, dtype="f32", trainable=False, expand=False):
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=DTYPES[dtype], attn_implementation="sdpa")
+    if expand:
+        model = expand_blocks(model)
     if adapter is not None:
         import peft
 

@@ -1,7 +1,7 @@
 """Trains on given steps with transformers and PEFT, and says each step's loss and gradient norm.
 
 Usage: trajectory.py MODEL_FOLDER BATCHES OUT.json --mode lora|full [--adapter FOLDER] [--steps N] [--lr R]
-       [--weight-decay W] [--max-grad-norm G] [--dtype f32|f64] [--save FOLDER]
+       [--weight-decay W] [--max-grad-norm G] [--dtype f32|f64] [--expand] [--save FOLDER]
 
 BATCHES is JSON lines, one an optimizer step, as `tunery debug batches` prints them: {step, rows: [{row, input_ids,
 labels}]}; or a trajectory of this folder (a JSON with `rows` and `steps`), whose steps are then taken again.
@@ -29,6 +29,7 @@ arguments.add_argument("--lr", type=float, default=1e-4)
 arguments.add_argument("--weight-decay", type=float, default=0.0)
 arguments.add_argument("--max-grad-norm", type=float, default=1.0)
 arguments.add_argument("--dtype", choices=("f32", "f64"), default="f32")
+arguments.add_argument("--expand", action="store_true", help="expand bitsandbytes' blocks once, not at every product")
 arguments.add_argument("--save", help="folder for what was trained, in the end")
 args = arguments.parse_args()
 if (args.mode == "lora") != (args.adapter is not None):
@@ -53,7 +54,7 @@ def is_norm_or_bias(name):
 
 
 steps = read_batches(args.batches)[: args.steps]
-model = load_model(args.model, args.adapter, args.dtype, trainable=True)
+model = load_model(args.model, args.adapter, args.dtype, trainable=True, expand=args.expand)
 named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
 parameters = [p for _, p in named]
 optimizer = torch.optim.AdamW(

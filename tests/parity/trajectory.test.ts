@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Memory } from '../../src/engine/memory.ts';
 import { methods } from '../../src/methods/index.ts';
+import type { Quantization } from '../../src/models/hold.ts';
 import { loadModel } from '../../src/models/load.ts';
 import { type ModelSource, openModel } from '../../src/models/source.ts';
 import { memoryHost } from '../../src/train/host.ts';
@@ -23,9 +24,13 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(adapter, { recursive: true, force: true }));
 
-async function run(reference: ReferenceTrajectory) {
+async function run(
+  reference: ReferenceTrajectory,
+  quantization: Quantization | null = null,
+  dtype: 'f32' | 'bf16' = 'f32',
+) {
   const memory = new Memory();
-  const { family, model } = await loadModel(source, { memory, dtype: 'f32' });
+  const { family, model } = await loadModel(source, { memory, dtype, quantization });
   // PEFT's own folder is where LoRA starts from.
   const adapters = reference.mode === 'lora' ? [readAdapter(adapter)] : [];
   const tuned = tunings[reference.mode].apply(model, {
@@ -46,6 +51,7 @@ async function run(reference: ReferenceTrajectory) {
       max_grad_norm: reference.max_grad_norm,
       lr_scheduler_type: 'constant',
       save_strategy: 'no',
+      bf16: dtype === 'bf16',
     }),
     method: methods['sft'],
     model,
@@ -79,7 +85,9 @@ async function run(reference: ReferenceTrajectory) {
   return host.events.filter((event) => event.type === 'step-end');
 }
 
-function compare(steps: Awaited<ReturnType<typeof run>>, reference: ReferenceTrajectory): void {
+type Steps = Awaited<ReturnType<typeof run>>;
+
+function compare(steps: Steps, reference: ReferenceTrajectory, within = 1e-4): void {
   expect(steps.length).toBe(reference.steps.length);
   const differences = steps.map(({ loss }, i) => loss - reference.loss[i]);
   const worst = Math.max(...differences.map(Math.abs));
@@ -90,9 +98,9 @@ function compare(steps: Awaited<ReturnType<typeof run>>, reference: ReferenceTra
   console.log(
     `${reference.mode}, ${steps.length} steps: loss within ${worst.toExponential(1)}, mean ${signed.toExponential(1)}, gradient norm within ${norms.toExponential(1)}`,
   );
-  expect(worst).toBeLessThan(1e-4);
-  expect(Math.abs(signed)).toBeLessThan(2e-5);
-  expect(norms).toBeLessThan(1e-3);
+  expect(worst).toBeLessThan(within);
+  expect(Math.abs(signed)).toBeLessThan(within / 5);
+  expect(norms).toBeLessThan(10 * within);
 }
 
 describe('ten steps', () => {
@@ -102,9 +110,39 @@ describe('ten steps', () => {
   });
 });
 
+/** With the blocks of the file the weights are the same numbers, expanded when they are multiplied. */
+test('ten steps on the blocks of the GGUF file as they lie', { timeout: 300_000 }, async () => {
+  const reference = readTrajectory('lora-10');
+  compare(await run(reference, { to: 'stored' }), reference);
+});
+
 describe.runIf(process.env['TUNERY_DEEP'])('fifty steps', () => {
   test.each(['lora-50', 'full-50'] as const)('%s', { timeout: 1_200_000 }, async (name) => {
     const reference = readTrajectory(name);
     compare(await run(reference), reference);
+  });
+});
+
+/** Bitsandbytes’ NF4 under transformers and PEFT, on the same steps; its nested scales are within one code of ours. */
+describe.runIf(process.env['TUNERY_DEEP'])('fifty steps of QLoRA', () => {
+  const forms = [
+    ['nf4-50', false],
+    ['nf4-nested-50', true],
+  ] as const;
+
+  test.each(forms)('%s', { timeout: 1_200_000 }, async (name, nested) => {
+    const reference = readTrajectory(name);
+    const steps = await run(reference, { to: 'NF4', nested });
+    const [plain] = readTrajectory('lora-50').loss;
+    console.log(
+      `loss at step 1: ${steps[0].loss.toFixed(4)} with ${name}, ${plain.toFixed(4)} unquantized`,
+    );
+    compare(steps, reference, 1e-3);
+  });
+
+  test('nf4-50 with products in bf16', { timeout: 1_200_000 }, async () => {
+    const reference = readTrajectory('nf4-50');
+    const steps = await run(reference, { to: 'NF4', nested: false }, 'bf16');
+    compare(steps, reference, 5e-2);
   });
 });

@@ -17,7 +17,9 @@ type Options = {
 /** table: [V, D] → [n, D] */
 export const embedding = defineOp('embedding', {
   forward([table]: readonly [table: Tensor], { indices, dtype, padding = null }: Options, memory) {
-    const y = memory.activations.tensor([indices.length, table.width], dtype ?? table.dtype);
+    // Rows of a table in blocks come out as numbers: f32, unless the caller says otherwise.
+    const stored = table.dtype === 'blocks' ? 'f32' : table.dtype;
+    const y = memory.activations.tensor([indices.length, table.width], dtype ?? stored);
     gatherRows.run(table.data, indices, y.data);
     return { y, saved: { indices, table, padding } };
   },
