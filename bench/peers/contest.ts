@@ -21,7 +21,7 @@ import type { EnvironmentName } from './environments.ts';
 
 /** Padded positions of one micro-batch of the loop: two long rows, or many short ones. */
 const loopPositions = 2048;
-/** What LLaMA-Factory calls the template of this model. */
+/** What LLaMA-Factory calls the template of this model; unlike the model's own it teaches the line end behind a reply. */
 const template = 'smollm2';
 
 export type Arena = {
@@ -68,6 +68,7 @@ const settingsOf = (arena: Arena, { batches, trains, base, settings }: Contestan
   model_name_or_path: arena.bases[base],
   ...(trains === 'lora' && { adapter_name_or_path: arena.adapter }),
   ...jobSettings(batches, arena.length),
+  template,
   ...settings,
 });
 
@@ -93,8 +94,8 @@ export async function runContestant(arena: Arena, contestant: Contestant): Promi
   }
   const [script, job] =
     by === 'llamafactory'
-      ? ['llamafactory.py', llamaFactoryJob(arena, contestant)]
-      : ['loop.py', await loopJob(arena, contestant)];
+      ? ['train_llamafactory.py', llamaFactoryJob(arena, contestant)]
+      : ['train_loop.py', await loopJob(arena, contestant)];
   const file = join(folder, `${by}.json`);
   writeFileSync(file, JSON.stringify(job));
   const ran = await runProgram(
@@ -108,7 +109,6 @@ export async function runContestant(arena: Arena, contestant: Contestant): Promi
 const llamaFactoryJob = (arena: Arena, contestant: Contestant) => ({
   ...settingsOf(arena, contestant),
   do_train: true,
-  template,
   dataset: contestant.batches,
   dataset_dir: arena.folder,
   output_dir: join(arena.folder, 'out-llamafactory'),

@@ -313,3 +313,31 @@ test.each([
     return [y, lse, ...gradients];
   });
 });
+
+test.runIf(process.env['TUNERY_ISA'] !== 'reference')(
+  'rows that are not there are refused before anything is read',
+  () => {
+    const floats = (rows: number) => new Float32Array(rows * 8);
+    const run = (queries: number[], ranges: number[], starts: number[]): void =>
+      attentionForward.run(
+        floats(2),
+        floats(3),
+        floats(3),
+        Int32Array.from(queries),
+        Int32Array.from(ranges),
+        Int32Array.from(starts),
+        1,
+        1,
+        8,
+        1,
+        null,
+        floats(2),
+        new Float32Array(2),
+      );
+    run([0, 2], [1, 2], [0, 1]);
+    expect(() => run([0, 2], [2, 2], [0, 1])).toThrow(/beyond the 3 of the keys/);
+    expect(() => run([0, 2], [-1, 3], [0, 1])).toThrow(/beyond the 3 of the keys/);
+    expect(() => run([0, 3], [0, 3], [0, 1])).toThrow(/not there/);
+    expect(() => run([0, 2], [0, 3], [0, 2])).toThrow(/not there/);
+  },
+);

@@ -221,8 +221,30 @@ fn shape_of(
     })
 }
 
-fn segments_of(queries: &[i32], ranges: &[i32], starts: &[i32]) -> Result<Vec<Segment>> {
+/// The segments of `query_rows` rows of queries, and their ranges of `key_rows` rows of keys; an error where one
+/// names rows that are not there.
+fn segments_of(
+    queries: &[i32],
+    ranges: &[i32],
+    starts: &[i32],
+    query_rows: usize,
+    key_rows: usize,
+) -> Result<Vec<Segment>> {
     expect_length("rangeStarts", starts.len(), queries.len())?;
+    let rises = |list: &[i32], end: usize| {
+        list.first().is_none_or(|first| *first >= 0)
+            && list.is_sorted()
+            && list.last().is_none_or(|last| *last as usize <= end)
+    };
+    if !rises(queries, query_rows) || !rises(starts, ranges.len() / 2) {
+        return Err(invalid("segments name queries or ranges that are not there"));
+    }
+    let inside = |range: &[i32]| {
+        range.iter().all(|each| *each >= 0) && range[0] as usize + range[1] as usize <= key_rows
+    };
+    if !ranges.chunks_exact(2).all(inside) {
+        return Err(invalid(format!("a range names rows beyond the {key_rows} of the keys")));
+    }
     let mut segments = Vec::with_capacity(queries.len());
     for (query, range) in queries.windows(2).zip(starts.windows(2)) {
         let ranges: Vec<(usize, usize)> = ranges[2 * range[0] as usize..2 * range[1] as usize]
@@ -265,9 +287,12 @@ pub fn attention_forward(
 ) -> Result<()> {
     let shape = shape_of(heads, key_value_heads, width, scale, slopes)?;
     let (row, key_row) = (shape.heads * shape.width, shape.key_heads * shape.width);
+    let (queries, keys) = (q.len() / row.max(1), k.len() / key_row.max(1));
     expect_length("y", y.len(), q.len())?;
+    expect_length("v", v.len(), k.len())?;
+    expect_length("lse", lse.len(), queries * shape.heads)?;
     forward::run(&forward::Forward {
-        segments: segments_of(&query_starts, &ranges, &range_starts)?,
+        segments: segments_of(&query_starts, &ranges, &range_starts, queries, keys)?,
         q: Operand::of(&q, row),
         k: Operand::of(&k, key_row),
         v: Operand::of(&v, key_row),
@@ -301,13 +326,18 @@ pub fn attention_backward(
 ) -> Result<()> {
     let shape = shape_of(heads, key_value_heads, width, scale, slopes)?;
     let (row, key_row) = (shape.heads * shape.width, shape.key_heads * shape.width);
-    expect_length("dq", dq.len(), q.len())?;
-    expect_length("dk", dk.len(), k.len())?;
-    expect_length("dv", dv.len(), v.len())?;
+    let (queries, keys) = (q.len() / row.max(1), k.len() / key_row.max(1));
+    for (name, length) in [("dy", dy.len()), ("y", y.len()), ("dq", dq.len())] {
+        expect_length(name, length, q.len())?;
+    }
+    for (name, length) in [("v", v.len()), ("dk", dk.len()), ("dv", dv.len())] {
+        expect_length(name, length, k.len())?;
+    }
+    expect_length("lse", lse.len(), queries * shape.heads)?;
     backward::run(&backward::Backward {
-        segments: segments_of(&query_starts, &ranges, &range_starts)?,
-        queries: q.len() / row.max(1),
-        keys: k.len() / key_row.max(1),
+        segments: segments_of(&query_starts, &ranges, &range_starts, queries, keys)?,
+        queries,
+        keys,
         dy: Operand::of(&dy, row),
         q: Operand::of(&q, row),
         k: Operand::of(&k, key_row),

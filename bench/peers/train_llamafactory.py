@@ -1,4 +1,4 @@
-"""LLaMA-Factory on one training job: `llamafactory.py SETTINGS.json`; a line `#step {…}` for each optimizer step.
+"""LLaMA-Factory on one training job: `train_llamafactory.py SETTINGS.json`; a line `#step {…}` for each optimizer step.
 
 It is started as its own command line starts it (`run_exp`), with a callback that tells the time, loss and gradient norm of
 each step, and a wrapper that counts the tokens of each batch. Two checks of versions are passed, in the open:

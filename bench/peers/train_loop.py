@@ -1,4 +1,4 @@
-"""A careful training loop of transformers and PEFT: `loop.py JOB.json`; a line `#step {…}` for each optimizer step.
+"""A careful training loop of transformers and PEFT: `train_loop.py JOB.json`; a line `#step {…}` for each optimizer step.
 
 As fast as a page of Python makes it: no padding mask (documents are padded to the right, and attention is causal, so that
 real positions never see padding), rows of a step grouped by length, logits on supervised positions only, no
