@@ -35,6 +35,7 @@ const questions: Readonly<Record<string, Question>> = {
   estimate: { run: ['estimate.ts'], onlyByName: true },
   memory: { run: ['memory.ts'], onlyByName: true },
   scaling: { run: ['scaling.ts'], onlyByName: true },
+  kernels: { run: ['kernels.ts', '--large'] },
   peers: { run: ['peers.ts'], onlyByName: true },
 };
 

@@ -1,14 +1,19 @@
 import { expect, test } from 'vitest';
-import { gemm } from './gemm.ts';
+import { expand } from './convert.ts';
+import { gemm, integerProduct } from './gemm.ts';
+import type { Quantized } from './quantized.ts';
 import {
   expectClose,
   expectSameOnAnyThreads,
+  load,
+  numbers,
   rounded,
   type Storage,
   storages,
   store,
   unset,
 } from './testing.ts';
+import { quantizedTypes, randomQuantized } from './testing-quantized.ts';
 
 type Options = {
   readonly transA?: boolean;
@@ -102,12 +107,128 @@ test('thin products, as LoRA has them', () => {
   }
 });
 
-test('few rows, as decoding has them', () => {
+test('few rows', () => {
   for (let m = 1; m <= 9; m++) {
     for (const b of storages) {
       for (const c of storages) {
         check(m, 300, 577, { transB: true, storage: ['f32', b, c], bias: 'f32' });
         check(m, 67, 48, { transB: true, storage: [c, b, c], beta: 1, alpha: 0.25 });
+      }
+    }
+  }
+});
+
+test.each(orientations)('the edges of the chunks of k: %o', (orientation) => {
+  for (const edge of [288, 384, 576, 768, 864]) {
+    for (const k of [edge - 1, edge, edge + 1]) check(7, 33, k, orientation);
+  }
+});
+
+test.each(orientations)('more than is packed together: %o', (orientation) => {
+  check(3, 700, 4200, orientation);
+  check(3, 30, 70_000, orientation);
+  for (const c of storages) {
+    check(2, 600, 4200, { ...orientation, storage: ['bf16', 'bf16', c], beta: 1, bias: 'f32' });
+  }
+});
+
+/** y = x · Wᵀ (or · W) + scale · h · Bᵀ (or · B), in one call and in two. */
+function checkLow(m: number, n: number, k: number, rank: number, transB: boolean): void {
+  for (const storage of storages) {
+    const a = rounded(m * k, 1, storage);
+    const b = rounded(n * k, 2, storage);
+    const h = rounded(m * rank, 3, 'f32');
+    const low = rounded(n * rank, 4, 'f32');
+    const bias = rounded(n, 5, 'f32');
+    const c = unset(m * n, storage);
+    const args = [m, n, k, false, transB, 1, 0] as const;
+    gemm.run(a.data, b.data, c, ...args, bias.data, h.data, low.data, 0.5);
+    const exact = new Float64Array(m * n);
+    gemm.reference(a.exact, b.exact, exact, ...args, bias.exact, h.exact, low.exact, 0.5);
+    const absolute = tolerance(k) + tolerance(rank);
+    const name = `${m}×${n}×${k} + ${rank} ${storage}`;
+    expectClose(c, exact, { absolute, relative: 1.5e-7, name });
+    if (storage === 'bf16') continue;
+    const twice = unset(m * n, storage);
+    gemm.run(a.data, b.data, twice, ...args, bias.data);
+    gemm.run(h.data, low.data, twice, m, n, rank, false, transB, 0.5, 1, null);
+    expect(c, name).toEqual(twice);
+  }
+}
+
+test.each([true, false])('a low-rank update beside the product, transB %o', (transB) => {
+  for (const rank of [1, 8, 17, 64]) {
+    checkLow(60, 130, 700, rank, transB);
+    checkLow(1, 17, 30, rank, transB);
+  }
+  checkLow(200, 576, 576, 8, transB);
+  checkLow(5, 40, 0, 8, transB);
+});
+
+const codes = (rows: number, columns: number): Quantized =>
+  randomQuantized('INT8', rows, columns, 7, { integer: true });
+
+test.each([true, false])('products of whole numbers are exact, transB %o', (transB) => {
+  const shapes = [
+    [1, 1, 1],
+    [1, 17, 5],
+    [7, 40, 33],
+    [13, 100, 577],
+    [50, 70, 1203],
+    [130, 130, 64],
+  ] as const;
+  for (const [m, n, k] of shapes) {
+    const b = transB ? codes(n, k) : codes(k, n);
+    for (const storage of storages) {
+      const a = rounded(m * k, 1, storage);
+      const exact = integerProduct(a.exact, b, m, n, k, transB);
+      const c = new Float32Array(m * n);
+      gemm.run(a.data, b, c, m, n, k, false, transB, 1, 0, null);
+      expect(c, `${m}×${n}×${k} ${storage}`).toEqual(exact);
+      const bias = rounded(n, 3, 'f32');
+      const low = [rounded(m * 8, 4, 'f32').data, rounded(n * 8, 5, 'f32').data] as const;
+      const twice = rounded(m * n, 6, storage).data;
+      const once = twice.slice();
+      gemm.run(a.data, b, once, m, n, k, false, transB, 1, 1, bias.data, ...low, 2);
+      const sum = new Float32Array(m * n);
+      for (let i = 0; i < m * n; i++) sum[i] = exact[i] + bias.exact[i % n];
+      gemm.run(low[0], low[1], sum, m, n, 8, false, transB, 2, 1, null);
+      const start = load(twice);
+      expectClose(
+        once,
+        start.map((x, i) => x + sum[i]),
+        { absolute: 1e-6, relative: 1e-6 },
+      );
+    }
+  }
+});
+
+test('a row of zeros is quantized to zeros, and what is no number stays none', () => {
+  const b = codes(20, 40);
+  const a = Float32Array.from(numbers(3 * 40, 1));
+  a.fill(0, 0, 40);
+  a[50] = Number.POSITIVE_INFINITY;
+  const c = new Float32Array(3 * 20);
+  gemm.run(a, b, c, 3, 20, 40, false, true, 1, 0, null);
+  expect(c.subarray(0, 20)).toEqual(new Float32Array(20));
+  expect(c.subarray(20, 40).every(Number.isNaN)).toBe(true);
+  expect(c.subarray(40).every(Number.isFinite)).toBe(true);
+});
+
+test('quantized matrices are multiplied as their numbers are, bit for bit', () => {
+  for (const type of quantizedTypes) {
+    for (const transB of [true, false]) {
+      for (const m of [1, 20, 300]) {
+        const [rows, columns] = [144, 1024];
+        const b = randomQuantized(type, rows, columns, 3);
+        const expanded = new Float32Array(rows * columns);
+        expand.run(b, expanded);
+        const [n, k] = transB ? [rows, columns] : [columns, rows];
+        const a = rounded(m * k, 1, 'f32').data;
+        const [got, want] = [new Float32Array(m * n), new Float32Array(m * n)];
+        gemm.run(a, b, got, m, n, k, false, transB, 1, 0, null);
+        gemm.run(a, expanded, want, m, n, k, false, transB, 1, 0, null);
+        expect(got, `${type} transB ${transB}, ${m} rows`).toEqual(want);
       }
     }
   }
@@ -148,25 +269,37 @@ test('no bit depends on the number of threads', () => {
         const a = rounded(m * k, 1, storage).data;
         const b = rounded(n * k, 2, storage).data;
         const c = rounded(m * n, 3, storage).data;
-        expectSameOnAnyThreads(() => {
-          const result = c.slice();
-          gemm.run(a, b, result, m, n, k, transA, transB, 1, 1, null);
-          return [result];
-        });
+        const matrices = transA ? [b] : [b, transB ? codes(n, k) : codes(k, n)];
+        for (const b of matrices) {
+          expectSameOnAnyThreads(() => {
+            const result = c.slice();
+            gemm.run(a, b, result, m, n, k, transA, transB, 1, 1, null);
+            return [result];
+          });
+        }
       }
     }
   }
 });
 
-test('a row of the result does not depend on the rows beside it', () => {
-  const [n, k] = [100, 800];
-  const b = rounded(n * k, 2, 'f32').data;
-  const a = rounded(70 * k, 1, 'f32').data;
-  const all = new Float32Array(70 * n);
-  gemm.run(a, b, all, 70, n, k, false, true, 1, 0, null);
-  const some = new Float32Array(31 * n);
-  gemm.run(a.subarray(11 * k), b, some, 31, n, k, false, true, 1, 0, null);
-  expect(some).toEqual(all.subarray(11 * n, 42 * n));
+test('a row of the result does not depend on the rows beside it, nor on their number', () => {
+  const [n, k, most] = [100, 800, 300];
+  for (const transB of [true, false]) {
+    for (const storage of storages) {
+      const floats = rounded(n * k, 2, storage).data;
+      const bytes = transB ? codes(n, k) : codes(k, n);
+      const a = rounded(most * k, 1, storage).data;
+      for (const b of [floats, bytes]) {
+        const all = new Float32Array(most * n);
+        gemm.run(a, b, all, most, n, k, false, transB, 1, 0, null);
+        for (const m of [1, 2, 3, 5, 8, 24, 25, 31, 130]) {
+          const some = new Float32Array(m * n);
+          gemm.run(a.subarray(11 * k), b, some, m, n, k, false, transB, 1, 0, null);
+          expect(some, `${m} rows`).toEqual(all.subarray(11 * n, (11 + m) * n));
+        }
+      }
+    }
+  }
 });
 
 test('a buffer that is too short is an error, not a crash', () => {

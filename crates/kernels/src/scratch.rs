@@ -9,14 +9,15 @@ struct Line([f32; LINE]);
 const LINE: usize = 16;
 
 thread_local! {
-    static LINES: RefCell<Vec<Line>> = const { RefCell::new(Vec::new()) };
+    /// Buffers that are not lent out, those of outer calls last: a call at one depth finds its own again.
+    static FREE: RefCell<Vec<Vec<Line>>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Lends `N` buffers of at least the given numbers of f32, each on a cache line of its own. What they
 /// hold is left over from earlier calls.
 pub fn with<const N: usize, R>(sizes: [usize; N], work: impl FnOnce([*mut f32; N]) -> R) -> R {
     // Taken out while it is lent: work that nests on this thread gets memory of its own.
-    let mut lines = LINES.take();
+    let mut lines = FREE.with_borrow_mut(Vec::pop).unwrap_or_default();
     let total = sizes.iter().map(|size| size.div_ceil(LINE) + 1).sum::<usize>();
     if lines.len() < total {
         // Freed before it is made anew: the old contents are nobody's.
@@ -33,6 +34,6 @@ pub fn with<const N: usize, R>(sizes: [usize; N], work: impl FnOnce([*mut f32; N
         buffer
     });
     let result = work(buffers);
-    LINES.replace(lines);
+    FREE.with_borrow_mut(|free| free.push(lines));
     result
 }

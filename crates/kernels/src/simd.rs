@@ -164,7 +164,7 @@ pub struct Portable;
 
 #[derive(Clone, Copy)]
 #[repr(C, align(16))]
-pub struct Four([f32; 4]);
+pub struct Four(pub [f32; 4]);
 
 macro_rules! lanes {
     ($($v:ident),*; $body:expr) => {{

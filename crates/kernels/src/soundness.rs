@@ -6,6 +6,7 @@ use napi::bindgen_prelude::Int32Array;
 use crate::attention::{attention_backward, attention_forward};
 use crate::floats::Floats;
 use crate::gemm::gemm;
+use crate::quantized::Operand;
 use crate::rms_norm::{rms_norm_backward, rms_norm_forward};
 use crate::swiglu::{swiglu_backward, swiglu_forward};
 use crate::{pool, queue};
@@ -87,7 +88,8 @@ fn products() {
             let (m, n, k) = (m as u32, n as u32, k as u32);
             let (lent, bias) = ([a.lend(), b.lend(), c.lend()], Some(bias.lend()));
             let [a, b, to] = lent;
-            gemm(a, b, to, m, n, k, trans_a, trans_b, 0.5, 1.0, bias).unwrap();
+            let b = Operand::Floats(b);
+            gemm(a, b, to, m, n, k, trans_a, trans_b, 0.5, 1.0, bias, None, None, None).unwrap();
             assert_near(c.read(), &wanted, 1e-5);
         }
     }

@@ -36,6 +36,7 @@ export const loraLinear = defineOp('lora-linear', {
     const T = x.rows;
     const y = memory.activations.tensor([T, outputs], x.dtype);
     const h = memory.activations.tensor([T, R], a.dtype);
+    gemm.run(drop(x, options, memory).data, a.data, h.data, T, R, inputs, false, true, 1, 0, null);
     gemm.run(
       x.data,
       weight.data,
@@ -48,9 +49,10 @@ export const loraLinear = defineOp('lora-linear', {
       1,
       0,
       bias?.data ?? null,
+      h.data,
+      b.data,
+      options.scale,
     );
-    gemm.run(drop(x, options, memory).data, a.data, h.data, T, R, inputs, false, true, 1, 0, null);
-    gemm.run(h.data, b.data, y.data, T, outputs, R, false, true, options.scale, 1, null);
     const keptX = a.slot.needsGrad || weight.slot.needsGrad ? x : null;
     return { y, saved: { x: keptX, weight, a, b, h, options } };
   },
@@ -69,7 +71,6 @@ export const loraLinear = defineOp('lora-linear', {
     const dBias = needsBias ? memory.gradients.tensor([outputs], weight.dtype) : null;
     const dA = needsA && x ? memory.gradients.like(a) : null;
     const dB = needsB ? memory.gradients.like(b) : null;
-    if (dx) gemm.run(dy.data, weight.data, dx.data, T, inputs, outputs, false, false, 1, 0, null);
     if (dWeight && x)
       gemm.run(dy.data, x.data, dWeight.data, outputs, inputs, T, true, false, 1, 0, null);
     if (dBias) columnSums.run(dy.data, dBias.data);
@@ -81,12 +82,28 @@ export const loraLinear = defineOp('lora-linear', {
         const dropped = drop(x, options, memory);
         gemm.run(dh.data, dropped.data, dA.data, R, inputs, T, true, false, 1, 0, null);
       }
-      if (dx && options.dropout > 0 && options.randomness !== null) {
-        const through = memory.workspace.like(dx);
-        gemm.run(dh.data, a.data, through.data, T, inputs, R, false, false, 1, 0, null);
-        addInto.run(drop(through, options, memory).data, dx.data);
-      } else if (dx) {
-        gemm.run(dh.data, a.data, dx.data, T, inputs, R, false, false, 1, 1, null);
+      if (dx) {
+        const dropped = options.dropout > 0 && options.randomness !== null;
+        gemm.run(
+          dy.data,
+          weight.data,
+          dx.data,
+          T,
+          inputs,
+          outputs,
+          false,
+          false,
+          1,
+          0,
+          null,
+          dropped ? null : dh.data,
+          dropped ? null : a.data,
+        );
+        if (dropped) {
+          const through = memory.workspace.like(dx);
+          gemm.run(dh.data, a.data, through.data, T, inputs, R, false, false, 1, 0, null);
+          addInto.run(drop(through, options, memory).data, dx.data);
+        }
       }
     }
     return [dx, dWeight, dBias, dA, dB];

@@ -183,6 +183,7 @@ impl Product {
                 accumulate: self.accumulate,
                 bias: std::ptr::null(),
                 columns: M::COLUMNS.min(self.columns - column),
+                ahead: self.b.add(first * self.b_stride + column),
             };
             M::tile(rows, in_columns, &tile);
         }

@@ -1,7 +1,6 @@
 //! Parts of the operands, copied as the microkernel reads them: contiguous, in f32 (or in pairs of
 //! bf16), B in panels of one tile's columns.
 
-use crate::floats::from_bf16;
 use crate::simd::Simd;
 
 /// A matrix as it lies in memory, by rows.
@@ -115,8 +114,13 @@ unsafe fn panel_of_rows<S: Simd>(p: &Panel, column: usize, columns: usize, to: *
             let depth = S::LANES.min(p.depth - k);
             let to = to.add(k * p.width);
             if !p.from.bf16 {
-                let from = p.from.at(column, p.first + k);
-                S::transpose(from, p.from.stride * 4, columns, depth, to, p.width);
+                let (from, stride) = (p.from.at(column, p.first + k), p.from.stride * 4);
+                if columns == S::LANES && depth == S::LANES {
+                    // Constants leave no test of a row in the loop.
+                    S::transpose(from, stride, S::LANES, S::LANES, to, p.width);
+                } else {
+                    S::transpose(from, stride, columns, depth, to, p.width);
+                }
                 continue;
             }
             for row in 0..columns {
@@ -202,11 +206,35 @@ pub unsafe fn block<S: Simd, const PAIRS: bool>(p: &Block, to: *mut f32) {
     }
 }
 
-/// A number of either storage.
-pub fn number(from: &Matrix, row: usize, column: usize) -> f32 {
-    // SAFETY: as `Matrix::at`; typed arrays are aligned for their elements.
+/// The heights of the strips that `rows` rows are cut into: as even as can be, the taller ones first.
+pub fn strips_of(rows: usize, most: usize) -> impl Iterator<Item = (usize, usize)> {
+    let count = rows.div_ceil(most);
+    let (height, taller) = (rows / count.max(1), rows % count.max(1));
+    (0..count).map(move |i| (i * height + i.min(taller), height + usize::from(i < taller)))
+}
+
+/// Strips of at most `most` rows of a transposed A, one after the other as [depth, most] words each.
+///
+/// # Safety
+/// As `Simd`; `to` has room for the strips and one register more.
+#[inline(always)]
+pub unsafe fn strips<S: Simd, const PAIRS: bool>(p: &Block, most: usize, to: *mut f32) {
     unsafe {
-        let at = from.at(row, column);
-        if from.bf16 { from_bf16(*at.cast()) } else { *at.cast() }
+        let words = if PAIRS { p.depth.div_ceil(2) } else { p.depth };
+        for (i, (top, height)) in strips_of(p.rows, most).enumerate() {
+            let to = to.add(i * words * most);
+            let row = p.row + top;
+            // A whole register where the stored row has it: what is too much is written over next.
+            let n = (p.from.stride - row).min(S::LANES);
+            for k in 0..words {
+                let to = to.add(k * most);
+                if PAIRS {
+                    let both = 2 * k + 1 < p.depth;
+                    interleave(p.from, p.first + 2 * k, both, row, height, to);
+                } else {
+                    S::store(to, load::<S>(p.from, p.first + k, row, n));
+                }
+            }
+        }
     }
 }

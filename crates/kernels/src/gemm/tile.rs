@@ -23,6 +23,124 @@ pub struct Tile {
     /// Of these columns, or null.
     pub bias: *const f32,
     pub columns: usize,
+    /// What comes into the second-level cache meanwhile: a cache line for every four words along k.
+    pub ahead: *const f32,
+}
+
+/// How the words of A and B are multiplied, and what becomes of a sum.
+trait Words<S: Simd> {
+    /// c + a · b
+    unsafe fn dot(a: S::V, b: S::V, c: S::V) -> S::V;
+    /// factor · sum + base
+    unsafe fn settle(factor: S::V, sum: S::V, base: S::V) -> S::V;
+}
+
+/// f32, or what `Simd::dot` takes.
+struct Floats;
+
+impl<S: Simd> Words<S> for Floats {
+    #[inline(always)]
+    unsafe fn dot(a: S::V, b: S::V, c: S::V) -> S::V {
+        unsafe { S::dot(a, b, c) }
+    }
+    #[inline(always)]
+    unsafe fn settle(factor: S::V, sum: S::V, base: S::V) -> S::V {
+        unsafe { S::fma(factor, sum, base) }
+    }
+}
+
+/// Pairs of i16, whose sums are i32 and exact. The factor counts for nothing.
+struct Pairs;
+
+impl Words<simd::Portable> for Pairs {
+    #[inline(always)]
+    unsafe fn dot(a: simd::Four, b: simd::Four, c: simd::Four) -> simd::Four {
+        let halves = |v: f32| [v.to_bits() as i16 as i32, v.to_bits() as i32 >> 16];
+        simd::Four(std::array::from_fn(|i| {
+            let ([a, b], c) = ([a.0[i], b.0[i]].map(halves), c.0[i].to_bits() as i32);
+            f32::from_bits((c + a[0] * b[0] + a[1] * b[1]) as u32)
+        }))
+    }
+    #[inline(always)]
+    unsafe fn settle(_factor: simd::Four, sum: simd::Four, base: simd::Four) -> simd::Four {
+        let sum = |i: usize| (sum.0[i].to_bits() as i32 + base.0[i].to_bits() as i32) as u32;
+        simd::Four(std::array::from_fn(|i| f32::from_bits(sum(i))))
+    }
+}
+
+/// Words of four: u8 of A, i8 of B.
+#[cfg(target_arch = "x86_64")]
+struct Quads;
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use std::arch::x86_64::*;
+
+    use super::{Pairs, Quads, Words};
+    use crate::simd::{Avx2, Avx512};
+
+    impl Words<Avx2> for Pairs {
+        #[inline(always)]
+        unsafe fn dot(a: __m256, b: __m256, c: __m256) -> __m256 {
+            unsafe {
+                let product = _mm256_madd_epi16(_mm256_castps_si256(a), _mm256_castps_si256(b));
+                _mm256_castsi256_ps(_mm256_add_epi32(product, _mm256_castps_si256(c)))
+            }
+        }
+        #[inline(always)]
+        unsafe fn settle(_factor: __m256, sum: __m256, base: __m256) -> __m256 {
+            unsafe {
+                let (sum, base) = (_mm256_castps_si256(sum), _mm256_castps_si256(base));
+                _mm256_castsi256_ps(_mm256_add_epi32(sum, base))
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn add(a: __m512, b: __m512) -> __m512 {
+        unsafe {
+            let (a, b) = (_mm512_castps_si512(a), _mm512_castps_si512(b));
+            _mm512_castsi512_ps(_mm512_add_epi32(a, b))
+        }
+    }
+
+    impl Words<Avx512> for Pairs {
+        #[inline(always)]
+        unsafe fn dot(a: __m512, b: __m512, c: __m512) -> __m512 {
+            unsafe {
+                let product = _mm512_madd_epi16(_mm512_castps_si512(a), _mm512_castps_si512(b));
+                add(_mm512_castsi512_ps(product), c)
+            }
+        }
+        #[inline(always)]
+        unsafe fn settle(_factor: __m512, sum: __m512, base: __m512) -> __m512 {
+            unsafe { add(sum, base) }
+        }
+    }
+
+    impl Words<Avx512> for Quads {
+        #[inline(always)]
+        unsafe fn dot(a: __m512, b: __m512, c: __m512) -> __m512 {
+            unsafe {
+                let (a, b) = (_mm512_castps_si512(a), _mm512_castps_si512(b));
+                _mm512_castsi512_ps(_mm512_dpbusd_epi32(_mm512_castps_si512(c), a, b))
+            }
+        }
+        #[inline(always)]
+        unsafe fn settle(_factor: __m512, sum: __m512, base: __m512) -> __m512 {
+            unsafe { add(sum, base) }
+        }
+    }
+}
+
+#[inline(always)]
+fn prefetch_second_level(_from: *const f32) {
+    // SAFETY: a prefetch reads nothing that a program could see, and never faults.
+    #[cfg(target_arch = "x86_64")]
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T1>(_from.cast());
+    }
 }
 
 /// Repeats a statement for each row of the tallest tile: what is indexed by a constant stays in registers.
@@ -41,7 +159,15 @@ macro_rules! for_rows {
 /// # Safety
 /// As `Simd`; the pointers are valid for the tile, and B's rows for whole registers.
 #[inline(always)]
-unsafe fn tile<S: Simd, const ROWS: usize, const WIDTH: usize, const IN_COLUMNS: bool>(t: &Tile) {
+unsafe fn tile<
+    S: Simd,
+    W: Words<S>,
+    const ROWS: usize,
+    const WIDTH: usize,
+    const IN_COLUMNS: bool,
+>(
+    t: &Tile,
+) {
     unsafe {
         let mut left = [S::splat(0.0); 12];
         let mut right = [S::splat(0.0); 12];
@@ -49,51 +175,84 @@ unsafe fn tile<S: Simd, const ROWS: usize, const WIDTH: usize, const IN_COLUMNS:
         for_rows!(ROW => {
             S::prefetch(at(ROW, 0));
         });
-        let (mut a, mut b) = (t.a, t.b);
-        for _ in 0..t.depth {
-            let first = S::load(b);
-            let second = if WIDTH > 1 { S::load(b.add(S::LANES)) } else { first };
-            for_rows!(ROW => {
-                let word = S::splat(
-                    a.add(if IN_COLUMNS { ROW } else { ROW * t.a_stride }).read_unaligned(),
-                );
-                left[ROW] = S::dot(word, first, left[ROW]);
-                if WIDTH > 1 {
-                    right[ROW] = S::dot(word, second, right[ROW]);
+        // Rows in two threes: an address is a base and one of three multiples of the stride.
+        let (mut a, mut b, mut ahead) = (t.a, t.b, t.ahead);
+        let mut lower = if IN_COLUMNS { a } else { a.wrapping_add(3 * t.a_stride) };
+        let mut lowest = if IN_COLUMNS { a } else { a.wrapping_add(6 * t.a_stride) };
+        let mut deepest = if IN_COLUMNS { a } else { a.wrapping_add(9 * t.a_stride) };
+        macro_rules! step {
+            ($k:literal) => {
+                let b = b.add($k * t.b_stride);
+                let first = S::load(b);
+                let second = if WIDTH > 1 { S::load(b.add(S::LANES)) } else { first };
+                for_rows!(ROW => {
+                    let from = if IN_COLUMNS {
+                        a.add($k * t.a_stride + ROW)
+                    } else {
+                        let base = match ROW / 3 {
+                            0 => a,
+                            1 => lower,
+                            2 => lowest,
+                            _ => deepest,
+                        };
+                        base.add(ROW % 3 * t.a_stride + $k)
+                    };
+                    let word = S::splat(from.read_unaligned());
+                    left[ROW] = W::dot(word, first, left[ROW]);
+                    if WIDTH > 1 {
+                        right[ROW] = W::dot(word, second, right[ROW]);
+                    }
+                });
+            };
+        }
+        macro_rules! go {
+            ($steps:literal) => {
+                let by = if IN_COLUMNS { $steps * t.a_stride } else { $steps };
+                a = a.wrapping_add(by);
+                if !IN_COLUMNS {
+                    lower = lower.wrapping_add(by);
+                    lowest = lowest.wrapping_add(by);
+                    deepest = deepest.wrapping_add(by);
                 }
-            });
-            a = a.add(if IN_COLUMNS { t.a_stride } else { 1 });
-            b = b.add(t.b_stride);
+                b = b.wrapping_add($steps * t.b_stride);
+            };
+        }
+        for _ in 0..t.depth / 4 {
+            prefetch_second_level(ahead);
+            ahead = ahead.wrapping_add(16);
+            step!(0);
+            step!(1);
+            step!(2);
+            step!(3);
+            go!(4);
+        }
+        for _ in 0..t.depth % 4 {
+            step!(0);
+            go!(1);
         }
         let alpha = S::splat(t.alpha);
         macro_rules! store_column {
             ($sums:ident, $column:literal) => {
-                let present = t.columns.saturating_sub($column * S::LANES);
-                if present >= S::LANES {
+                let present = t.columns.saturating_sub($column * S::LANES).min(S::LANES);
+                let whole = present == S::LANES;
+                let load = |from: *const f32| {
+                    if whole { S::load(from) } else { S::load_part(from, present) }
+                };
+                if present > 0 {
                     let bias = if t.bias.is_null() {
                         S::splat(0.0)
                     } else {
-                        S::load(t.bias.add($column * S::LANES))
+                        load(t.bias.add($column * S::LANES))
                     };
                     for_rows!(ROW => {
                         let to = at(ROW, $column);
-                        let base = if t.accumulate { S::add(S::load(to), bias) } else { bias };
-                        S::store(to, S::fma(alpha, $sums[ROW], base));
-                    });
-                } else if present > 0 {
-                    let bias = if t.bias.is_null() {
-                        S::splat(0.0)
-                    } else {
-                        S::load_part(t.bias.add($column * S::LANES), present)
-                    };
-                    for_rows!(ROW => {
-                        let to = at(ROW, $column);
-                        let base = if t.accumulate {
-                            S::add(S::load_part(to, present), bias)
-                        } else {
-                            bias
+                        let base = match (t.accumulate, t.bias.is_null()) {
+                            (true, true) => load(to),
+                            (true, false) => S::add(load(to), bias),
+                            (false, _) => bias,
                         };
-                        S::store_part(to, S::fma(alpha, $sums[ROW], base), present);
+                        let sum = W::settle(alpha, $sums[ROW], base);
+                        if whole { S::store(to, sum) } else { S::store_part(to, sum, present) }
                     });
                 }
             };
@@ -105,28 +264,65 @@ unsafe fn tile<S: Simd, const ROWS: usize, const WIDTH: usize, const IN_COLUMNS:
     }
 }
 
+/// Sums that the probe of the peak keeps apart: more than units times their latency.
+pub const CHAINS: usize = 12;
+
+/// `CHAINS` multiply-adds a round, each on the result of the one before.
+#[inline(always)]
+unsafe fn burst<S: Simd, W: Words<S>>(rounds: usize) -> f32 {
+    unsafe {
+        let mut chains = [S::splat(1.0); CHAINS];
+        let by = S::splat(-0.001);
+        for _ in 0..rounds {
+            for chain in chains.iter_mut() {
+                *chain = W::dot(*chain, by, *chain);
+            }
+        }
+        chains.iter().map(|chain| S::sum(*chain)).sum()
+    }
+}
+
 /// What the driver needs of an instruction set.
 ///
 /// # Safety
 /// The methods may be called only where `isa()` says that the machine has the set.
-pub unsafe trait Micro {
+pub unsafe trait Micro: 'static {
     /// Rows of a tile.
     const ROWS: usize;
+    /// Rows of a tile of one register's columns: as many as keep the multiply-add units busy.
+    const NARROW_ROWS: usize;
+    /// Lanes of a register.
+    const LANES: usize;
     /// Columns of a tile, and of a packed panel of B.
     const COLUMNS: usize;
     /// Whether a word is a pair of bf16.
     const PAIRS: bool;
+    /// Codes of eight bits in a word; 0 where words are floats.
+    const CODES: usize;
+    /// Words along k of a chunk, at most: beside a panel of B, rows of A must fit the first-level cache.
+    const DEPTH: usize;
+    /// Tiles of the same shape whose words are f32.
+    type Single: Micro;
 
-    /// A tile of 1 to `ROWS` rows.
+    /// Whether a panel of B stays in the first-level cache while rows of A go past it, or the other way round.
+    const PANEL_STAYS: bool;
+
+    /// A tile of 1 to `ROWS` rows, `NARROW_ROWS` where its columns fit one register.
     unsafe fn tile(rows: usize, in_columns: bool, tile: &Tile);
+    /// What the probe of the peak does.
+    unsafe fn burst(rounds: usize) -> f32;
     /// See `pack::panel`.
     unsafe fn pack_panel(b: &pack::Panel, to: *mut f32);
     /// See `pack::block`.
     unsafe fn pack_block(a: &pack::Block, to: *mut f32);
+    /// See `pack::strips`.
+    unsafe fn pack_strips(a: &pack::Block, to: *mut f32);
 }
 
 macro_rules! micro {
-    ($(#[$meta:meta])* $name:ident, $simd:ty, $features:literal, pairs: $pairs:literal, rows: $($rows:literal)+) => {
+    ($(#[$meta:meta])* $name:ident, $simd:ty, $words:ty, $features:literal, pairs: $pairs:literal, codes: $codes:literal,
+        single: $single:ident, depth: $depth:literal, panel_stays: $stays:literal,
+        rows: $($rows:literal)+, narrow: $($narrow:literal)+) => {
         $(#[$meta])*
         pub struct $name;
 
@@ -134,7 +330,12 @@ macro_rules! micro {
         const _: () = {
             #[target_feature(enable = $features)]
             unsafe fn run<const ROWS: usize, const WIDTH: usize, const IN_COLUMNS: bool>(t: &Tile) {
-                unsafe { tile::<$simd, ROWS, WIDTH, IN_COLUMNS>(t) }
+                unsafe { tile::<$simd, $words, ROWS, WIDTH, IN_COLUMNS>(t) }
+            }
+
+            #[target_feature(enable = $features)]
+            unsafe fn chains(rounds: usize) -> f32 {
+                unsafe { burst::<$simd, $words>(rounds) }
             }
 
             #[target_feature(enable = $features)]
@@ -147,11 +348,22 @@ macro_rules! micro {
                 unsafe { pack::block::<$simd, $pairs>(a, to) }
             }
 
+            #[target_feature(enable = $features)]
+            unsafe fn strips(a: &pack::Block, to: *mut f32) {
+                unsafe { pack::strips::<$simd, $pairs>(a, <$name as Micro>::ROWS, to) }
+            }
+
             // SAFETY: the functions enable the features of the type.
             unsafe impl Micro for $name {
                 const ROWS: usize = { let mut most = 0; $(if $rows > most { most = $rows; })+ most };
+                const NARROW_ROWS: usize = { let mut most = 0; $(if $narrow > most { most = $narrow; })+ most };
+                const LANES: usize = <$simd>::LANES;
+                const PANEL_STAYS: bool = $stays;
                 const COLUMNS: usize = 2 * <$simd>::LANES;
                 const PAIRS: bool = $pairs;
+                const CODES: usize = $codes;
+                const DEPTH: usize = $depth;
+                type Single = $single;
 
                 unsafe fn tile(rows: usize, in_columns: bool, t: &Tile) {
                     let wide = t.columns > <$simd>::LANES;
@@ -159,13 +371,19 @@ macro_rules! micro {
                         match (rows, wide, in_columns) {
                             $(
                                 ($rows, true, false) => run::<$rows, 2, false>(t),
-                                ($rows, true, true) => run::<$rows, 2, true>(t),
-                                ($rows, false, false) => run::<$rows, 1, false>(t),
-                                ($rows, false, true) => run::<$rows, 1, true>(t),
+                                // Codes are packed by rows.
+                                ($rows, true, true) if $codes == 0 => run::<$rows, 2, true>(t),
+                            )+
+                            $(
+                                ($narrow, false, false) => run::<$narrow, 1, false>(t),
+                                ($narrow, false, true) if $codes == 0 => run::<$narrow, 1, true>(t),
                             )+
                             _ => unreachable!("no tile of {rows} rows"),
                         }
                     }
+                }
+                unsafe fn burst(rounds: usize) -> f32 {
+                    unsafe { chains(rounds) }
                 }
                 unsafe fn pack_panel(b: &pack::Panel, to: *mut f32) {
                     unsafe { panel(b, to) }
@@ -173,27 +391,49 @@ macro_rules! micro {
                 unsafe fn pack_block(a: &pack::Block, to: *mut f32) {
                     unsafe { block(a, to) }
                 }
+                unsafe fn pack_strips(a: &pack::Block, to: *mut f32) {
+                    unsafe { strips(a, to) }
+                }
             }
         };
     };
 }
 
-micro!(
-    #[cfg(target_arch = "x86_64")]
-    Avx512, simd::Avx512, "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c", pairs: false,
-    rows: 1 2 3 4 5 6 7 8 9 10 11 12
-);
-micro!(
-    #[cfg(target_arch = "x86_64")]
-    Avx512Dot, simd::Avx512Dot, "avx512bf16,avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c", pairs: true,
-    rows: 1 2 3 4 5 6 7 8 9 10 11 12
-);
-micro!(
-    #[cfg(target_arch = "x86_64")]
-    Avx2, simd::Avx2, "avx2,fma,f16c", pairs: false,
-    rows: 1 2 3 4 5 6
-);
+/// What a set's tiles have in common, whatever their words are.
+macro_rules! micros {
+    (avx512, $name:ident, $simd:ty, $words:ty, $features:literal, pairs: $pairs:literal, codes: $codes:literal) => {
+        micro!(
+            #[cfg(target_arch = "x86_64")]
+            $name, $simd, $words, $features, pairs: $pairs, codes: $codes, single: Avx512, depth: 384,
+            panel_stays: false, rows: 1 2 3 4 5 6 7 8 9 10 11 12, narrow: 1 2 3 4 5 6 7 8 9 10 11 12
+        );
+    };
+    (avx2, $name:ident, $words:ty, codes: $codes:literal) => {
+        micro!(
+            #[cfg(target_arch = "x86_64")]
+            $name, simd::Avx2, $words, "avx2,fma,f16c", pairs: false, codes: $codes, single: Avx2, depth: 256,
+            panel_stays: true, rows: 1 2 3 4 5 6, narrow: 1 2 3 4 5 6 7 8
+        );
+    };
+    (portable, $name:ident, $words:ty, $features:literal, codes: $codes:literal) => {
+        micro!(
+            $name, simd::Portable, $words, $features, pairs: false, codes: $codes, single: Portable, depth: 256,
+            panel_stays: true, rows: 1 2 3 4, narrow: 1 2 3 4
+        );
+    };
+}
+
+micros!(avx512, Avx512, simd::Avx512, Floats, "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c", pairs: false, codes: 0);
+micros!(avx512, Avx512Dot, simd::Avx512Dot, Floats, "avx512bf16,avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c", pairs: true, codes: 0);
+micros!(avx512, Avx512Pairs, simd::Avx512, Pairs, "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c", pairs: false, codes: 2);
+micros!(avx512, Avx512Quads, simd::Avx512, Quads, "avx512vnni,avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c", pairs: false, codes: 4);
+micros!(avx2, Avx2, Floats, codes: 0);
+micros!(avx2, Avx2Pairs, Pairs, codes: 2);
 #[cfg(target_arch = "x86_64")]
-micro!(Portable, simd::Portable, "sse2", pairs: false, rows: 1 2 3 4);
+micros!(portable, Portable, Floats, "sse2", codes: 0);
+#[cfg(target_arch = "x86_64")]
+micros!(portable, PortablePairs, Pairs, "sse2", codes: 2);
 #[cfg(target_arch = "aarch64")]
-micro!(Portable, simd::Portable, "neon", pairs: false, rows: 1 2 3 4);
+micros!(portable, Portable, Floats, "neon", codes: 0);
+#[cfg(target_arch = "aarch64")]
+micros!(portable, PortablePairs, Pairs, "neon", codes: 2);
