@@ -181,7 +181,8 @@ export class Pool {
   space(shape: readonly number[], dtype: Dtype): Space {
     const length = shape.reduce((a, b) => a * b, 1);
     const bytes = length * bytesOf[dtype];
-    const storage = this.memory.allocate(bytes);
+    const size = Math.max(align, Math.ceil(bytes / align) * align);
+    const { chunk, start } = this.take(size, false);
     const count = (more: number): void => {
       this.claimed += more;
       this.inUse += more;
@@ -195,13 +196,15 @@ export class Pool {
     };
     const buffer = new Buffer(() => {
       claim(0);
-      dropPages(new Uint8Array(storage));
+      dropPages(new Uint8Array(chunk.storage, chunk.base + start, size));
+      fillHole(chunk, start, size);
     });
-    return { tensor: new Tensor(shape, dtype, view(storage, 0, dtype, length), buffer), claim };
+    const data = view(chunk.storage, chunk.base + start, dtype, length);
+    return { tensor: new Tensor(shape, dtype, data, buffer), claim };
   }
 
   /** The tightest hole: ragged lengths then share one stretch of memory. */
-  private take(size: number): { chunk: Chunk; start: number } {
+  private take(size: number, touches = true): { chunk: Chunk; start: number } {
     let best: { chunk: Chunk; hole: Hole } | undefined;
     for (const chunk of this.chunks) {
       for (const hole of chunk.holes) {
@@ -220,7 +223,7 @@ export class Pool {
     hole.start += size;
     hole.size -= size;
     if (hole.size === 0) chunk.holes.splice(chunk.holes.indexOf(hole), 1);
-    chunk.touched = Math.max(chunk.touched, start + size);
+    if (touches) chunk.touched = Math.max(chunk.touched, start + size);
     return { chunk, start };
   }
 }

@@ -90,9 +90,10 @@ export function openGenerator(
     }
   }
 
-  /** A pass that fails is everybody's: what the cache then holds is unknown. */
+  /** A pass that fails is that of all who are under way; who waits may still begin. */
   function fail(error: unknown): void {
-    for (const sequence of scheduler.everything()) {
+    const failed = scheduler.active.length > 0 ? [...scheduler.active] : scheduler.everything();
+    for (const sequence of failed) {
       scheduler.end(sequence);
       sequence.call.error ??= error instanceof Error ? error : new Error(String(error));
       sequence.call.tell();
@@ -109,18 +110,12 @@ export function openGenerator(
       const done = reading
         .map(({ sequence }, n) => ({ sequence, row: documents[n + 1] - 1 }))
         .filter(({ sequence }) => sequence.read === sequence.prompt.length);
-      const chosen = done.filter(isGenerating);
-      if (chosen.length > 0) {
-        const rows = Int32Array.from(chosen, ({ row }) => row);
-        const { data } = logitsOf(loaded, embedding([hidden], { indices: rows }));
-        choose(chosen, data);
+      const begun = done.filter(isGenerating);
+      if (begun.length > 0) {
+        const indices = Int32Array.from(begun, ({ row }) => row);
+        choose(begun, logitsOf(loaded, embedding([hidden], { indices })).data);
       }
-      const scored = reading.map(({ sequence, piece }, n) => ({
-        sequence,
-        piece,
-        row: documents[n],
-      }));
-      scoreRows(scored, hidden);
+      scoreRows(reading, hidden, documents);
       for (const { sequence } of done) if (sequence.work.kind === 'score') finish(sequence);
     });
     return true;
@@ -128,18 +123,19 @@ export function openGenerator(
 
   /** log p of what follows each position that is asked for, of the scored sequences of a pass. */
   function scoreRows(
-    pieces: readonly { sequence: Sequence; piece: { ids: Int32Array; at: number }; row: number }[],
+    reading: ReturnType<Scheduler['reading']>,
     hidden: Tensor,
+    documents: Int32Array,
   ): void {
     const asked: number[] = [];
     const targets: number[] = [];
     const places: { readonly into: Float32Array; readonly at: number }[] = [];
-    for (const { sequence, piece, row } of pieces) {
+    for (const [n, { sequence, piece }] of reading.entries()) {
       if (sequence.work.kind !== 'score') continue;
       const { ids, from, into } = sequence.work;
       const end = piece.at + piece.ids.length;
       for (let next = Math.max(from, piece.at + 1); next <= end; next++) {
-        asked.push(row + next - 1 - piece.at);
+        asked.push(documents[n] + next - 1 - piece.at);
         targets.push(ids[next]);
         places.push({ into, at: next - from });
       }
@@ -269,18 +265,16 @@ export function openGenerator(
     const asked = scored.filter(({ work: { into } }) => into.length > 0);
     call.open = asked.length;
     begin(call, asked);
-    const stop = (): void => {
-      for (const sequence of asked) scheduler.end(sequence);
-      call.tell();
-    };
-    signal?.addEventListener('abort', stop);
+    const wake = (): void => call.tell();
+    signal?.addEventListener('abort', wake);
     try {
       while (!call.over) {
         await call.news();
         signal?.throwIfAborted();
       }
     } finally {
-      signal?.removeEventListener('abort', stop);
+      signal?.removeEventListener('abort', wake);
+      for (const sequence of asked) scheduler.end(sequence);
     }
     if (call.error) throw call.error;
     return scored.map(({ work: { into } }) => into);

@@ -43,6 +43,24 @@ describe('what can be drawn, and how often', () => {
   });
 });
 
+test('equals the twin on any size, with ties, infinities and NaN among the logits', () => {
+  for (const size of [1, 2, 15, 16, 17, 63, 64, 65, 127, 128, 129, 200]) {
+    for (const seed of [1, 2, 3]) {
+      const some = Float32Array.from(numbers(size, seed, -3, 3), (v, i) =>
+        i % 7 === 5 ? Math.round(v) : i % 31 === 30 ? Number.NaN : i % 29 === 28 ? -Infinity : v,
+      );
+      for (const topK of [0, 1, 2, 3, 20, 199]) {
+        for (const random of [0, 0.3, 0.9]) {
+          const options = { ...none, topK, temperature: random === 0.3 ? 0 : 1 };
+          const { temperature, topP, minP } = options;
+          const want = sampleToken.reference(some, temperature, topK, topP, minP, random);
+          expect(draw(some, options, random)).toBe(want);
+        }
+      }
+    }
+  }
+});
+
 test('equals the twin on a real vocabulary’s size', () => {
   const size = 49_152;
   for (const [seed, spread] of [

@@ -23,7 +23,7 @@ const sampling = {
   seed: z.int().nullish(),
   stream: z.boolean().nullish(),
   stream_options: z.looseObject({ include_usage: z.boolean().nullish() }).nullish(),
-  n: z.literal(1, { error: refused('`n` above 1') }).nullish(),
+  n: z.int().min(1).max(128).nullish(),
   // Not OpenAI's, and known from other servers.
   top_k: z.int().min(0).nullish(),
   min_p: z.number().min(0).max(1).nullish(),

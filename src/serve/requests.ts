@@ -70,6 +70,12 @@ export function completionRequests(talk: ServedTalk, body: CompletionBody): Repl
   });
 }
 
+/** So many choices of each: they share their prompt, and each draws by a seed of its own. */
+export const choicesOf = (requests: readonly ReplyRequest[], n: number): ReplyRequest[] =>
+  requests.flatMap((request) =>
+    Array.from({ length: n }, (_, i) => ({ ...request, seed: request.seed + i })),
+  );
+
 const isTokens = (prompt: Exclude<CompletionBody['prompt'], string>): prompt is number[] =>
   typeof prompt[0] === 'number';
 

@@ -7,7 +7,13 @@ import { checkAccess, hasKey, namesLoopback } from './access.ts';
 import { chatShape, finishReason, type Shape, textShape, usageOf } from './answers.ts';
 import { ChatBody, CompletionBody } from './bodies.ts';
 import { cannotListen, unknownModel } from './errors.ts';
-import { chatRequest, completionRequests, parseBody, type ServedTalk } from './requests.ts';
+import {
+  chatRequest,
+  choicesOf,
+  completionRequests,
+  parseBody,
+  type ServedTalk,
+} from './requests.ts';
 
 export type ServerOptions = {
   readonly host: string;
@@ -119,12 +125,14 @@ export async function startServer(talk: ServedTalk, options: ServerOptions): Pro
   serve('/v1/chat/completions', chatShape, (body) => {
     const parsed = parseBody(ChatBody, body);
     checkName(parsed.model);
-    return { requests: [chatRequest(talk, parsed)], ...streamOf(parsed) };
+    const requests = choicesOf([chatRequest(talk, parsed)], parsed.n ?? 1);
+    return { requests, ...streamOf(parsed) };
   });
   serve('/v1/completions', textShape, (body) => {
     const parsed = parseBody(CompletionBody, body);
     checkName(parsed.model);
-    return { requests: completionRequests(talk, parsed), ...streamOf(parsed) };
+    const requests = choicesOf(completionRequests(talk, parsed), parsed.n ?? 1);
+    return { requests, ...streamOf(parsed) };
   });
 
   const url = await listen(app, host, port);
@@ -182,6 +190,13 @@ type Exchange = {
 
 type Finished = Reply & { readonly promptTokens: number };
 
+/** A prompt counts once, however many choices are asked of it. */
+function finished(requests: readonly ReplyRequest[], index: number, reply: Reply): Finished {
+  const { ids } = requests[index];
+  const isFirst = requests.findIndex((request) => request.ids === ids) === index;
+  return { ...reply, ...(isFirst ? { promptTokens: ids.length } : { promptTokens: 0, reused: 0 }) };
+}
+
 async function answer(
   exchange: Exchange,
   requests: readonly ReplyRequest[],
@@ -203,7 +218,7 @@ async function answer(
       for (;;) {
         const { done, value } = await pieces.next();
         if (!done) continue;
-        replies.set(index, { ...value, promptTokens: each.ids.length });
+        replies.set(index, finished(requests, index, value));
         return;
       }
     });
@@ -290,7 +305,7 @@ async function streamed(
           continue;
         }
         await sendChoices([shape.closing(index, finishReason(value.reason))], none);
-        replies.set(index, { ...value, promptTokens: each.ids.length });
+        replies.set(index, finished(requests, index, value));
         return;
       }
     });

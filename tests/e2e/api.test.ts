@@ -182,7 +182,7 @@ describe('with a tiny random model', () => {
       /image_url/,
       'messages[0].content[0]',
     ],
-    ['two choices', { n: 2 }, /`n` above 1 is not supported/, 'n'],
+    ['no choices', { n: 0 }, /`n`/, 'n'],
     [
       'a schema',
       { response_format: { type: 'json_object' } },
@@ -270,6 +270,26 @@ describe('with a tiny random model', () => {
     for (const seed of [1, 2, 3, 4]) alone.push(...(await contents([ask(seed)])));
     expect(together).toEqual(alone);
     expect(new Set(together).size).toBe(4);
+  });
+
+  test('several choices share their prompt, and each draws by a seed of its own', async () => {
+    const messages = [{ role: 'user', content: 'Three of them' }] as const;
+    const body = { model, messages: [...messages], temperature: 1, seed: 40, max_tokens: 12 };
+    const { choices, usage } = await api.client.chat.completions.create({ ...body, n: 3 });
+    expect(choices.map(({ index }) => index)).toEqual([0, 1, 2]);
+    const alone = [];
+    for (const seed of [40, 41, 42]) {
+      const one = await api.client.chat.completions.create({ ...body, seed });
+      alone.push(one.choices[0].message.content);
+      expect(one.usage?.prompt_tokens).toBe(usage?.prompt_tokens);
+    }
+    expect(choices.map(({ message }) => message.content)).toEqual(alone);
+    const texts = ['', '', ''];
+    const stream = await api.client.chat.completions.create({ ...body, n: 3, stream: true });
+    for await (const chunk of stream) {
+      for (const { index, delta } of chunk.choices) texts[index] += delta.content ?? '';
+    }
+    expect(texts).toEqual(alone);
   });
 
   test('two clients that stream at once both get on, and neither waits for the other', async () => {

@@ -244,6 +244,35 @@ describe('generating', () => {
     await expect(all(session, requestOf([prompt(192)]))).rejects.toThrow(/cache holds 192/);
   });
 
+  test('a pass that fails is told to all who are in it, and the session goes on', async () => {
+    const session = open({ sequences: 2 });
+    const { model } = loaded;
+    let broken = true;
+    const fragile: Loaded = {
+      ...loaded,
+      model: {
+        ...model,
+        decoder: Object.assign(
+          (...args: Parameters<typeof model.decoder>) => {
+            if (broken && args[0].ids.length > 1) throw new Error('out of order');
+            return model.decoder(...args);
+          },
+          { parts: model.decoder.parts },
+        ),
+      },
+    };
+    const own = openGenerator(fragile, about, { cacheBytes: 20e6, sequences: 2 });
+    const calls = [0, 1, 2].map((i) => all(own, requestOf([prompt(20, i)])));
+    const scored = own.score({ sequences: [{ ids: prompt(9), from: 1 }] });
+    const settled = await Promise.allSettled([...calls, scored]);
+    for (const { status } of settled) expect(status).toBe('rejected');
+    broken = false;
+    expect(await all(own, requestOf([prompt(20)]))).toEqual(
+      await all(session, requestOf([prompt(20)])),
+    );
+    await own.close();
+  });
+
   test('gives its memory back', async () => {
     const { memory } = loaded;
     const before = memory.account().cache.inUse;

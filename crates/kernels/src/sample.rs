@@ -6,6 +6,7 @@ use napi::Result;
 use napi_derive::napi;
 
 use crate::floats::{Floats, Ints, invalid};
+use crate::per_isa;
 
 /// A token that may be drawn: its logit, later its probability times a constant.
 #[derive(Clone, Copy)]
@@ -19,15 +20,55 @@ fn likelier(a: &Candidate, b: &Candidate) -> Ordering {
     b.weight.total_cmp(&a.weight).then(a.id.cmp(&b.id))
 }
 
-/// The first of the largest logits. A NaN is never chosen.
-fn arg_max(logits: &[f32]) -> Option<usize> {
-    let mut best = None;
-    for (id, &logit) in logits.iter().enumerate() {
-        if logit > best.map_or(f32::NEG_INFINITY, |best: usize| logits[best]) {
-            best = Some(id);
+/// Logits that have one maximum: most of a vocabulary is then never looked at one by one.
+const BLOCK: usize = 64;
+const LANES: usize = 16;
+
+per_isa! {
+    /// The largest logit of each block; a NaN is none.
+    fn maxima(logits: &[f32], largest: &mut [f32]) {
+        for (block, largest) in logits.chunks(BLOCK).zip(largest) {
+            let mut lanes = [f32::NEG_INFINITY; LANES];
+            let (chunks, rest) = block.as_chunks::<LANES>();
+            for chunk in chunks {
+                for (lane, v) in lanes.iter_mut().zip(chunk) {
+                    *lane = if *v > *lane { *v } else { *lane };
+                }
+            }
+            for (lane, v) in lanes.iter_mut().zip(rest) {
+                *lane = if *v > *lane { *v } else { *lane };
+            }
+            *largest = lanes.iter().fold(f32::NEG_INFINITY, |a, &b| if b > a { b } else { a });
         }
     }
-    best
+}
+
+/// The first of the largest logits. A NaN is never chosen.
+fn arg_max(logits: &[f32], maxima: &[f32]) -> Option<usize> {
+    let top = maxima.iter().fold(f32::NEG_INFINITY, |a, &b| if b > a { b } else { a });
+    let block = maxima.iter().position(|&v| v == top)?;
+    let from = block * BLOCK;
+    Some(from + logits[from..].iter().position(|&v| v == top)?)
+}
+
+/// A logit that at least `k` reach: as many blocks have one.
+fn reached_by(k: usize, maxima: &[f32]) -> f32 {
+    if k == 0 || k > maxima.len() {
+        return f32::NEG_INFINITY;
+    }
+    let mut sorted = maxima.to_vec();
+    *sorted.select_nth_unstable_by(k - 1, |a, b| b.total_cmp(a)).1
+}
+
+/// Those that reach `bound`, by id. A NaN does not.
+fn reaching(bound: f32, logits: &[f32], maxima: &[f32]) -> Vec<Candidate> {
+    let blocks = logits.chunks(BLOCK).zip(maxima).enumerate();
+    let kept = blocks.filter(|(_, (_, largest))| **largest >= bound);
+    kept.flat_map(|(i, (block, _))| {
+        let ids = block.iter().enumerate().filter(move |(_, logit)| **logit >= bound);
+        ids.map(move |(j, logit)| Candidate { weight: *logit as f64, id: (i * BLOCK + j) as u32 })
+    })
+    .collect()
 }
 
 /// Sorts as many of the likeliest as hold `share` of all the weight, and cuts the rest off.
@@ -64,7 +105,9 @@ pub fn sample_token(
     random: f64,
 ) -> Result<u32> {
     let logits = &*logits.f32()?;
-    let best = arg_max(logits).filter(|&best| logits[best].is_finite());
+    let mut largest = vec![0.0; logits.len().div_ceil(BLOCK)];
+    maxima(logits, &mut largest);
+    let best = arg_max(logits, &largest).filter(|&best| logits[best].is_finite());
     let Some(best) = best else {
         return Err(invalid("no logit is a finite number"));
     };
@@ -72,13 +115,8 @@ pub fn sample_token(
         return Ok(best as u32);
     }
     let top = logits[best] as f64;
-    let mut candidates: Vec<Candidate> = logits
-        .iter()
-        .enumerate()
-        .filter(|(_, logit)| !logit.is_nan())
-        .map(|(id, logit)| Candidate { weight: *logit as f64, id: id as u32 })
-        .collect();
     let k = top_k as usize;
+    let mut candidates = reaching(reached_by(k, &largest), logits, &largest);
     if k > 0 && k < candidates.len() {
         // As Hugging Face: what equals the k-th stays.
         let kth = candidates.select_nth_unstable_by(k - 1, likelier).1.weight;

@@ -2,6 +2,7 @@
  * @file Keys and values of what a session has read, by layer. A token's row lies where it was put until it is forgotten:
  * nothing moves as a sequence grows. Whose rows they are is told by who makes a pass (Kwon et al. 2023, arXiv:2309.06180).
  */
+import { copy } from '../../kernels/copy.ts';
 import { putRows } from '../../kernels/rows.ts';
 import type { Memory, Space } from '../memory.ts';
 import type { KeyRanges } from '../ops/attention.ts';
@@ -67,7 +68,8 @@ export class Cache {
     for (const { keys, values } of this.stores) {
       for (const { data, width, shape } of [keys.tensor, values.tensor]) {
         const row = width * shape[1];
-        data.copyWithin(to * row, from * row, (from + count) * row);
+        const rows = (first: number) => data.subarray(first * row, (first + count) * row);
+        copy.run(rows(from), rows(to));
       }
     }
   }
