@@ -1,5 +1,5 @@
 /** @file One run of a contestant, in a process of its own, from the weights and on the rows that all share. */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { exportModel } from '../../src/export/export-model.ts';
@@ -43,8 +43,10 @@ export async function prepareArena(
   const { folder, length } = arena;
   mkdirSync(folder, { recursive: true });
   const source = await openModel(model);
+  // By the model's digest: what an earlier run has written is whole, and still right.
   const base = async (dtype: 'float32' | 'bfloat16', name: string): Promise<string> => {
-    const path = join(folder, name);
+    const path = join(folder, `${name}-${source.digest.slice(0, 8)}`);
+    if (existsSync(path)) return path;
     const spec = { adapters: [], opened: undefined, dtype, shardBytes: 5e9, version: 'bench' };
     await exportModel({ source, folder: path, ...spec });
     return path;
@@ -85,7 +87,9 @@ export async function runContestant(arena: Arena, contestant: Contestant): Promi
   const { folder, length, prefix } = arena;
   const { by } = contestant;
   if (by === 'tunery') {
-    const out = [`output_dir=${join(folder, 'out-tunery')}`, 'overwrite_output_dir=true', '--json'];
+    const output = join(folder, 'out-tunery');
+    rmSync(output, { recursive: true, force: true });
+    const out = [`output_dir=${output}`, '--json'];
     const ran = await runTunery(['train', ...tuneryArguments(arena, contestant), ...out], {
       cwd: folder,
       prefix,
