@@ -16,6 +16,10 @@ const kinds: Readonly<Record<MemoryKind, string>> = {
   process: 'Node, the program, JavaScript',
 };
 
+/** Tokens in a second, as far as a prediction of them is worth. */
+export const formatRate = (rate: number): string =>
+  `${rate < 100 ? rate.toPrecision(2) : Math.round(rate).toLocaleString('en')} tokens/s`;
+
 const count = (value: number): string =>
   value < 1e6
     ? Math.round(value).toLocaleString('en')
@@ -42,7 +46,7 @@ export function estimateLines(estimate: Estimate): string[] {
     `weights  ${count(parameters.all)}, of which ${count(parameters.trainable)} learn`,
     `memory   ${formatBytes(memory.total)} at the peak`,
     ...memoryLines(estimate),
-    `step     ${formatDuration(step.seconds)} for ${count(step.tokens)} tokens, ${count(step.targets)} learned: ${rate.toPrecision(3)} tokens/s`,
+    `step     ${formatDuration(step.seconds)} for ${count(step.tokens)} tokens, ${count(step.targets)} learned: ${formatRate(rate)}`,
     `all      ${formatDuration(seconds)} for ${count(steps)} steps`,
     `machine  ${Math.round(machine.peak)} GFLOP/s, ${Math.round(machine.bandwidth)} GB/s, ${machine.instructions}, ${machine.threads} threads; the step does ${Math.round(100 * share)} % of that peak`,
   ];

@@ -23,7 +23,7 @@ export type MachineFacts = {
 const untimed = { flops: 0.6, bytes: 0.6 };
 
 /** A second run of a call that took longer than this would tell nothing new. */
-const longCall = 0.01;
+const longCall = 0.05;
 
 /** What was timed of one kind of call. */
 type Rate = { flops: number; bytes: number; seconds: number };

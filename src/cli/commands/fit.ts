@@ -21,6 +21,7 @@ import { nativeEngine } from '../../runs/engines/native.ts';
 import type { Job } from '../../train/job.ts';
 import { type Context, defineCommand } from '../command.ts';
 import { badSize } from '../errors.ts';
+import { formatRate } from '../estimate-view.ts';
 import { plannedRows } from '../planned-rows.ts';
 
 export const fitCommand = defineCommand({
@@ -122,7 +123,7 @@ const lasting = ({ memory: { kinds } }: Estimate): number =>
 
 function fitLines(memory: number, { fitting, tooLarge }: Fit): string[] {
   const line = ({ quality, way, cutoff, estimate }: Tried): string => {
-    const rate = `${(estimate.step.tokens / estimate.step.seconds).toPrecision(3)} tokens/s`;
+    const rate = formatRate(estimate.step.tokens / estimate.step.seconds);
     const short = cutoff === 1 ? '' : `; rows cut at ${cutoff} of \`cutoff_len\``;
     return `  ${formatBytes(estimate.memory.total).padStart(8)}  ${rate.padStart(15)}  ${yamlOf({ ...quality.settings, ...way }).join(', ')}\n${' '.repeat(29)}gives up: ${quality.givesUp}${short}`;
   };

@@ -7,6 +7,7 @@ import type { Sample } from '../../estimate/sample.ts';
 import type { ModelSource } from '../../models/source.ts';
 import { setThreads } from '../../native/machine.ts';
 import type { Job } from '../../train/job.ts';
+import { openJobTemplate } from '../prepare-job.ts';
 import type { SessionMethods } from './engine.ts';
 
 export type EstimateRequest = { readonly job: Job; readonly sample: Sample };
@@ -27,6 +28,9 @@ export async function openEstimator(): Promise<{ about: unknown; methods: Sessio
         const options = { revision: model_revision, hubCache: cache_dir };
         const source = sources.get(name) ?? openForEstimate(name, options);
         sources.set(name, source);
+        // What the process of a training holds beside: its code, and the tokenizer that it saves.
+        await import('./native-train.ts');
+        openJobTemplate(job, await source);
         const done = await estimate(job, await source, sample, { model, process });
         model = done.model;
         // Kernels that were timed touched memory.
