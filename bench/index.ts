@@ -36,6 +36,7 @@ const questions: Readonly<Record<string, Question>> = {
   memory: { run: ['memory.ts'], onlyByName: true },
   scaling: { run: ['scaling.ts'], onlyByName: true },
   kernels: { run: ['kernels.ts', '--large'] },
+  generate: { run: ['generate.ts'], onlyByName: true },
   peers: { run: ['peers.ts'], onlyByName: true },
 };
 

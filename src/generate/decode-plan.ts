@@ -70,7 +70,7 @@ export class DecodePlans {
     };
     let logits: TensorData | undefined;
     const calls = recordKernels(() =>
-      within({ memory, tape: null, randomness: null }, () =>
+      within({ memory, tape: null, randomness: null, decoding: true }, () =>
         memory.scope(() => {
           logits = logitsOf(this.loaded, model.decoder({ ids }, pass)).data;
         }),

@@ -2,9 +2,9 @@
 import type { Memory } from '../engine/memory.ts';
 import type { Cache, CausalLM } from '../engine/nn/index.ts';
 import type { KeyRanges } from '../engine/ops/attention.ts';
+import { multiply } from '../engine/ops/products.ts';
 import { within } from '../engine/session.ts';
 import type { Tensor } from '../engine/tensor.ts';
-import { gemm } from '../kernels/gemm.ts';
 import type { BlockTable } from './blocks.ts';
 
 export type Loaded = { readonly model: CausalLM; readonly memory: Memory };
@@ -76,10 +76,7 @@ export function forward<Result>(
 /** hidden: [n, D] → logits: [n, V], f32 whatever the weights are. */
 export function logitsOf({ model, memory }: Loaded, hidden: Tensor): Tensor {
   const { weight, bias } = model.head;
-  const [V, D] = weight.shape;
-  const n = hidden.rows;
-  const logits = memory.workspace.tensor([n, V], 'f32');
-  const offset = bias?.tensor.data ?? null;
-  gemm.run(hidden.data, weight.tensor.data, logits.data, n, V, D, false, true, 1, 0, offset);
+  const logits = memory.workspace.tensor([hidden.rows, weight.shape[0]], 'f32');
+  multiply(hidden, weight.tensor, logits, { bias: bias?.tensor ?? null });
   return logits;
 }

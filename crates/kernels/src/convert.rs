@@ -68,9 +68,9 @@ pub fn half_at(block: &[u8], at: usize) -> f32 {
 /// How a type of file stores its numbers: plain floats are blocks of one.
 pub fn blocks(kind: &str) -> Result<Blocks> {
     Ok(match kind {
-        "F32" => Blocks { elements: 1, bytes: 4, decode: decode_f32 },
-        "F16" => Blocks { elements: 1, bytes: 2, decode: decode_f16 },
-        "BF16" => Blocks { elements: 1, bytes: 2, decode: decode_bf16 },
+        "F32" => Blocks { elements: 1, bytes: 4, decode: decode_f32, products: None },
+        "F16" => Blocks { elements: 1, bytes: 2, decode: decode_f16, products: None },
+        "BF16" => Blocks { elements: 1, bytes: 2, decode: decode_bf16, products: None },
         _ => {
             return gguf::blocks(kind)
                 .ok_or_else(|| invalid(format!("numbers of type `{kind}` cannot be decoded")));

@@ -57,7 +57,7 @@ impl Quantized {
     pub unsafe fn decode(&self, row: usize, first: usize, count: usize, to: *mut f32) {
         let start = row * self.columns + first;
         match &self.form {
-            Form::Blocks(Blocks { elements, bytes, decode }) => {
+            Form::Blocks(Blocks { elements, bytes, decode, .. }) => {
                 let (from, end) = (start / elements * bytes, (start + count) / elements * bytes);
                 // SAFETY: the caller's.
                 let to = unsafe { std::slice::from_raw_parts_mut(to, count) };

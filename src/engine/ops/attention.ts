@@ -3,7 +3,9 @@
  * Ainslie et al. 2023, arXiv:2305.13245; ALiBi: Press et al. 2021, arXiv:2108.12409).
  */
 import { attentionBackward, attentionForward } from '../../kernels/attention.ts';
+import { decodingAttention } from '../../kernels/decoding-attention.ts';
 import { defineOp } from '../op.ts';
+import { session } from '../session.ts';
 import type { Tensor } from '../tensor.ts';
 
 /** The key rows that each segment of queries reads, in logical order; its last query stands at its last key. */
@@ -32,21 +34,13 @@ export const attention = defineOp('attention', {
     const y = memory.activations.like(q);
     const lse = memory.activations.tensor([T, H], q.dtype === 'f64' ? 'f64' : 'f32');
     const { queryStarts, keys, scale, slopes } = options;
-    attentionForward.run(
-      q.data,
-      k.data,
-      v.data,
-      queryStarts,
-      keys.ranges,
-      keys.starts,
-      H,
-      k.shape[1],
-      E,
-      scale,
-      slopes,
-      y.data,
-      lse.data,
-    );
+    const places = [queryStarts, keys.ranges, keys.starts] as const;
+    const shape = [H, k.shape[1], E, scale, slopes] as const;
+    if (session().decoding) {
+      decodingAttention.run(q.data, k.data, v.data, ...places, ...shape, y.data);
+    } else {
+      attentionForward.run(q.data, k.data, v.data, ...places, ...shape, y.data, lse.data);
+    }
     return { y, saved: { q, k, v, y, lse, options } };
   },
 

@@ -3,27 +3,15 @@ import { columnSums } from '../../kernels/elementwise.ts';
 import { gemm } from '../../kernels/gemm.ts';
 import { defineOp } from '../op.ts';
 import type { Tensor } from '../tensor.ts';
+import { multiply } from './products.ts';
 
 type Inputs = readonly [x: Tensor, weight: Tensor, bias: Tensor | null];
 
 /** x: [T, D], weight: [O, D], bias: [O] → [T, O] */
 export const linear = defineOp('linear', {
   forward([x, weight, bias]: Inputs, _options: null, memory) {
-    const [outputs, inputs] = weight.shape;
-    const y = memory.activations.tensor([x.rows, outputs], x.dtype);
-    gemm.run(
-      x.data,
-      weight.data,
-      y.data,
-      x.rows,
-      outputs,
-      inputs,
-      false,
-      true,
-      1,
-      0,
-      bias?.data ?? null,
-    );
+    const y = memory.activations.tensor([x.rows, weight.shape[0]], x.dtype);
+    multiply(x, weight, y, { bias });
     return { y, saved: { x: weight.slot.needsGrad ? x : null, weight } };
   },
 

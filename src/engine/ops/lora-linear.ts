@@ -9,6 +9,7 @@ import type { Memory } from '../memory.ts';
 import { defineOp } from '../op.ts';
 import type { Randomness } from '../session.ts';
 import type { Tensor } from '../tensor.ts';
+import { multiply } from './products.ts';
 
 type Inputs = readonly [x: Tensor, weight: Tensor, bias: Tensor | null, a: Tensor, b: Tensor];
 export type LoraOptions = {
@@ -31,28 +32,10 @@ function drop(x: Tensor, { dropout, purpose, randomness }: LoraOptions, memory: 
 /** x: [T, D], weight: [O, D], bias: [O], a: [R, D], b: [O, R] → [T, O] */
 export const loraLinear = defineOp('lora-linear', {
   forward([x, weight, bias, a, b]: Inputs, options: LoraOptions, memory) {
-    const [outputs, inputs] = weight.shape;
-    const R = a.shape[0];
-    const T = x.rows;
-    const y = memory.activations.tensor([T, outputs], x.dtype);
-    const h = memory.activations.tensor([T, R], a.dtype);
-    gemm.run(drop(x, options, memory).data, a.data, h.data, T, R, inputs, false, true, 1, 0, null);
-    gemm.run(
-      x.data,
-      weight.data,
-      y.data,
-      T,
-      outputs,
-      inputs,
-      false,
-      true,
-      1,
-      0,
-      bias?.data ?? null,
-      h.data,
-      b.data,
-      options.scale,
-    );
+    const y = memory.activations.tensor([x.rows, weight.shape[0]], x.dtype);
+    const h = memory.activations.tensor([x.rows, a.shape[0]], a.dtype);
+    multiply(drop(x, options, memory), a, h);
+    multiply(x, weight, y, { bias, low: { h, b, scale: options.scale } });
     const keptX = a.slot.needsGrad || weight.slot.needsGrad ? x : null;
     return { y, saved: { x: keptX, weight, a, b, h, options } };
   },

@@ -3,6 +3,7 @@
 
 use crate::convert::half_at;
 use crate::per_isa;
+use crate::row_products::whole::{BlockRows, Source, Unpacked, block_rows};
 
 /// Elements of the largest block.
 const MOST: usize = 256;
@@ -113,7 +114,7 @@ format!(Q8_0: 32 in 34, groups of 32, minima: false, |block, parts| {
 });
 
 /// The sixteen values of IQ4_NL and IQ4_XS.
-const NON_LINEAR: [i8; 16] =
+pub static NON_LINEAR: [i8; 16] =
     [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113];
 
 #[inline(always)]
@@ -263,26 +264,38 @@ pub struct Blocks {
     pub elements: usize,
     pub bytes: usize,
     pub decode: fn(&[u8], &mut [f32]),
+    /// Products of whole numbers with rows of x, where codes are such.
+    pub products: Option<BlockRows>,
+}
+
+const fn blocks_of<F: Format, S: Source>() -> Blocks {
+    let (elements, bytes) = (F::ELEMENTS, F::BYTES);
+    Blocks { elements, bytes, decode: decode::<F>, products: Some(block_rows::<S>) }
 }
 
 const fn of<F: Format>() -> Blocks {
-    Blocks { elements: F::ELEMENTS, bytes: F::BYTES, decode: decode::<F> }
+    blocks_of::<F, Unpacked<F>>()
+}
+
+/// The types that go straight from their bytes to registers.
+const fn direct<F: Format + Source>() -> Blocks {
+    blocks_of::<F, F>()
 }
 
 /// By ggml's name.
 pub fn blocks(kind: &str) -> Option<Blocks> {
     Some(match kind {
-        "Q4_0" => of::<Q4_0>(),
-        "Q4_1" => of::<Q4_1>(),
-        "Q5_0" => of::<Q5_0>(),
-        "Q5_1" => of::<Q5_1>(),
-        "Q8_0" => of::<Q8_0>(),
+        "Q4_0" => direct::<Q4_0>(),
+        "Q4_1" => direct::<Q4_1>(),
+        "Q5_0" => direct::<Q5_0>(),
+        "Q5_1" => direct::<Q5_1>(),
+        "Q8_0" => direct::<Q8_0>(),
         "Q2_K" => of::<Q2K>(),
         "Q3_K" => of::<Q3K>(),
         "Q4_K" => of::<Q4K>(),
         "Q5_K" => of::<Q5K>(),
         "Q6_K" => of::<Q6K>(),
-        "IQ4_NL" => of::<Iq4Nl>(),
+        "IQ4_NL" => direct::<Iq4Nl>(),
         "IQ4_XS" => of::<Iq4Xs>(),
         _ => return None,
     })
