@@ -50,7 +50,11 @@ test('parts of a matrix are no weights of their own', () => {
 
 test.each([
   ['blocks of another size', withState((said) => Object.assign(said, { blocksize: 128 })), /128/],
-  ['another shape', withState((said) => Object.assign(said, { shape: [400, 50] })), /400 rows of 50/],
+  [
+    'another shape',
+    withState((said) => Object.assign(said, { shape: [400, 50] })),
+    /400 rows of 50/,
+  ],
   ['no shape', withState((said) => delete said['shape']), /does not describe a matrix/],
   ['scales that are missing', (all) => all.delete(`${weight}.nested_absmax`), /nested_absmax/],
   [

@@ -123,26 +123,18 @@ describe.runIf(process.env['TUNERY_DEEP'])('fifty steps', () => {
   });
 });
 
-/** Bitsandbytes’ NF4 under transformers and PEFT, on the same steps; its nested scales are within one code of ours. */
-describe.runIf(process.env['TUNERY_DEEP'])('fifty steps of QLoRA', () => {
-  const forms = [
-    ['nf4-50', false],
-    ['nf4-nested-50', true],
-  ] as const;
-
-  test.each(forms)('%s', { timeout: 1_200_000 }, async (name, nested) => {
-    const reference = readTrajectory(name);
-    const steps = await run(reference, { to: 'NF4', nested });
+/** Bitsandbytes’ NF4 under transformers and PEFT, on the same steps. Measured: 1.8e-5 in f32, 1.5e-2 in bf16. */
+describe('ten steps of QLoRA', () => {
+  test.each([
+    ['f32', 1e-3],
+    ['bf16', 5e-2],
+  ] as const)('nf4-10 in %s', { timeout: 300_000 }, async (dtype, within) => {
+    const reference = readTrajectory('nf4-10');
+    const steps = await run(reference, { to: 'NF4', nested: false }, dtype);
     const [plain] = readTrajectory('lora-50').loss;
     console.log(
-      `loss at step 1: ${steps[0].loss.toFixed(4)} with ${name}, ${plain.toFixed(4)} unquantized`,
+      `loss at step 1: ${steps[0].loss.toFixed(4)} in NF4, ${plain.toFixed(4)} unquantized`,
     );
-    compare(steps, reference, 1e-3);
-  });
-
-  test('nf4-50 with products in bf16', { timeout: 1_200_000 }, async () => {
-    const reference = readTrajectory('nf4-50');
-    const steps = await run(reference, { to: 'NF4', nested: false }, 'bf16');
-    compare(steps, reference, 5e-2);
+    compare(steps, reference, within);
   });
 });
