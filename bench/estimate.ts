@@ -2,7 +2,8 @@
  * @file How well `tunery estimate` predicts: peak memory and time of a step, beside what the engine then takes.
  *
  * `node bench/estimate.ts [NAME …] [--steps 4] [--seed 1] [--prefix COMMAND]`. Six configurations of SmolLM2-135M on the
- * job's rows, and three random models with settings drawn by the seed. A step's time is the mean of all but the first.
+ * job's rows, and three random models with settings drawn by the seed. A step's time is the mean of all but
+ * the first two.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -22,7 +22,7 @@ export type MachineFacts = {
 /** A share of the peak that products reach where nothing was timed, and a share of the bandwidth. */
 const untimed = { flops: 0.6, bytes: 0.6 };
 
-/** A second run of a call that took longer than this would tell nothing new. */
+/** A third run of a call that took longer than this would tell nothing new. */
 const longCall = 0.05;
 
 /** What was timed of one kind of call. */
@@ -41,11 +41,11 @@ export class CostModel {
     return this.timed.has(costKey(cost));
   }
 
-  /** Runs a call for its time alone, twice: the first run touches fresh memory and finds its code cold. */
+  /** Runs a call for its time alone: the first run touches fresh memory and finds its code cold, and does not count. */
   trial(call: KernelCall): unknown {
     const { seconds, result } = timed(call);
-    const again = seconds < longCall ? Math.min(timed(call).seconds, timed(call).seconds) : seconds;
-    this.learn(call.cost(), again);
+    const again = timed(call).seconds;
+    this.learn(call.cost(), seconds < longCall ? Math.min(again, timed(call).seconds) : again);
     return result;
   }
 

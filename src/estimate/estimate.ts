@@ -29,7 +29,7 @@ export type Estimate = {
 };
 
 /** Seconds that distinct kernel calls are timed for. */
-const timingBudget = 0.6;
+const timingBudget = 1;
 
 export type Given = {
   /** What is known of the machine already: without it, it is measured first. */
