@@ -125,11 +125,9 @@ test.each(orientations)('the edges of the chunks of k: %o', (orientation) => {
 });
 
 test.each(orientations)('more than is packed together: %o', (orientation) => {
-  check(3, 700, 4200, orientation);
-  check(3, 30, 70_000, orientation);
-  for (const c of storages) {
-    check(2, 600, 4200, { ...orientation, storage: ['bf16', 'bf16', c], beta: 1, bias: 'f32' });
-  }
+  check(30, 600, 4200, orientation);
+  check(26, 1100, 1100, { ...orientation, storage: ['bf16', 'f32', 'bf16'], beta: 1 });
+  check(26, 530, 4200, { ...orientation, storage: ['bf16', 'bf16', 'bf16'], bias: 'f32' });
 });
 
 /** y = x · Wᵀ (or · W) + scale · h · Bᵀ (or · B), in one call and in two. */
@@ -161,7 +159,7 @@ test.each([true, false])('a low-rank update beside the product, transB %o', (tra
     checkLow(60, 130, 700, rank, transB);
     checkLow(1, 17, 30, rank, transB);
   }
-  checkLow(200, 576, 576, 8, transB);
+  checkLow(80, 300, 576, 8, transB);
   checkLow(5, 40, 0, 8, transB);
 });
 

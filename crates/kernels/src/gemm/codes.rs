@@ -5,7 +5,7 @@ use super::product::Codes;
 use super::tile::Micro;
 use crate::floats::Element;
 use crate::queue::{self, Shared};
-use crate::{per_isa, pool};
+use crate::{per_isa, pool, scratch};
 
 /// Words of a row of `k` codes, `per_word` in each: whole cache lines and one more, so that rows do not alias.
 pub fn row_words(k: usize, per_word: usize) -> usize {
@@ -38,39 +38,45 @@ pub fn quantize(
     let stride = row_words(k, per_word);
     let task = pool::task_rows(k);
     queue::drain(rows.div_ceil(task), |i| {
-        for row in i * task..((i + 1) * task).min(rows) {
-            // SAFETY: a task's own rows, inside the buffers.
-            unsafe {
-                let scale = scales.get().add(row);
-                let words = words.get().add(row * stride).cast::<u8>();
-                let count = k.next_multiple_of(per_word);
-                *scale = factor
-                    * match x {
-                        Rows::F32(x) => {
-                            quantize_row(&x[row * k..][..k], fold, per_word, words, count)
-                        }
-                        Rows::Bf16(x) => {
-                            quantize_row(&x[row * k..][..k], fold, per_word, words, count)
-                        }
-                    };
+        scratch::with([k], |[numbers]| {
+            for row in i * task..((i + 1) * task).min(rows) {
+                // SAFETY: the scratch, and a task's own rows inside the buffers.
+                unsafe {
+                    let numbers = std::slice::from_raw_parts_mut(numbers, k);
+                    match x {
+                        Rows::F32(x) => load(&x[row * k..][..k], fold, numbers),
+                        Rows::Bf16(x) => load(&x[row * k..][..k], fold, numbers),
+                    }
+                    let to = words.get().add(row * stride).cast::<u8>();
+                    let count = k.next_multiple_of(per_word);
+                    *scales.get().add(row) = factor * quantize_row(numbers, per_word, to, count);
+                }
             }
-        }
+        });
     });
 }
 
-/// 1.5 · 2²³: adding it leaves a small number's nearest integer in the low bits.
-const MAGIC: f32 = 12_582_912.0;
+per_isa! {
+    fn load<X: Element>(x: &[X], fold: Option<&[f32]>, to: &mut [f32]) {
+        match fold {
+            Some(fold) => {
+                for ((to, x), fold) in to.iter_mut().zip(x).zip(fold) {
+                    *to = x.get() * fold;
+                }
+            }
+            None => {
+                for (to, x) in to.iter_mut().zip(x) {
+                    *to = x.get();
+                }
+            }
+        }
+    }
+}
 
 /// # Safety
 /// `to` has room for `count` codes.
-unsafe fn quantize_row<X: Element>(
-    x: &[X],
-    fold: Option<&[f32]>,
-    per_word: usize,
-    to: *mut u8,
-    count: usize,
-) -> f32 {
-    let (largest, not_a_number) = largest(x, fold);
+unsafe fn quantize_row(x: &[f32], per_word: usize, to: *mut u8, count: usize) -> f32 {
+    let (largest, not_a_number) = largest(x);
     let inverse = 127.0 / largest;
     // Zeros, and what is too small for a scale.
     let inverse = if inverse.is_finite() { inverse } else { 0.0 };
@@ -79,11 +85,11 @@ unsafe fn quantize_row<X: Element>(
         if per_word == 2 {
             let to = std::slice::from_raw_parts_mut(to.cast::<i16>(), count);
             to[x.len()..].fill(0);
-            wide_codes(x, fold, inverse, to);
+            wide_codes(x, inverse, to);
         } else {
             let to = std::slice::from_raw_parts_mut(to, count);
             to[x.len()..].fill(128);
-            offset_codes(x, fold, inverse, to);
+            offset_codes(x, inverse, to);
         }
     }
     largest / 127.0 + not_a_number
@@ -93,58 +99,44 @@ const LANES: usize = 16;
 
 per_isa! {
     /// The largest magnitude, and zero, or a NaN where some number is not finite.
-    fn largest<X: Element>(x: &[X], fold: Option<&[f32]>) -> (f32, f32) {
+    fn largest(x: &[f32]) -> (f32, f32) {
         let (mut largest, mut zeros) = ([0.0f32; LANES], [0.0f32; LANES]);
-        for (i, x) in x.chunks(LANES).enumerate() {
-            let fold = fold.map(|fold| &fold[i * LANES..][..x.len()]);
-            for (lane, x) in x.iter().enumerate() {
-                let x = x.get() * fold.map_or(1.0, |fold| fold[lane]);
-                let size = x.abs();
-                largest[lane] = if size > largest[lane] { size } else { largest[lane] };
-                zeros[lane] += x * 0.0;
+        let (whole, rest) = x.as_chunks::<LANES>();
+        for x in whole {
+            for i in 0..LANES {
+                let size = x[i].abs();
+                largest[i] = if size > largest[i] { size } else { largest[i] };
+                zeros[i] += x[i] * 0.0;
             }
+        }
+        for (i, x) in rest.iter().enumerate() {
+            largest[i] = if x.abs() > largest[i] { x.abs() } else { largest[i] };
+            zeros[i] += x * 0.0;
         }
         (largest.iter().fold(0.0, |a, &b| if b > a { b } else { a }), zeros.iter().sum())
     }
 }
 
+/// 1.5 · 2²³: adding it leaves a small number's nearest integer in the low bits.
+const MAGIC: f32 = 12_582_912.0;
+
 #[inline(always)]
-fn code<X: Element>(x: X, fold: f32, inverse: f32) -> i32 {
-    // The folded product is rounded on its own, as `largest` saw it.
-    let x = x.get() * fold;
+fn code(x: f32, inverse: f32) -> i32 {
     (x * inverse + MAGIC).to_bits() as i32 - MAGIC.to_bits() as i32
 }
 
 per_isa! {
-    fn wide_codes<X: Element>(x: &[X], fold: Option<&[f32]>, inverse: f32, to: &mut [i16]) {
-        match fold {
-            Some(fold) => {
-                for ((to, x), fold) in to.iter_mut().zip(x).zip(fold) {
-                    *to = code(*x, *fold, inverse) as i16;
-                }
-            }
-            None => {
-                for (to, x) in to.iter_mut().zip(x) {
-                    *to = code(*x, 1.0, inverse) as i16;
-                }
-            }
+    fn wide_codes(x: &[f32], inverse: f32, to: &mut [i16]) {
+        for (to, x) in to.iter_mut().zip(x) {
+            *to = code(*x, inverse) as i16;
         }
     }
 }
 
 per_isa! {
-    fn offset_codes<X: Element>(x: &[X], fold: Option<&[f32]>, inverse: f32, to: &mut [u8]) {
-        match fold {
-            Some(fold) => {
-                for ((to, x), fold) in to.iter_mut().zip(x).zip(fold) {
-                    *to = (code(*x, *fold, inverse) + 128) as u8;
-                }
-            }
-            None => {
-                for (to, x) in to.iter_mut().zip(x) {
-                    *to = (code(*x, 1.0, inverse) + 128) as u8;
-                }
-            }
+    fn offset_codes(x: &[f32], inverse: f32, to: &mut [u8]) {
+        for (to, x) in to.iter_mut().zip(x) {
+            *to = (code(*x, inverse) + 128) as u8;
         }
     }
 }

@@ -4,15 +4,17 @@ use super::product::{Product, Scales};
 use crate::floats::{from_bf16, to_bf16};
 use crate::per_isa;
 
-/// Writes the sums [rows, columns], whose rows are `stride` apart, to their place in C.
+/// Writes the sums [rows, columns], whose rows are `stride` apart, to their place in C; scaled before, where they are
+/// sums of codes still.
 ///
 /// # Safety
 /// That place is the caller's alone; the sums are there.
 pub unsafe fn store(
     p: &Product,
+    scales: Option<&Scales>,
     rows: (usize, usize),
     columns: (usize, usize),
-    sums: *const f32,
+    sums: *mut f32,
     stride: usize,
 ) {
     let width = columns.1 - columns.0;
@@ -24,7 +26,11 @@ pub unsafe fn store(
         let at = row * p.n + columns.0;
         // SAFETY: inside C, and the sums behind it.
         unsafe {
-            let from = std::slice::from_raw_parts(sums.add((row - rows.0) * stride), width);
+            let from = sums.add((row - rows.0) * stride);
+            if let Some(scales) = scales {
+                scale(p, scales, (row, row + 1), columns, from, stride);
+            }
+            let from = std::slice::from_raw_parts(from, width);
             if p.c_bf16 {
                 let to = p.c.get().cast::<u16>().add(at);
                 round(from, std::slice::from_raw_parts_mut(to, width), p.accumulate);

@@ -238,3 +238,36 @@ pub unsafe fn strips<S: Simd, const PAIRS: bool>(p: &Block, most: usize, to: *mu
         }
     }
 }
+
+/// The same strips of an A that lies by rows.
+///
+/// # Safety
+/// As `Simd`; `to` has room for the strips and one register more.
+#[inline(always)]
+pub unsafe fn turned_strips<S: Simd>(p: &Block, most: usize, to: *mut f32) {
+    unsafe {
+        let mut expanded = [0.0f32; 16 * 16];
+        for (i, (top, height)) in strips_of(p.rows, most).enumerate() {
+            let to = to.add(i * p.depth * most);
+            let row = p.row + top;
+            for k in (0..p.depth).step_by(S::LANES) {
+                let depth = S::LANES.min(p.depth - k);
+                let to = to.add(k * most);
+                let (mut from, mut stride) = (p.from.at(row, p.first + k), p.from.stride * 4);
+                if p.from.bf16 {
+                    for i in 0..height {
+                        let v = load::<S>(p.from, row + i, p.first + k, depth);
+                        S::store(expanded.as_mut_ptr().add(i * S::LANES), v);
+                    }
+                    (from, stride) = (expanded.as_ptr().cast(), S::LANES * 4);
+                }
+                // What a row of words has too much is written over by the next one.
+                if height == most && depth == S::LANES {
+                    S::transpose(from, stride, most, S::LANES, to, most);
+                } else {
+                    S::transpose(from, stride, height, depth, to, most);
+                }
+            }
+        }
+    }
+}

@@ -317,17 +317,22 @@ fn pack_group<M: Micro>(group: &PackGroup, all: Range, packed: Shared<f32>) {
         Source::Quantized(b) => pack_columns::<M>(group, b, &at),
         Source::Floats(_) | Source::Codes(_) => {
             for chunk in group.chunks {
-                // Of stored rows of columns, some at a time: the panels' parts of a row lie side by side.
-                let span = if chunk.of.trans_b { chunk.words } else { 16 };
-                for first in (0..chunk.words).step_by(span.max(1)) {
-                    let words = (first, (first + span).min(chunk.words));
-                    for column in (group.columns.0..group.columns.1).step_by(M::COLUMNS) {
-                        let present = M::COLUMNS.min(group.columns.1 - column);
-                        let to = at(chunk, column).wrapping_add(first * M::COLUMNS);
-                        pack_panel::<M>(chunk, words, (column, present), to);
-                    }
-                }
+                pack_panels::<M>(chunk, group.columns, |column| at(chunk, column));
             }
+        }
+    }
+}
+
+/// Packs the panels of some columns, each to where `at` says.
+fn pack_panels<M: Micro>(chunk: &Chunk, columns: Range, at: impl Fn(usize) -> *mut f32) {
+    // Of stored rows of columns, some at a time: the panels' parts of a row lie side by side.
+    let span = if chunk.of.trans_b { chunk.words.max(1) } else { 16 };
+    for first in (0..chunk.words).step_by(span) {
+        let words = (first, (first + span).min(chunk.words));
+        for column in (columns.0..columns.1).step_by(M::COLUMNS) {
+            let present = M::COLUMNS.min(columns.1 - column);
+            let to = at(column).wrapping_add(first * M::COLUMNS);
+            pack_panel::<M>(chunk, words, (column, present), to);
         }
     }
 }
@@ -482,7 +487,7 @@ fn task<M: Micro>(p: &Product, stage: &Stage, block: &Block) {
     let stride = width.next_multiple_of(16);
     let deepest = stage.chunks.iter().map(|chunk| chunk.words).max().unwrap_or(0);
     let sizes = [
-        if block.packed.is_some() { 0 } else { deepest * M::COLUMNS },
+        if block.packed.is_some() { 0 } else { deepest * GROUP },
         // Strips of a transposed A may be less than whole, and a store may go beyond the last one.
         (height + M::ROWS) * (deepest.next_multiple_of(16) + 16) + 16,
         if buffered && block.sums.is_none() { height * stride } else { 0 },
@@ -521,16 +526,20 @@ fn task<M: Micro>(p: &Product, stage: &Stage, block: &Block) {
             } else {
                 work.run::<M::Single>()
             }
-            let ends = chunk.first + chunk.depth >= chunk.of.k;
-            if let (true, true, Some(scales)) = (chunk.special, ends, &p.scales) {
+            let ends = chunk.special && chunk.first + chunk.depth >= chunk.of.k;
+            let stored = stage.last && i + 1 == stage.chunks.len();
+            if let (true, false, Some(scales)) = (ends, stored, &p.scales) {
                 let Target { data, stride } = target;
                 // SAFETY: this task's sums.
                 unsafe { finish::scale(p, scales, block.rows, block.columns, data, stride) };
             }
         }
         if buffered && stage.last {
+            let last = stage.chunks.last().is_some_and(|chunk| chunk.special);
+            let scales = p.scales.as_ref().filter(|_| last);
+            let Target { data, stride } = target;
             // SAFETY: this task's part of C, and the sums behind it.
-            unsafe { finish::store(p, block.rows, block.columns, target.data, target.stride) };
+            unsafe { finish::store(p, scales, block.rows, block.columns, data, stride) };
         }
     });
 }
@@ -546,7 +555,7 @@ struct Work<'w, 'p> {
     target: Target,
     /// The panel that the next chunk begins with, where it is packed already.
     next: Option<*const f32>,
-    /// Room for one packed panel of B, where none are shared.
+    /// Room for `GROUP` packed columns of B, where none are shared.
     panel: *mut f32,
     /// Room for the packed rows of A.
     a: *mut f32,
@@ -629,7 +638,9 @@ impl Work<'_, '_> {
             let data = of.a.at(first, row).cast();
             return Left { data, stride: of.a.stride, in_columns: true, strip: 0 };
         }
-        if !of.trans_a && as_it_is && !(aliased(&of.a) && width > 2 * M::COLUMNS) {
+        // Words that lie side by side cost the tiles fewer instructions than copying them does.
+        let strips = of.trans_a || (M::PANEL_STAYS && width >= 6 * M::COLUMNS);
+        if !strips && as_it_is && !(aliased(&of.a) && width > 2 * M::COLUMNS) {
             let stride = if M::PAIRS { of.a.stride / 2 } else { of.a.stride };
             let data = of.a.at(row, first).cast();
             return Left { data, stride, in_columns: false, strip: 0 };
@@ -646,7 +657,7 @@ impl Work<'_, '_> {
         };
         // SAFETY: `M` was chosen by `isa()`; the scratch has room for the rows.
         unsafe {
-            if of.trans_a {
+            if strips {
                 M::pack_strips(&from, self.a);
                 let strip = words * M::ROWS;
                 Left { data: self.a, stride: M::ROWS, in_columns: true, strip }
@@ -664,23 +675,30 @@ impl Work<'_, '_> {
         if let Some(packed) = packed {
             return (self.block.panel::<M>(packed, self.chunk, column), M::COLUMNS);
         }
-        let present = M::COLUMNS.min(columns.1 - column);
-        match of.b {
-            // Stored rows that are read once, or that do not fall into the same few places of the cache.
-            Source::Floats(b)
-                if !of.trans_b
-                    && !b.bf16
-                    && present == M::COLUMNS
-                    && (height <= M::ROWS || height <= FEW_ROWS && !aliased(&b)) =>
-            {
-                (b.at(first, column).cast(), b.stride)
+        let whole = columns.1 - column >= M::COLUMNS;
+        // Stored rows that are read once, or that do not fall into the same few places of the cache.
+        let in_place = match of.b {
+            Source::Floats(b) if !of.trans_b && !b.bf16 => {
+                (height <= M::ROWS || height <= FEW_ROWS && !aliased(&b)).then_some(b)
             }
-            _ => {
-                let words = (0, self.chunk.words);
-                pack_panel::<M>(self.chunk, words, (column, present), self.panel);
-                (self.panel, M::COLUMNS)
-            }
+            _ => None,
+        };
+        if let (Some(b), true) = (in_place, whole) {
+            return (b.at(first, column).cast(), b.stride);
         }
+        let panel = |of: usize, first: usize| {
+            self.panel.wrapping_add((of - first) / M::COLUMNS * self.chunk.words * M::COLUMNS)
+        };
+        let start = if in_place.is_some() {
+            column
+        } else {
+            columns.0 + (column - columns.0) / GROUP * GROUP
+        };
+        if column == start {
+            let group = (start, (start + GROUP).min(columns.1));
+            pack_panels::<M>(self.chunk, group, |column| panel(column, start));
+        }
+        (panel(column, start), M::COLUMNS)
     }
 
     fn tile<M: Micro>(

@@ -165,6 +165,7 @@ unsafe fn tile<
     const ROWS: usize,
     const WIDTH: usize,
     const IN_COLUMNS: bool,
+    const STRIP: usize,
 >(
     t: &Tile,
 ) {
@@ -172,22 +173,25 @@ unsafe fn tile<
         let mut left = [S::splat(0.0); 12];
         let mut right = [S::splat(0.0); 12];
         let at = |row: usize, column: usize| t.c.add(row * t.c_stride + column * S::LANES);
+        // Strides that are constants leave nothing to add in the loop.
+        let a_stride = if STRIP > 0 { STRIP } else { t.a_stride };
+        let b_stride = if STRIP > 0 { 2 * S::LANES } else { t.b_stride };
         for_rows!(ROW => {
             S::prefetch(at(ROW, 0));
         });
         // Rows in two threes: an address is a base and one of three multiples of the stride.
         let (mut a, mut b, mut ahead) = (t.a, t.b, t.ahead);
-        let mut lower = if IN_COLUMNS { a } else { a.wrapping_add(3 * t.a_stride) };
-        let mut lowest = if IN_COLUMNS { a } else { a.wrapping_add(6 * t.a_stride) };
-        let mut deepest = if IN_COLUMNS { a } else { a.wrapping_add(9 * t.a_stride) };
+        let mut lower = if IN_COLUMNS { a } else { a.wrapping_add(3 * a_stride) };
+        let mut lowest = if IN_COLUMNS { a } else { a.wrapping_add(6 * a_stride) };
+        let mut deepest = if IN_COLUMNS { a } else { a.wrapping_add(9 * a_stride) };
         macro_rules! step {
             ($k:literal) => {
-                let b = b.add($k * t.b_stride);
+                let b = b.add($k * b_stride);
                 let first = S::load(b);
                 let second = if WIDTH > 1 { S::load(b.add(S::LANES)) } else { first };
                 for_rows!(ROW => {
                     let from = if IN_COLUMNS {
-                        a.add($k * t.a_stride + ROW)
+                        a.add($k * a_stride + ROW)
                     } else {
                         let base = match ROW / 3 {
                             0 => a,
@@ -195,7 +199,7 @@ unsafe fn tile<
                             2 => lowest,
                             _ => deepest,
                         };
-                        base.add(ROW % 3 * t.a_stride + $k)
+                        base.add(ROW % 3 * a_stride + $k)
                     };
                     let word = S::splat(from.read_unaligned());
                     left[ROW] = W::dot(word, first, left[ROW]);
@@ -207,14 +211,14 @@ unsafe fn tile<
         }
         macro_rules! go {
             ($steps:literal) => {
-                let by = if IN_COLUMNS { $steps * t.a_stride } else { $steps };
+                let by = if IN_COLUMNS { $steps * a_stride } else { $steps };
                 a = a.wrapping_add(by);
                 if !IN_COLUMNS {
                     lower = lower.wrapping_add(by);
                     lowest = lowest.wrapping_add(by);
                     deepest = deepest.wrapping_add(by);
                 }
-                b = b.wrapping_add($steps * t.b_stride);
+                b = b.wrapping_add($steps * b_stride);
             };
         }
         for _ in 0..t.depth / 4 {
@@ -315,7 +319,7 @@ pub unsafe trait Micro: 'static {
     unsafe fn pack_panel(b: &pack::Panel, to: *mut f32);
     /// See `pack::block`.
     unsafe fn pack_block(a: &pack::Block, to: *mut f32);
-    /// See `pack::strips`.
+    /// See `pack::strips` and, for rows of f32 words or of bf16 to be f32, `pack::turned_strips`.
     unsafe fn pack_strips(a: &pack::Block, to: *mut f32);
 }
 
@@ -329,8 +333,15 @@ macro_rules! micro {
         $(#[$meta])*
         const _: () = {
             #[target_feature(enable = $features)]
-            unsafe fn run<const ROWS: usize, const WIDTH: usize, const IN_COLUMNS: bool>(t: &Tile) {
-                unsafe { tile::<$simd, $words, ROWS, WIDTH, IN_COLUMNS>(t) }
+            unsafe fn run<
+                const ROWS: usize,
+                const WIDTH: usize,
+                const IN_COLUMNS: bool,
+                const STRIP: usize,
+            >(
+                t: &Tile,
+            ) {
+                unsafe { tile::<$simd, $words, ROWS, WIDTH, IN_COLUMNS, STRIP>(t) }
             }
 
             #[target_feature(enable = $features)]
@@ -350,7 +361,13 @@ macro_rules! micro {
 
             #[target_feature(enable = $features)]
             unsafe fn strips(a: &pack::Block, to: *mut f32) {
-                unsafe { pack::strips::<$simd, $pairs>(a, <$name as Micro>::ROWS, to) }
+                unsafe {
+                    if a.transposed {
+                        pack::strips::<$simd, $pairs>(a, <$name as Micro>::ROWS, to)
+                    } else {
+                        pack::turned_strips::<$simd>(a, <$name as Micro>::ROWS, to)
+                    }
+                }
             }
 
             // SAFETY: the functions enable the features of the type.
@@ -366,17 +383,23 @@ macro_rules! micro {
                 type Single = $single;
 
                 unsafe fn tile(rows: usize, in_columns: bool, t: &Tile) {
+                    const STRIP: usize = if $stays { <$name as Micro>::ROWS } else { 0 };
                     let wide = t.columns > <$simd>::LANES;
+                    let packed = $stays
+                        && in_columns
+                        && t.a_stride == Self::ROWS
+                        && t.b_stride == Self::COLUMNS;
                     unsafe {
                         match (rows, wide, in_columns) {
                             $(
-                                ($rows, true, false) => run::<$rows, 2, false>(t),
-                                // Codes are packed by rows.
-                                ($rows, true, true) if $codes == 0 => run::<$rows, 2, true>(t),
+                                ($rows, true, true) if packed => run::<$rows, 2, true, STRIP>(t),
+                                ($rows, true, false) => run::<$rows, 2, false, 0>(t),
+                                // Codes lie by rows, or in strips.
+                                ($rows, true, true) if $codes == 0 => run::<$rows, 2, true, 0>(t),
                             )+
                             $(
-                                ($narrow, false, false) => run::<$narrow, 1, false>(t),
-                                ($narrow, false, true) if $codes == 0 => run::<$narrow, 1, true>(t),
+                                ($narrow, false, false) => run::<$narrow, 1, false, 0>(t),
+                                ($narrow, false, true) => run::<$narrow, 1, true, 0>(t),
                             )+
                             _ => unreachable!("no tile of {rows} rows"),
                         }
@@ -411,13 +434,13 @@ macro_rules! micros {
     (avx2, $name:ident, $words:ty, codes: $codes:literal) => {
         micro!(
             #[cfg(target_arch = "x86_64")]
-            $name, simd::Avx2, $words, "avx2,fma,f16c", pairs: false, codes: $codes, single: Avx2, depth: 256,
+            $name, simd::Avx2, $words, "avx2,fma,f16c", pairs: false, codes: $codes, single: Avx2, depth: 288,
             panel_stays: true, rows: 1 2 3 4 5 6, narrow: 1 2 3 4 5 6 7 8
         );
     };
     (portable, $name:ident, $words:ty, $features:literal, codes: $codes:literal) => {
         micro!(
-            $name, simd::Portable, $words, $features, pairs: false, codes: $codes, single: Portable, depth: 256,
+            $name, simd::Portable, $words, $features, pairs: false, codes: $codes, single: Portable, depth: 288,
             panel_stays: true, rows: 1 2 3 4, narrow: 1 2 3 4
         );
     };
