@@ -7,6 +7,7 @@ use crate::attention::{attention_backward, attention_forward};
 use crate::floats::Floats;
 use crate::gemm::gemm;
 use crate::quantized::Operand;
+use crate::quantized::{Form, Operand, Quantized, gguf};
 use crate::rms_norm::{rms_norm_backward, rms_norm_forward};
 use crate::swiglu::{swiglu_backward, swiglu_forward};
 use crate::{pool, queue};
@@ -86,13 +87,48 @@ fn products() {
                 }
             }
             let (m, n, k) = (m as u32, n as u32, k as u32);
-            let (lent, bias) = ([a.lend(), b.lend(), c.lend()], Some(bias.lend()));
-            let [a, b, to] = lent;
-            let b = Operand::Floats(b);
+            let (b, bias) = (Operand::Floats(b.lend()), Some(bias.lend()));
+            let (a, to) = (a.lend(), c.lend());
             gemm(a, b, to, m, n, k, trans_a, trans_b, 0.5, 1.0, bias, None, None, None).unwrap();
             assert_near(c.read(), &wanted, 1e-5);
         }
     }
+}
+
+#[test]
+fn products_with_blocks() {
+    pool::set_threads(2);
+    // Two blocks of Q4_0 a row, with scales of 1 (0x3c00 in half precision); and INT8 with a scale a row.
+    let (n, k) = (3, 64);
+    let gguf::Blocks { elements, bytes, decode } = gguf::blocks("Q4_0").unwrap();
+    let mut codes: Vec<u8> = (0..n * k / elements * bytes).map(|i| (i * 41) as u8).collect();
+    codes.chunks_mut(bytes).for_each(|block| block[..2].copy_from_slice(&[0x00, 0x3c]));
+    let mut numbers = vec![0.0; n * k];
+    decode(&codes, &mut numbers);
+    let blocks = Form::Blocks(gguf::Blocks { elements, bytes, decode });
+    check_blocks(blocks, codes, &numbers, n, k);
+
+    let codes: Vec<u8> = (0..n * k).map(|i| (i * 41) as u8).collect();
+    let scales: &'static [f32] = vec![0.25, 0.5, 1.0].leak();
+    let number = |(i, code): (usize, &u8)| *code as i8 as f32 * scales[i / k];
+    let numbers: Vec<f32> = codes.iter().enumerate().map(number).collect();
+    check_blocks(Form::Int8(scales), codes, &numbers, n, k);
+}
+
+/// x · Wᵀ with W [n, k] in blocks is x · Wᵀ with the numbers that they stand for.
+fn check_blocks(form: Form, bytes: Vec<u8>, numbers: &[f32], n: usize, k: usize) {
+    let m = 5;
+    let w = Quantized { form, rows: n, columns: k, bytes: bytes.leak(), integer: false };
+    let (x, y) = (Buffer::drawn(m * k, 1), Buffer::zeros(m * n));
+    let product = |at: usize| {
+        let (x, w) = (&x.read()[at / n * k..][..k], &numbers[at % n * k..][..k]);
+        x.iter().zip(w).map(|(x, w)| *x as f64 * *w as f64).sum()
+    };
+    let wanted: Vec<f64> = (0..m * n).map(product).collect();
+    let w = Operand::Quantized(w);
+    let (x, to, m, n, k) = (x.lend(), y.lend(), m as u32, n as u32, k as u32);
+    gemm(x, w, to, m, n, k, false, true, 1.0, 0.0, None, None, None, None).unwrap();
+    assert_near(y.read(), &wanted, 1e-2);
 }
 
 #[test]
