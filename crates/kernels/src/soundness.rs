@@ -6,7 +6,6 @@ use napi::bindgen_prelude::Int32Array;
 use crate::attention::{attention_backward, attention_forward};
 use crate::floats::Floats;
 use crate::gemm::gemm;
-use crate::quantized::Operand;
 use crate::quantized::{Form, Operand, Quantized, gguf};
 use crate::rms_norm::{rms_norm_backward, rms_norm_forward};
 use crate::swiglu::{swiglu_backward, swiglu_forward};
