@@ -37,6 +37,7 @@ const questions: Readonly<Record<string, Question>> = {
   scaling: { run: ['scaling.ts'], onlyByName: true },
   kernels: { run: ['kernels.ts', '--large'] },
   generate: { run: ['generate.ts'], onlyByName: true },
+  pairs: { run: ['pairs.ts'], onlyByName: true },
   peers: { run: ['peers.ts'], onlyByName: true },
 };
 

@@ -62,7 +62,7 @@ function stepsOf(name: string, args: string[]): readonly Step[] {
   }
   if (group === 'rows') return [['rows.py', out('rows')]];
   if (group === 'dataset_files') return [['dataset_files.py', out('dataset-files.json')]];
-  if (group === 'optim') return [['optim.py', out('optim')]];
+  if (group === 'optim' || group === 'optim8') return [[`${group}.py`, out(group)]];
   if (group === 'models') return [['models.py', out('models'), ...(part ? [part] : []), ...args]];
   if (group === 'smollm2') {
     const gguf = take(args, '--gguf');

@@ -422,8 +422,6 @@ const later: readonly Group[] = [
   [
     'plain LoRA is there: leave it out',
     {
-      loraplus_lr_ratio: null,
-      loraplus_lr_embedding: 1e-6,
       use_rslora: false,
       use_dora: false,
       pissa_init: false,

@@ -20,8 +20,6 @@ const planned: ReadonlySet<string> = new Set([
   'pissa_init',
   'pissa_iter',
   'pissa_convert',
-  'loraplus_lr_ratio',
-  'loraplus_lr_embedding',
   // Transformers has them.
   'rope_scaling',
   'train_from_scratch',

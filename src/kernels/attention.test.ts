@@ -31,6 +31,13 @@ const cases: Record<string, Case> = {
   'tails of tiles': { queries: [1, 5, 13, 0, 50, 97], heads: 2, keyHeads: 1, width: 16 },
   'grouped, SmolLM2’s width': { queries: [70, 3, 130], heads: 9, keyHeads: 3, width: 64 },
   'odd width, ALiBi': { queries: [20, 49], heads: 3, keyHeads: 3, width: 20, alibi: true },
+  'a single query of many heads': {
+    queries: [1, 1, 2],
+    keys: [[[0, 300]], [[0, 7]], [[7, 140]]],
+    heads: 40,
+    keyHeads: 2,
+    width: 16,
+  },
   'wide heads': { queries: [60], heads: 2, keyHeads: 1, width: 128 },
   'longer than any block': { queries: [391], heads: 2, keyHeads: 2, width: 16 },
   'replies that share a prompt': {

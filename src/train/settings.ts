@@ -20,7 +20,17 @@ export const schedulerTypes = [
 
 const loggers =
   'set `report_to: none`; the run folder keeps every figure in events.jsonl, trainer_log.jsonl and training_loss.svg';
-const adamOnly = 'AdamW is the only optimizer so far: use `optim: adamw_torch`';
+const adamOnly =
+  'AdamW is the only optimizer so far: use `optim: adamw_torch`, or `adamw_8bit` for a quarter of its memory';
+
+const optimizers = [
+  'adamw_torch',
+  'adamw_torch_fused',
+  'adamw_8bit',
+  'adamw_bnb_8bit',
+  'paged_adamw_8bit',
+] as const;
+
 
 const interval = (what: string) => `${what}, in steps; below 1, a share of all steps`;
 
@@ -98,10 +108,24 @@ export const trainSection = section(
     warmup_ratio: field(z.number().min(0).lt(1).default(0), {
       help: 'Share of all steps in which the rate climbs; the older spelling of `warmup_steps` below 1.',
     }),
-    optim: field(z.enum(['adamw_torch', 'adamw_torch_fused']).default('adamw_torch'), {
-      help: 'The optimizer: AdamW.',
-      accepted: { adamw_torch_fused: 'the same AdamW, always fused here' },
+    optim: field(z.enum(optimizers).default('adamw_torch'), {
+      help: 'The optimizer: AdamW, its two moments in f32, or in 8 bits (`adamw_8bit`) for a quarter of their memory.',
+      accepted: {
+        adamw_torch_fused: 'the same AdamW, always fused here',
+        paged_adamw_8bit: 'the same as `adamw_8bit`: on a CPU there is nothing to page out of',
+      },
       later: { '*': adamOnly },
+      level: 'advanced',
+    }),
+    loraplus_lr_ratio: field(z.number().positive().nullable().default(null), {
+      help: 'LoRA+: how much faster than A each B of an adapter learns; unset learns both at one rate.',
+      why: 'The paper (arXiv:2402.12354) takes 16.',
+      healthy: [1, 32],
+      level: 'advanced',
+    }),
+    loraplus_lr_embedding: field(z.number().positive().default(1e-6), {
+      help: 'LoRA+: the rate of adapters on embeddings, of which there are none.',
+      accepted: { '*': 'adapters stand beside linear layers only, so nothing learns at this rate' },
       level: 'advanced',
     }),
     adam_beta1: field(z.number().min(0).lt(1).default(0.9), {
@@ -273,6 +297,14 @@ export const trainSection = section(
       },
     },
     rules: [
+      (v) =>
+        v.loraplus_lr_ratio !== null && v.finetuning_type !== 'lora'
+          ? {
+              keys: ['loraplus_lr_ratio', 'finetuning_type'],
+              message: 'LoRA+ is about the halves of an adapter, and there is none',
+              help: 'set `finetuning_type: lora`, or take `loraplus_lr_ratio` out',
+            }
+          : undefined,
       (v) =>
         v.disable_gradient_checkpointing === (v.gradient_checkpointing === true)
           ? {

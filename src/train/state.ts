@@ -42,7 +42,9 @@ export function loadState(
       stored?.bytes.byteLength === into.data.byteLength,
       `the checkpoint has no ${name} of this shape`,
     );
-    toF32.run(stored.bytes, 'F32', into.data);
+    // Moments in 8 bits are codes.
+    if (into.dtype === 'u8') into.data.set(stored.bytes);
+    else toF32.run(stored.bytes, 'F32', into.data);
   };
   for (const [name, { tensor }] of parameters) copy(name, tensor);
   for (const [name, moment] of optimizer) copy(`optimizer.${name}`, moment);

@@ -3,6 +3,7 @@ import type { Memory } from '../engine/memory.ts';
 import { cutMicroBatches, layOut, type Row } from '../engine/micro-batches.ts';
 import type { CausalLM } from '../engine/nn/index.ts';
 import { adamW } from '../engine/optim/adamw.ts';
+import { loraPlusRate } from '../engine/optim/lora-plus.ts';
 import { countWarmupSteps, learningRateAt, makeSchedule } from '../engine/optim/schedules.ts';
 import type { Parameter } from '../engine/parameter.ts';
 import { within } from '../engine/session.ts';
@@ -77,6 +78,10 @@ export async function train(input: TrainInput): Promise<TrainResult> {
       beta2: settings.adam_beta2,
       eps: settings.adam_epsilon,
       weightDecay: settings.weight_decay,
+      bits: settings.optim.includes('8bit') ? 8 : 32,
+      ...(settings.loraplus_lr_ratio === null
+        ? {}
+        : { rate: loraPlusRate(settings.loraplus_lr_ratio) }),
     },
     memory,
   );
@@ -276,6 +281,7 @@ function metricOf(name: string, metrics: Readonly<Record<string, number>>): numb
 }
 
 function checkpointTensor(name: string, shape: readonly number[], data: unknown): CheckpointTensor {
+  if (data instanceof Uint8Array) return { name, dtype: 'U8', shape, data };
   return { name, dtype: 'F32', shape, data: data as Float32Array };
 }
 

@@ -8,7 +8,7 @@ use crate::{per_isa, pool};
 
 /// The step's numbers, rounded to f32 where torch rounds them.
 #[derive(Clone, Copy)]
-struct Step {
+pub struct Step {
     decay: f32,
     one_less_beta1: f32,
     beta2: f32,
@@ -19,15 +19,43 @@ struct Step {
     grad_scale: f32,
 }
 
+impl Step {
+    pub fn new(
+        lr: f64,
+        beta1: f64,
+        beta2: f64,
+        eps: f64,
+        weight_decay: f64,
+        step: f64,
+        grad_scale: f64,
+    ) -> Step {
+        Step {
+            decay: (1.0 - lr * weight_decay) as f32,
+            one_less_beta1: (1.0 - beta1) as f32,
+            beta2: beta2 as f32,
+            one_less_beta2: (1.0 - beta2) as f32,
+            correction: (1.0 - beta2.powf(step)).sqrt() as f32,
+            eps: eps as f32,
+            size: (lr / (1.0 - beta1.powf(step))) as f32,
+            grad_scale: grad_scale as f32,
+        }
+    }
+
+    #[inline(always)]
+    pub fn apply(&self, param: &mut [f32], grad: &[f32], m: &mut [f32], v: &mut [f32]) {
+        for (((param, grad), m), v) in param.iter_mut().zip(grad).zip(m).zip(v) {
+            let grad = grad * self.grad_scale;
+            *m += (grad - *m) * self.one_less_beta1;
+            *v = *v * self.beta2 + self.one_less_beta2 * grad * grad;
+            let denominator = v.sqrt() / self.correction + self.eps;
+            *param = *param * self.decay - self.size * *m / denominator;
+        }
+    }
+}
+
 per_isa! {
     fn update(param: &mut [f32], grad: &[f32], m: &mut [f32], v: &mut [f32], step: Step) {
-        for (((param, grad), m), v) in param.iter_mut().zip(grad).zip(m).zip(v) {
-            let grad = grad * step.grad_scale;
-            *m += (grad - *m) * step.one_less_beta1;
-            *v = *v * step.beta2 + step.one_less_beta2 * grad * grad;
-            let denominator = v.sqrt() / step.correction + step.eps;
-            *param = *param * step.decay - step.size * *m / denominator;
-        }
+        step.apply(param, grad, m, v);
     }
 }
 
@@ -50,16 +78,7 @@ pub fn adamw(
     for (name, length) in [("grad", grad.len()), ("m", m.len()), ("v", v.len())] {
         expect_length(name, length, param.len())?;
     }
-    let step = Step {
-        decay: (1.0 - lr * weight_decay) as f32,
-        one_less_beta1: (1.0 - beta1) as f32,
-        beta2: beta2 as f32,
-        one_less_beta2: (1.0 - beta2) as f32,
-        correction: (1.0 - beta2.powf(step)).sqrt() as f32,
-        eps: eps as f32,
-        size: (lr / (1.0 - beta1.powf(step))) as f32,
-        grad_scale: grad_scale as f32,
-    };
+    let step = Step::new(lr, beta1, beta2, eps, weight_decay, step, grad_scale);
     let task = pool::task_rows(1);
     let tasks = param
         .chunks_mut(task)

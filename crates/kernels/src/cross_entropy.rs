@@ -5,11 +5,7 @@ use napi::bindgen_prelude::Int32Array;
 use napi_derive::napi;
 
 use crate::floats::Floats;
-use crate::math::exp;
-use crate::{per_isa, pool};
-
-/// One AVX-512 register, on every path: lanes are summed in one order, so all paths agree.
-const LANES: usize = 16;
+use crate::{per_simd, pool};
 
 /// Logits that are added up in f32; their sums go on in f64, or a vocabulary's worth of rounding would show.
 const RUN: usize = 256;
@@ -22,46 +18,41 @@ struct Row {
     entropy: f32,
 }
 
-per_isa! {
-    fn reduce(z: &[f32]) -> Row {
-        let mut lanes = [f32::NEG_INFINITY; LANES];
-        let (chunks, rest) = z.as_chunks::<LANES>();
-        let mut unclear = false;
-        for chunk in chunks {
-            for (lane, v) in lanes.iter_mut().zip(chunk) {
-                *lane = if *v > *lane { *v } else { *lane };
-                unclear |= v.is_nan();
-            }
+per_simd! {
+    fn reduce<S>(z: &[f32]) -> Row {
+        let (from, width) = (z.as_ptr(), z.len());
+        let whole = width - width % S::LANES;
+        let mut tops = S::splat(f32::NEG_INFINITY);
+        // NaN where any number is one: it would be lost among the largest.
+        let mut zeros = S::splat(0.0);
+        for i in (0..whole).step_by(S::LANES) {
+            let v = S::load(from.add(i));
+            tops = S::max(v, tops);
+            zeros = S::fma(S::max(S::splat(-1.0), v), S::splat(0.0), zeros);
         }
-        for (lane, v) in lanes.iter_mut().zip(rest) {
-            *lane = if *v > *lane { *v } else { *lane };
-            unclear |= v.is_nan();
-        }
-        let top = lanes.iter().fold(f32::NEG_INFINITY, |a, &b| if b > a { b } else { a });
+        let rest = &z[whole..];
+        let top = rest.iter().fold(S::largest(tops), |a, &b| if b > a { b } else { a });
+        let unclear = S::sum(zeros).is_nan() || rest.iter().any(|v| v.is_nan());
         if unclear || !top.is_finite() {
             return Row { lse: f32::NAN, argmax: 0, entropy: f32::NAN };
         }
         let (mut total, mut weighted) = (0.0f64, 0.0f64);
-        for run in z.chunks(RUN) {
-            let mut sums = [0.0f32; LANES];
-            let mut products = [0.0f32; LANES];
-            let (chunks, rest) = run.as_chunks::<LANES>();
-            for chunk in chunks {
-                for i in 0..LANES {
-                    let d = chunk[i] - top;
-                    let e = exp(d);
-                    sums[i] += e;
-                    products[i] += e * d;
-                }
+        for run in (0..whole).step_by(RUN) {
+            let mut sums = S::splat(0.0);
+            let mut products = S::splat(0.0);
+            for i in (run..whole.min(run + RUN)).step_by(S::LANES) {
+                let d = S::sub(S::load(from.add(i)), S::splat(top));
+                let e = S::exp(d);
+                sums = S::add(sums, e);
+                products = S::fma(e, d, products);
             }
-            for (i, v) in rest.iter().enumerate() {
-                let d = v - top;
-                let e = exp(d);
-                sums[i] += e;
-                products[i] += e * d;
-            }
-            total += sums.iter().sum::<f32>() as f64;
-            weighted += products.iter().sum::<f32>() as f64;
+            total += S::sum(sums) as f64;
+            weighted += S::sum(products) as f64;
+        }
+        for v in rest {
+            let d = (v - top) as f64;
+            total += d.exp();
+            weighted += d.exp() * d;
         }
         let log = total.ln();
         Row {
@@ -72,10 +63,14 @@ per_isa! {
     }
 }
 
-per_isa! {
-    fn gradient(z: &mut [f32], lse: f32, weight: f32) {
-        for v in z {
-            *v = -weight * exp(*v - lse);
+per_simd! {
+    fn gradient<S>(z: &mut [f32], lse: f32, weight: f32) {
+        let (at, width) = (z.as_mut_ptr(), z.len());
+        for i in (0..width).step_by(S::LANES) {
+            let n = width - i;
+            let v = if n >= S::LANES { S::load(at.add(i)) } else { S::load_part(at.add(i), n) };
+            let p = S::mul(S::splat(-weight), S::exp(S::sub(v, S::splat(lse))));
+            if n >= S::LANES { S::store(at.add(i), p) } else { S::store_part(at.add(i), p, n) }
         }
     }
 }

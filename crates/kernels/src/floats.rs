@@ -5,15 +5,20 @@ use std::ptr;
 use napi::bindgen_prelude::{FromNapiValue, TypeName, ValidateNapiValue};
 use napi::{Error, Result, Status, ValueType, sys};
 
+use crate::simd::Simd;
+
 /// How one number of a buffer is stored. Kernels compute in f32 whatever the storage is.
 pub trait Element: Copy + Default + Send + Sync + 'static {
     fn get(self) -> f32;
     fn put(value: f32) -> Self;
+    /// Whether it is bf16, for code that works on registers.
+    const BF16: bool;
     /// The slice of this storage; an error where the caller passed another one.
     fn of(floats: Floats) -> Result<&'static mut [Self]>;
 }
 
 impl Element for f32 {
+    const BF16: bool = false;
     #[inline(always)]
     fn get(self) -> f32 {
         self
@@ -29,6 +34,7 @@ impl Element for f32 {
 
 /// bf16.
 impl Element for u16 {
+    const BF16: bool = true;
     #[inline(always)]
     fn get(self) -> f32 {
         from_bf16(self)
@@ -224,12 +230,55 @@ pub fn from_bf16(bits: u16) -> f32 {
     f32::from_bits((bits as u32) << 16)
 }
 
-/// f32 to bf16, to nearest even; a NaN stays one.
+/// f32 to bf16, to nearest even; a NaN stays one. Without a branch, so that loops over it become vectors.
 #[inline(always)]
 pub fn to_bf16(value: f32) -> u16 {
     let bits = value.to_bits();
-    if value.is_nan() {
-        return ((bits >> 16) | 0x40) as u16;
+    let up = bits.wrapping_add(0x7fff + ((bits >> 16) & 1));
+    let quiet = bits | 0x40_0000;
+    ((if value.is_nan() { quiet } else { up }) >> 16) as u16
+}
+
+/// `n` numbers of a buffer from `at` on, as a register: all of its lanes, or the first ones and zeros.
+///
+/// # Safety
+/// As `Simd`; they are inside the buffer, which holds f32 or bf16 as `BF16` says.
+#[inline(always)]
+pub unsafe fn load<S: Simd, const BF16: bool>(from: *const u8, at: usize, n: usize) -> S::V {
+    unsafe {
+        if BF16 {
+            let from = from.cast::<u16>().add(at);
+            if n >= S::LANES {
+                return S::load_bf16(from);
+            }
+            let mut part = [0u16; 16];
+            ptr::copy_nonoverlapping(from, part.as_mut_ptr(), n);
+            S::load_bf16(part.as_ptr())
+        } else {
+            let from = from.cast::<f32>().add(at);
+            if n >= S::LANES { S::load(from) } else { S::load_part(from, n) }
+        }
     }
-    ((bits + 0x7fff + ((bits >> 16) & 1)) >> 16) as u16
+}
+
+/// Writes the first `n` lanes.
+///
+/// # Safety
+/// As `load`.
+#[inline(always)]
+pub unsafe fn store<S: Simd, const BF16: bool>(to: *mut u8, at: usize, v: S::V, n: usize) {
+    unsafe {
+        if BF16 {
+            let to = to.cast::<u16>().add(at);
+            if n >= S::LANES {
+                return S::store_bf16(to, v);
+            }
+            let mut part = [0u16; 16];
+            S::store_bf16(part.as_mut_ptr(), v);
+            ptr::copy_nonoverlapping(part.as_ptr(), to, n);
+        } else {
+            let to = to.cast::<f32>().add(at);
+            if n >= S::LANES { S::store(to, v) } else { S::store_part(to, v, n) }
+        }
+    }
 }

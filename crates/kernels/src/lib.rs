@@ -1,6 +1,7 @@
 //! CPU kernels of the native engine. Each file is named as its TypeScript twin in `src/kernels`.
 
 mod adamw;
+mod adamw8;
 mod attention;
 mod convert;
 mod cross_entropy;

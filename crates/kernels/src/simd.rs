@@ -29,6 +29,7 @@ pub unsafe trait Simd: Copy + 'static {
     unsafe fn add(a: Self::V, b: Self::V) -> Self::V;
     unsafe fn sub(a: Self::V, b: Self::V) -> Self::V;
     unsafe fn mul(a: Self::V, b: Self::V) -> Self::V;
+    unsafe fn div(a: Self::V, b: Self::V) -> Self::V;
     /// a · b + c
     unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// `b` where either is a NaN.
@@ -230,6 +231,10 @@ unsafe impl Simd for Portable {
         lanes!(a, b; a * b)
     }
     #[inline(always)]
+    unsafe fn div(a: Four, b: Four) -> Four {
+        lanes!(a, b; a / b)
+    }
+    #[inline(always)]
     unsafe fn fma(a: Four, b: Four, c: Four) -> Four {
         // x86-64's baseline has no such instruction, and the library's function is a hundred times slower.
         #[cfg(target_arch = "x86_64")]
@@ -367,6 +372,10 @@ mod x86 {
         #[inline(always)]
         unsafe fn mul(a: __m256, b: __m256) -> __m256 {
             unsafe { _mm256_mul_ps(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn div(a: __m256, b: __m256) -> __m256 {
+            unsafe { _mm256_div_ps(a, b) }
         }
         #[inline(always)]
         unsafe fn fma(a: __m256, b: __m256, c: __m256) -> __m256 {
@@ -538,6 +547,10 @@ mod x86 {
             unsafe { _mm512_mul_ps(a, b) }
         }
         #[inline(always)]
+        unsafe fn div(a: __m512, b: __m512) -> __m512 {
+            unsafe { _mm512_div_ps(a, b) }
+        }
+        #[inline(always)]
         unsafe fn fma(a: __m512, b: __m512, c: __m512) -> __m512 {
             unsafe { _mm512_fmadd_ps(a, b, c) }
         }
@@ -687,6 +700,7 @@ mod x86 {
         add(a: __m512, b: __m512) -> __m512;
         sub(a: __m512, b: __m512) -> __m512;
         mul(a: __m512, b: __m512) -> __m512;
+        div(a: __m512, b: __m512) -> __m512;
         fma(a: __m512, b: __m512, c: __m512) -> __m512;
         max(a: __m512, b: __m512) -> __m512;
         min(a: __m512, b: __m512) -> __m512;

@@ -3,15 +3,24 @@
 use napi::Result;
 use napi_derive::napi;
 
-use crate::floats::{Element, Floats, expect_length};
-use crate::math::{sigmoid, sigmoid_pair};
-use crate::{each_storage, per_isa, pool};
+use crate::floats::{Element, Floats, expect_length, load, store};
+use crate::simd::Simd;
+use crate::{each_storage, per_simd, pool};
 
-per_isa! {
-    fn multiply<X: Element>(gate: &[X], up: &[X], y: &mut [X]) {
-        for ((y, gate), up) in y.iter_mut().zip(gate).zip(up) {
-            let gate = gate.get();
-            *y = X::put(gate * sigmoid(gate) * up.get());
+/// e⁻ˣ, short of where the share 1 / (1 + e⁻ˣ) would lose itself: there it is 10⁻³⁸ anyway.
+#[inline(always)]
+unsafe fn exp_of_minus<S: Simd>(x: S::V) -> S::V {
+    unsafe { S::exp(S::min(S::splat(87.0), S::sub(S::splat(0.0), x))) }
+}
+
+per_simd! {
+    fn multiply<S, const BF16: bool>(gate: *const u8, up: *const u8, y: *mut u8, count: usize) {
+        for at in (0..count).step_by(S::LANES) {
+            let n = count - at;
+            let gate = load::<S, BF16>(gate, at, n);
+            let share = S::add(S::splat(1.0), exp_of_minus::<S>(gate));
+            let value = S::mul(S::div(gate, share), load::<S, BF16>(up, at, n));
+            store::<S, BF16>(y, at, value, n);
         }
     }
 }
@@ -22,7 +31,10 @@ fn forward<X: Element>(gate: &[X], up: Floats, y: Floats) -> Result<()> {
     expect_length("y", y.len(), gate.len())?;
     let task = pool::task_rows(1);
     let tasks = gate.chunks(task).zip(up.chunks(task)).zip(y.chunks_mut(task));
-    pool::each(tasks, |((gate, up), y)| multiply(gate, up, y));
+    pool::each(tasks, |((gate, up), y)| {
+        let work = if X::BF16 { multiply::<true> } else { multiply::<false> };
+        work(gate.as_ptr().cast(), up.as_ptr().cast(), y.as_mut_ptr().cast(), y.len());
+    });
     Ok(())
 }
 
@@ -31,14 +43,29 @@ pub fn swiglu_forward(gate: Floats, up: Floats, y: Floats) -> Result<()> {
     each_storage!(gate; forward(gate, up, y))
 }
 
-per_isa! {
-    fn differentiate<X: Element>(dy: &[X], gate: &[X], up: &[X], d_gate: &mut [X], d_up: &mut [X]) {
-        let inputs = dy.iter().zip(gate).zip(up);
-        for (((dy, gate), up), (d_gate, d_up)) in inputs.zip(d_gate.iter_mut().zip(d_up)) {
-            let (dy, gate, up) = (dy.get(), gate.get(), up.get());
-            let (s, rest) = sigmoid_pair(gate);
-            *d_up = X::put(dy * gate * s);
-            *d_gate = X::put(dy * up * s * (1.0 + gate * rest));
+per_simd! {
+    fn differentiate<S, const BF16: bool>(
+        dy: *const u8,
+        gate: *const u8,
+        up: *const u8,
+        d_gate: *mut u8,
+        d_up: *mut u8,
+        count: usize,
+    ) {
+        let one = S::splat(1.0);
+        for at in (0..count).step_by(S::LANES) {
+            let n = count - at;
+            let dy = load::<S, BF16>(dy, at, n);
+            let gate = load::<S, BF16>(gate, at, n);
+            let up = load::<S, BF16>(up, at, n);
+            // s and 1 − s, which keeps its digits where the first nears 1.
+            let e = exp_of_minus::<S>(gate);
+            let s = S::div(one, S::add(one, e));
+            let rest = S::mul(e, s);
+            let through = S::mul(dy, s);
+            store::<S, BF16>(d_up, at, S::mul(through, gate), n);
+            let slope = S::mul(S::mul(through, up), S::fma(gate, rest, one));
+            store::<S, BF16>(d_gate, at, slope, n);
         }
     }
 }
@@ -60,7 +87,10 @@ fn backward<X: Element>(
     let inputs = dy.chunks(task).zip(gate.chunks(task)).zip(up.chunks(task));
     let tasks = inputs.zip(d_gate.chunks_mut(task)).zip(d_up.chunks_mut(task));
     pool::each(tasks, |((((dy, gate), up), d_gate), d_up)| {
-        differentiate(dy, gate, up, d_gate, d_up);
+        let work = if X::BF16 { differentiate::<true> } else { differentiate::<false> };
+        let (dy, gate, up) = (dy.as_ptr().cast(), gate.as_ptr().cast(), up.as_ptr().cast());
+        let count = d_gate.len();
+        work(dy, gate, up, d_gate.as_mut_ptr().cast(), d_up.as_mut_ptr().cast(), count);
     });
     Ok(())
 }

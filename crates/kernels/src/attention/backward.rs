@@ -47,6 +47,8 @@ struct Task {
 struct Sums {
     /// dQ, [T, H, E].
     dq: Shared<f32>,
+    /// dy · y, [T, H].
+    deltas: Shared<f32>,
     /// dK and dV of segments that share key rows with others, [rows, K, E] each.
     dk: Shared<f32>,
     dv: Shared<f32>,
@@ -108,8 +110,9 @@ pub fn run(b: &Backward) {
     let sharing = Sharing::new(&b.segments, b.keys);
     let shared = sharing.rows * key_heads * width;
     let in_place = matches!(b.dq, Output::F32(_));
-    let sizes = [if in_place { 0 } else { b.queries * heads * width }, shared, shared];
-    scratch::with(sizes, |[dq, dk, dv]| {
+    let sizes =
+        [if in_place { 0 } else { b.queries * heads * width }, shared, shared, b.queries * heads];
+    scratch::with(sizes, |[dq, dk, dv, deltas]| {
         let dq = match b.dq {
             Output::F32(to) => to,
             Output::Bf16(_) => Shared(dq),
@@ -121,7 +124,9 @@ pub fn run(b: &Backward) {
         });
         let first_done = first_done.collect();
         let done = (0..blocks).map(|_| AtomicU32::new(0)).collect();
-        let sums = Sums { dq, dk: Shared(dk), dv: Shared(dv), sharing, done, first_done };
+        let (dk, dv, deltas) = (Shared(dk), Shared(dv), Shared(deltas));
+        let sums = Sums { dq, deltas, dk, dv, sharing, done, first_done };
+        dot_rows(b, deltas);
         let mut tasks = Vec::new();
         for (index, segment) in b.segments.iter().enumerate() {
             for tile in (0..segment.keys).step_by(KEYS) {
@@ -149,6 +154,22 @@ pub fn run(b: &Backward) {
     });
 }
 
+/// dy · y of every position and head.
+fn dot_rows(b: &Backward, to: Shared<f32>) {
+    let Shape { heads, width, .. } = b.shape;
+    let row = heads * width;
+    queue::drain(b.queries.div_ceil(TASK), |i| {
+        let first = i * TASK;
+        let rows = TASK.min(b.queries - first);
+        // SAFETY: the scratch has room, and the rows are this task's.
+        scratch::with([rows * row + 16, rows * row + 16], |[dy, y]| unsafe {
+            b.dy.copy(first, rows, 0, row, 1.0, dy, row);
+            b.y.copy(first, rows, 0, row, 1.0, y, row);
+            dots(dy, y, rows * heads, width, to.get().add(first * heads));
+        });
+    });
+}
+
 fn tile_of<M: Micro>(b: &Backward, sums: &Sums, task: &Task) {
     let &Task { tile, group, .. } = task;
     let segment = &b.segments[task.segment];
@@ -163,13 +184,12 @@ fn tile_of<M: Micro>(b: &Backward, sums: &Sums, task: &Task) {
         panels_words,
         QUERIES * stride,
         QUERIES * stride,
-        QUERIES * stride,
         QUERIES * SCORES,
         QUERIES * SCORES,
         KEYS * stride,
         KEYS * stride,
     ];
-    scratch::with(sizes, |[k, v, k_panels, v_panels, q, dy, y, p, ds, dk, dv]| unsafe {
+    scratch::with(sizes, |[k, v, k_panels, v_panels, q, dy, p, ds, dk, dv]| unsafe {
         // SAFETY: the scratch has room for all; `M` was chosen by `isa()`; a task's keys are its own, and it
         // adds to dQ when the task before it has.
         b.k.gather(segment, tile, keys, group * e, e, k, stride);
@@ -187,13 +207,11 @@ fn tile_of<M: Micro>(b: &Backward, sums: &Sums, task: &Task) {
                 let (row, column) = (segment.query + first, head * e);
                 b.q.copy(row, count, column, e, b.shape.query_scale(), q, stride);
                 b.dy.copy(row, count, column, e, 1.0, dy, stride);
-                b.y.copy(row, count, column, e, 1.0, y, stride);
-                let mut deltas = [0.0; QUERIES];
-                dots(dy, y, stride, count, e, deltas.as_mut_ptr());
-                let mut lse = [0.0; QUERIES];
-                for (i, lse) in lse.iter_mut().enumerate().take(count) {
-                    let natural = *b.lse.get().add((row + i) * all_heads + head);
-                    *lse = natural * std::f32::consts::LOG2_E;
+                let (mut lse, mut deltas) = ([0.0; QUERIES], [0.0; QUERIES]);
+                for i in 0..count {
+                    let at = (row + i) * all_heads + head;
+                    lse[i] = *b.lse.get().add(at) * std::f32::consts::LOG2_E;
+                    deltas[i] = *sums.deltas.get().add(at);
                 }
                 for (a, panels, c) in [(q, k_panels, p), (dy, v_panels, ds)] {
                     for panel in (0..keys).step_by(M::COLUMNS) {

@@ -9,7 +9,10 @@ use super::softmax::{Running, soften};
 use super::{KEYS, Product, SCORES, Segment, Shape, Sight, on_isa, row_words};
 
 /// Rows of a block, about: enough that what they do with a tile is worth packing it.
-const ROWS: usize = 192;
+const ROWS: usize = 144;
+
+/// Rows whose scores stand side by side: with a panel of keys they fit the first-level cache.
+const SCORED: usize = 48;
 
 /// Heads of a block, at most.
 const HEADS: usize = 16;
@@ -73,7 +76,7 @@ fn block_of<M: Micro>(f: &Forward, task: &Task) {
         KEYS * stride,
         KEYS * stride,
         (KEYS + M::COLUMNS) * e,
-        rows * SCORES,
+        SCORED * SCORES,
         rows * stride,
     ];
     let mut running = vec![Running::NOTHING; rows];
@@ -85,60 +88,66 @@ fn block_of<M: Micro>(f: &Forward, task: &Task) {
             f.q.copy(row, count, column, e, f.shape.query_scale(), to, stride);
         }
         let visible = segment.visible(first + count - 1);
+        // A single query's heads see the same keys, and share tiles as several queries of a head do.
+        let alone = count == 1 && f.shape.slopes.is_none();
+        let (heads, count) = if alone { (1, heads) } else { (heads, count) };
         for tile in (0..visible).step_by(KEYS) {
             let keys = KEYS.min(visible - tile);
             let column = task.group * e;
             f.k.gather(segment, tile, keys, column, e, k, stride);
             f.v.gather(segment, tile, keys, column, e, v, stride);
             transpose(k, stride, keys, e, panels);
-            let sight = Sight::new(segment, first, tile);
-            for panel in (0..keys).step_by(M::COLUMNS) {
-                let product = Product {
-                    a: q,
-                    a_stride: stride,
-                    b: panels.add(panel * e),
-                    b_stride: M::COLUMNS,
-                    c: scores.add(panel),
-                    c_stride: SCORES,
-                    columns: M::COLUMNS,
-                    alpha: 1.0,
-                    accumulate: false,
-                };
-                for head in 0..heads {
-                    strips::<M>(sight.first_to_see(panel), count, |row, rows| {
-                        product.rows::<M>(head * count + row, rows, 0, e);
-                    });
-                }
-            }
             for head in 0..heads {
-                let at = head * count;
                 let slope = f.shape.slope(first_head + head);
-                let (scores, out) = (scores.add(at * SCORES), out.add(at * stride));
-                soften(scores, count, sight, slope, running.as_mut_ptr().add(at), out, stride);
-            }
-            let product = Product {
-                a: scores,
-                a_stride: SCORES,
-                b: v,
-                b_stride: stride,
-                c: out,
-                c_stride: stride,
-                columns: e,
-                alpha: 1.0,
-                accumulate: tile > 0,
-            };
-            for column in (0..e).step_by(M::COLUMNS) {
-                for head in 0..heads {
-                    strips::<M>(sight.first_to_see(0), count, |row, rows| {
-                        let depth = sight.of(row + rows - 1);
-                        product.rows::<M>(head * count + row, rows, column, depth);
-                    });
+                for part in (0..count).step_by(SCORED) {
+                    let count_here = SCORED.min(count - part);
+                    let at = head * count + part;
+                    let mut sight = Sight::new(segment, first + if alone { 0 } else { part }, tile);
+                    sight.alike = alone;
+                    if sight.of(count_here - 1) == 0 {
+                        continue;
+                    }
+                    for panel in (0..sight.of(count_here - 1)).step_by(M::COLUMNS) {
+                        let product = Product {
+                            a: q.add(at * stride),
+                            a_stride: stride,
+                            b: panels.add(panel * e),
+                            b_stride: M::COLUMNS,
+                            c: scores.add(panel),
+                            c_stride: SCORES,
+                            columns: M::COLUMNS,
+                            alpha: 1.0,
+                            accumulate: false,
+                        };
+                        strips::<M>(sight.first_to_see(panel), count_here, |row, rows| {
+                            product.rows::<M>(row, rows, 0, e);
+                        });
+                    }
+                    let out = out.add(at * stride);
+                    let running = running.as_mut_ptr().add(at);
+                    soften(scores, count_here, sight, slope, running, out, stride);
+                    let product = Product {
+                        a: scores,
+                        a_stride: SCORES,
+                        b: v,
+                        b_stride: stride,
+                        c: out,
+                        c_stride: stride,
+                        columns: e,
+                        alpha: 1.0,
+                        accumulate: tile > 0,
+                    };
+                    for column in (0..e).step_by(M::COLUMNS) {
+                        strips::<M>(sight.first_to_see(0), count_here, |row, rows| {
+                            product.rows::<M>(row, rows, column, sight.of(row + rows - 1));
+                        });
+                    }
                 }
             }
         }
         for (i, Running { top, sum }) in running.iter().enumerate() {
-            let row = segment.query + first + i % count;
-            let at = row * all_heads + first_head + i / count;
+            let row = segment.query + first + i % task.count;
+            let at = row * all_heads + first_head + i / task.count;
             f.y.write(at * e, out.add(i * stride), e, 1.0 / sum);
             *f.lse.get().add(at) = (top + sum.log2()) * std::f32::consts::LN_2;
         }

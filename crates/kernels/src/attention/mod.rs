@@ -91,19 +91,22 @@ struct Sight {
     first: isize,
     /// Of any.
     most: usize,
+    /// Whether all see what the first does.
+    alike: bool,
 }
 
 impl Sight {
     fn new(segment: &Segment, query: usize, tile: usize) -> Sight {
         let first = segment.visible(query) as isize - tile as isize;
-        Sight { first, most: KEYS.min(segment.keys - tile) }
+        Sight { first, most: KEYS.min(segment.keys - tile), alike: false }
     }
 
     fn of(&self, query: usize) -> usize {
-        (self.first + query as isize).clamp(0, self.most as isize) as usize
+        let further = if self.alike { 0 } else { query as isize };
+        (self.first + further).clamp(0, self.most as isize) as usize
     }
 
-    /// First query that sees key `key` of the tile.
+    /// First query that sees key `key` of the tile, which one of them does.
     fn first_to_see(&self, key: usize) -> usize {
         (key as isize + 1 - self.first).max(0) as usize
     }

@@ -70,6 +70,9 @@ impl Operand {
     }
 }
 
+/// Rows that are fetched ahead: they lie far apart, where the processor does not look by itself.
+const AHEAD: usize = 8;
+
 per_simd! {
     fn copy_rows<S>(
         from: *const u8,
@@ -83,8 +86,15 @@ per_simd! {
     ) {
         let scale = S::splat(scale);
         let whole = width - width % S::LANES;
+        let size = if bf16 { 2 } else { 4 };
         for row in 0..rows {
             let to = to.add(row * to_stride);
+            if row + AHEAD < rows {
+                let ahead = from.add((row + AHEAD) * stride * size);
+                for line in (0..width * size).step_by(64) {
+                    S::prefetch(ahead.add(line).cast());
+                }
+            }
             if bf16 {
                 let from = from.cast::<u16>().add(row * stride);
                 for i in (0..whole).step_by(S::LANES) {

@@ -79,41 +79,31 @@ per_simd! {
             if slope != 0.0 {
                 lean::<S>(row, seen, (sight.first + i as isize - 1) as f32, slope);
             }
-            let whole = seen - seen % S::LANES;
-            let rest = seen - whole;
+            // What a query does not see counts as −∞, up to the end of the last register.
+            S::store(row.add(seen), S::splat(f32::NEG_INFINITY));
             let before = *running.add(i);
             let mut tops = S::splat(before.top);
-            for j in (0..whole).step_by(S::LANES) {
+            for j in (0..seen).step_by(S::LANES) {
                 tops = S::max(tops, S::load(row.add(j)));
             }
-            let mut top = S::largest(tops);
-            for j in whole..seen {
-                top = top.max(*row.add(j));
-            }
+            let top = S::largest(tops);
             let new = S::splat(top);
             let mut sums = S::splat(0.0);
-            for j in (0..whole).step_by(S::LANES) {
+            for j in (0..seen).step_by(S::LANES) {
                 let p = exp2::<S>(S::sub(S::load(row.add(j)), new));
                 S::store(row.add(j), p);
                 sums = S::add(sums, p);
             }
-            if rest > 0 {
-                let p = exp2::<S>(S::sub(S::load(row.add(whole)), new));
-                S::store(row.add(whole), p);
-                hide::<S>(row, seen);
-                sums = S::add(sums, S::load(row.add(whole)));
-            } else {
-                hide::<S>(row, seen);
-            }
+            hide::<S>(row, seen);
             let mut sum = S::sum(sums);
-            if before.top > f32::NEG_INFINITY {
+            if before.top == top {
+                sum += before.sum;
+            } else if before.top > f32::NEG_INFINITY {
                 let by = (before.top - top).exp2();
                 sum += before.sum * by;
-                if by != 1.0 {
-                    let out = out.add(i * out_stride);
-                    for e in (0..out_stride).step_by(S::LANES) {
-                        S::store(out.add(e), S::mul(S::splat(by), S::load(out.add(e))));
-                    }
+                let out = out.add(i * out_stride);
+                for e in (0..out_stride).step_by(S::LANES) {
+                    S::store(out.add(e), S::mul(S::splat(by), S::load(out.add(e))));
                 }
             }
             *running.add(i) = Running { top, sum };
@@ -151,18 +141,11 @@ per_simd! {
 }
 
 per_simd! {
-    /// Dot products of rows.
-    pub fn dots<S>(
-        a: *const f32,
-        b: *const f32,
-        stride: usize,
-        count: usize,
-        width: usize,
-        to: *mut f32,
-    ) {
+    /// Dot products of rows of `width`, as they lie: of each position all heads.
+    pub fn dots<S>(a: *const f32, b: *const f32, rows: usize, width: usize, to: *mut f32) {
         let whole = width - width % S::LANES;
-        for i in 0..count {
-            let (a, b) = (a.add(i * stride), b.add(i * stride));
+        for i in 0..rows {
+            let (a, b) = (a.add(i * width), b.add(i * width));
             let mut sums = S::splat(0.0);
             for j in (0..whole).step_by(S::LANES) {
                 sums = S::fma(S::load(a.add(j)), S::load(b.add(j)), sums);
