@@ -14,7 +14,7 @@ const RUN: usize = 256;
 #[derive(Clone, Copy, Default)]
 struct Row {
     lse: f32,
-    argmax: i32,
+    top: f32,
     entropy: f32,
 }
 
@@ -34,7 +34,7 @@ per_simd! {
         let top = rest.iter().fold(S::largest(tops), |a, &b| if b > a { b } else { a });
         let unclear = S::sum(zeros).is_nan() || rest.iter().any(|v| v.is_nan());
         if unclear || !top.is_finite() {
-            return Row { lse: f32::NAN, argmax: 0, entropy: f32::NAN };
+            return Row { lse: f32::NAN, top, entropy: f32::NAN };
         }
         let (mut total, mut weighted) = (0.0f64, 0.0f64);
         for run in (0..whole).step_by(RUN) {
@@ -57,7 +57,7 @@ per_simd! {
         let log = total.ln();
         Row {
             lse: (top as f64 + log) as f32,
-            argmax: z.iter().position(|&v| v == top).unwrap_or(0) as i32,
+            top,
             entropy: (log - weighted / total) as f32,
         }
     }
@@ -100,7 +100,8 @@ pub fn cross_entropy_forward(
         // In f64: two large numbers that are near each other.
         logp[i] = (logits[i * width + targets[i] as usize] as f64 - row.lse as f64) as f32;
         if let Some(argmax) = &mut argmax {
-            argmax[i] = row.argmax;
+            let z = &logits[i * width..(i + 1) * width];
+            argmax[i] = z.iter().position(|&v| v == row.top).unwrap_or(0) as i32;
         }
         if let Some(entropy) = &mut entropy {
             entropy[i] = row.entropy;
