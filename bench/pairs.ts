@@ -11,7 +11,6 @@ import { loadConfig } from '../src/config/load.ts';
 import { Memory } from '../src/engine/memory.ts';
 import {
   apart,
-  autoMicroBatchTokens,
   cutMicroBatches,
   layOut,
   type RepliesRow,
@@ -23,6 +22,7 @@ import { fill } from '../src/kernels/elementwise.ts';
 import { loadModel } from '../src/models/load.ts';
 import { openModel } from '../src/models/source.ts';
 import { prepareJob } from '../src/runs/prepare-job.ts';
+import { microBatchTokens } from '../src/train/micro-batch-tokens.ts';
 import { policyOf } from '../src/train/policy.ts';
 import { tunings } from '../src/tuning/index.ts';
 import { median, report } from './report.ts';
@@ -78,7 +78,7 @@ const policy = policyOf(model, { checkpointing: false });
 /** Seconds of a forward and a backward pass over all rows, in micro-batches. */
 function seconds(rows: readonly (Row | RepliesRow)[]): number {
   const start = performance.now();
-  for (const cut of cutMicroBatches(rows, autoMicroBatchTokens)) {
+  for (const cut of cutMicroBatches(rows, microBatchTokens(job.train))) {
     const tape = new Tape(memory);
     within({ memory, tape, randomness: null }, () =>
       memory.scope(() => {
