@@ -48,7 +48,10 @@ if (!set) throw new Error('there are no pairs');
 
 const demo = Array.from({ length: set.count }, (_, row): RepliesRow => {
   const column = (name: string): Int32Array => set.column(name, row).slice();
-  const reply = (name: string) => ({ ids: column(`${name}_ids`), labels: column(`${name}_labels`) });
+  const reply = (name: string) => ({
+    ids: column(`${name}_ids`),
+    labels: column(`${name}_labels`),
+  });
   return { row, prompt: column('prompt_ids'), replies: [reply('chosen'), reply('rejected')] };
 });
 const long = demo.map((pair, row): RepliesRow => {
@@ -100,7 +103,10 @@ for (const [name, all] of Object.entries({ [values.dataset]: demo, 'long prompts
   const allowed = alone / shared;
   seconds(pairs.slice(0, 2));
   seconds(rows.slice(0, 4));
-  const times = Array.from({ length: Number(values.rounds) }, () => [seconds(rows), seconds(pairs)]);
+  const times = Array.from({ length: Number(values.rounds) }, () => [
+    seconds(rows),
+    seconds(pairs),
+  ]);
   const [before, after] = [0, 1].map((side) => median(times.map((time) => time[side])));
   console.log(
     `${name}: ${pairs.length} pairs, ${alone} tokens in ${before.toFixed(2)} s apart, ${shared} in ${after.toFixed(2)} s shared`,

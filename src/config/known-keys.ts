@@ -577,7 +577,6 @@ export const formerNames: ReadonlyMap<string, string> = new Map(
     kto_desirable_weight: 'kto_chosen_weight',
     kto_ftx: 'pref_ftx',
     kto_undesirable_weight: 'kto_rejected_weight',
-    lora_lr_ratio: 'loraplus_lr_ratio',
     name_module_trainable: 'freeze_trainable_modules',
     neft_alpha: 'neftune_noise_alpha',
     new_normal_tokens: 'add_tokens',

@@ -149,7 +149,7 @@ describe('faults', () => {
     [
       'a choice that comes later',
       `${base}optim: lion_8bit\n`,
-      'error[config/not-supported-yet]: `optim: lion_8bit` is not supported yet\n  --> run.yaml:3:1\n  help: AdamW is the only optimizer so far: use `optim: adamw_torch`',
+      'error[config/not-supported-yet]: `optim: lion_8bit` is not supported yet\n  --> run.yaml:3:1\n  help: AdamW is the only optimizer so far: use `optim: adamw_torch`, or `adamw_8bit` for a quarter of its memory',
     ],
     [
       'an engine that comes later',

@@ -31,7 +31,6 @@ const optimizers = [
   'paged_adamw_8bit',
 ] as const;
 
-
 const interval = (what: string) => `${what}, in steps; below 1, a share of all steps`;
 
 const greatestCommonDivisor = (a: number, b: number): number =>
@@ -120,6 +119,7 @@ export const trainSection = section(
     loraplus_lr_ratio: field(z.number().positive().nullable().default(null), {
       help: 'LoRA+: how much faster than A each B of an adapter learns; unset learns both at one rate.',
       why: 'The paper (arXiv:2402.12354) takes 16.',
+      aliases: ['lora_lr_ratio'],
       healthy: [1, 32],
       level: 'advanced',
     }),

@@ -60,7 +60,9 @@ test('LoRA+ moves B by the ratio, and norms and biases with it', () => {
     'base_model.model.lm_head.weight': [99, 64],
   };
   const { memory, parameters, learn } = setUp(names);
-  const before = new Map(Array.from(parameters, ([name, { tensor }]) => [name, tensor.read().slice()]));
+  const before = new Map(
+    Array.from(parameters, ([name, { tensor }]) => [name, tensor.read().slice()]),
+  );
   const optimizer = adamW(parameters, { ...settings, rate: loraPlusRate(16) }, memory);
   learn();
   optimizer.step(1e-3, 1, 1);
