@@ -375,6 +375,26 @@ describe('conflicts name the keys, the reason and the fix', () => {
       'tunery export',
     ],
     ['do_train: false', ['do_train', 'do_eval'], 'do_train: true'],
+    [
+      'gradient_checkpointing: true\ndisable_gradient_checkpointing: true',
+      ['disable_gradient_checkpointing', 'gradient_checkpointing'],
+      'alone',
+    ],
+    [
+      'base_compute: int8\nfinetuning_type: full',
+      ['base_compute', 'finetuning_type'],
+      'finetuning_type: lora',
+    ],
+    [
+      'base_compute: int8\nquantization_bit: 4',
+      ['base_compute', 'quantization_bit'],
+      'keep one of the two',
+    ],
+    [
+      'base_compute: int8\nadapter_name_or_path: a,b',
+      ['base_compute', 'adapter_name_or_path'],
+      'merge them first',
+    ],
   ];
   test.each(table)('%s', (text, keys, help) => {
     const said = failure(() => load(`${base}${text}\n`));

@@ -11,7 +11,18 @@ export type Randomness = {
   readonly rowIds: Int32Array;
   /** Position in its row, [T]. */
   readonly positions: Int32Array;
+  /** Rows of the pass that its last block goes on with: an op that reads as many draws for them. */
+  readonly asked?: Int32Array;
 };
+
+/** The names of the draws of an input of `rows` rows: of the whole pass, or of what was asked of it. */
+export function drawsOf(randomness: Randomness, rows: number): Randomness {
+  const { asked, rowIds, positions, ...rest } = randomness;
+  if (asked === undefined || rows === rowIds.length) return { ...rest, rowIds, positions };
+  invariant(rows === asked.length, 'randomness is for another number of rows');
+  const of = (names: Int32Array) => asked.map((row) => names[row]);
+  return { ...rest, rowIds: of(rowIds), positions: of(positions) };
+}
 
 export type Session = {
   readonly memory: Memory;

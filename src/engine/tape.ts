@@ -20,7 +20,7 @@ export type Backward = (
   memory: Memory,
 ) => readonly (Tensor | null)[];
 
-export type Node = {
+type Node = {
   readonly name: string;
   readonly inputs: readonly Slot[];
   readonly output: Slot;
@@ -30,30 +30,49 @@ export type Node = {
   readonly backward: Backward;
 };
 
-/** Every entry of `saved`, those of lists too, as `change` has it. */
-function mapSaved(saved: Saved, change: (value: unknown) => unknown): Saved {
-  return Object.fromEntries(
-    Object.entries(saved).map(([key, value]) => [
-      key,
-      Array.isArray(value) ? value.map(change) : change(value),
-    ]),
-  );
-}
-
 type Holder = { hold(): void; release(): void };
 
-/** What keeps the entries of `saved` in memory. */
-const holdersOf = (saved: Saved): Holder[] =>
-  Object.values(saved)
-    .flat()
-    .flatMap((value): Holder[] =>
-      value instanceof Tensor ? [value.buffer] : value instanceof Again ? [value.remake] : [],
-    );
+/** A node with what keeps its `saved` in memory, and the entries of that which are made again. */
+type Held = Node & {
+  readonly holders: readonly Holder[];
+  readonly remade: readonly (readonly [key: string, again: Again])[];
+};
+
+function held(node: Node, selective: boolean): Held {
+  const holders: Holder[] = [];
+  const remade: [string, Again][] = [];
+  let { saved } = node;
+  for (const key in saved) {
+    const value = saved[key];
+    if (value instanceof Tensor) {
+      const { remake } = value.slot;
+      if (selective && remake) {
+        remade.push([key, new Again(remake, value.shape)]);
+        // Not even the object stays: what it points to is free to be overwritten.
+        saved = { ...saved, [key]: null };
+        holders.push(remake);
+      } else {
+        holders.push(value.buffer);
+      }
+    } else if (Array.isArray(value)) {
+      for (const each of value) if (each instanceof Tensor) holders.push(each.buffer);
+    }
+  }
+  for (const holder of holders) holder.hold();
+  return { ...node, saved, holders, remade };
+}
+
+function restored({ saved, remade }: Held, memory: Memory): Saved {
+  if (remade.length === 0) return saved;
+  const all: Record<string, unknown> = { ...saved };
+  for (const [key, again] of remade) all[key] = again.tensor(memory);
+  return all;
+}
 
 export class Tape {
   /** Results of cheap ops are made again on the way back. */
   readonly selective: boolean;
-  private nodes: Node[] = [];
+  private nodes: Held[] = [];
   private readonly memory: Memory;
 
   constructor(memory: Memory, { selective = false } = {}) {
@@ -66,15 +85,7 @@ export class Tape {
   }
 
   record(node: Node): void {
-    const saved = this.selective
-      ? mapSaved(node.saved, (value) =>
-          value instanceof Tensor && value.slot.remake
-            ? new Again(value.slot.remake, value.shape)
-            : value,
-        )
-      : node.saved;
-    for (const holder of holdersOf(saved)) holder.hold();
-    this.nodes.push({ ...node, saved });
+    this.nodes.push(held(node, this.selective));
   }
 
   /**
@@ -88,13 +99,13 @@ export class Tape {
     const grads = new Map<Slot, Tensor>();
     for (const [value, grad] of seeds) this.accumulate(grads, value.slot, grad);
     while (this.nodes.length > 0) {
-      const node = this.nodes.pop() as Node;
+      const node = this.nodes.pop() as Held;
       const dy = grads.get(node.output);
       if (dy !== undefined) {
         grads.delete(node.output);
         this.memory.scope(() => {
           const needs = node.inputs.map((slot) => slot.needsGrad);
-          const saved = this.restored(node.saved);
+          const saved = restored(node, this.memory);
           const dx = span(`${node.name} backward`, () =>
             node.backward(dy.reshape(node.shape), saved as never, needs, this.memory),
           );
@@ -106,7 +117,7 @@ export class Tape {
         });
         dy.buffer.release();
       }
-      for (const holder of holdersOf(node.saved)) holder.release();
+      for (const holder of node.holders) holder.release();
     }
     const result = wanted.map((value) => {
       const grad = grads.get(value.slot) ?? null;
@@ -121,14 +132,9 @@ export class Tape {
   /** Lets go of everything unwalked: after an evaluation, or an error. */
   clear(): void {
     for (const node of this.nodes) {
-      for (const holder of holdersOf(node.saved)) holder.release();
+      for (const holder of node.holders) holder.release();
     }
     this.nodes = [];
-  }
-
-  private restored(saved: Saved): Saved {
-    if (!this.selective) return saved;
-    return mapSaved(saved, (value) => (value instanceof Again ? value.tensor(this.memory) : value));
   }
 
   private accumulate(grads: Map<Slot, Tensor>, slot: Slot, grad: Tensor): void {

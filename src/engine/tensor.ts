@@ -62,8 +62,8 @@ export class Tensor {
 
   /** [T, …] → [T, all the rest]. */
   flatten(): Tensor {
-    const first = this.shape[0] ?? 1;
-    return this.reshape([first, this.data.length / first]);
+    const [first = 1, ...rest] = this.shape;
+    return this.reshape([first, rest.reduce((a, b) => a * b, 1)]);
   }
 
   /** The same memory as another value to the tape: a leaf whose gradient can be asked for. */

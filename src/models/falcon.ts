@@ -52,7 +52,7 @@ const Config = z.preprocess(
 );
 type Config = z.output<typeof Config>;
 
-function selfAttention(c: Config, index: number) {
+function selfAttention(c: Config) {
   const { head_dim: E, groups: K, num_attention_heads: H } = c;
   const perGroup = H / K;
   const slopes = c.alibi ? nn.alibiSlopes(H).map((slope) => slope / Math.sqrt(E)) : undefined;
@@ -61,17 +61,14 @@ function selfAttention(c: Config, index: number) {
       query_key_value: nn.linear(c.hidden_size, (H + 2 * K) * E, { bias: c.bias }),
       dense: nn.linear(H * E, c.hidden_size, { bias: c.bias }),
     },
-    (p, x: Tensor, table: nn.RopeTable | null, context: nn.Context) => {
+    (p, x: Tensor, context: nn.BlockContext) => {
       const T = x.rows;
       const fused = p.query_key_value(x).reshape([T * K, (perGroup + 2) * E]);
       const q = nn.columns(fused, 0, perGroup * E).reshape([T, H, E]);
       const k = nn.columns(fused, perGroup * E, E).reshape([T, K, E]);
       const v = nn.columns(fused, (perGroup + 1) * E, E).reshape([T, K, E]);
-      const place = { ...context, layer: index, ...(slopes ? { slopes } : {}) };
-      const y = table
-        ? nn.attention(nn.rope(q, table), nn.rope(k, table), v, place)
-        : nn.attention(q, k, v, place); // [T, H, E]
-      return p.dense(y.flatten()); // [T, D]
+      const y = nn.attention(nn.asked(q, context), k, v, context, { slopes }); // [n, H, E]
+      return p.dense(y.flatten()); // [n, D]
     },
   );
 }
@@ -85,14 +82,15 @@ const mlp = (c: Config) =>
     (p, x: Tensor) => p.dense_4h_to_h(nn.gelu(p.dense_h_to_4h(x))), // [T, D]
   );
 
-function block(c: Config, index: number) {
+function block(c: Config) {
   const norm = () => nn.layerNorm(c.hidden_size, c.layer_norm_epsilon);
-  const shared = { self_attention: selfAttention(c, index), mlp: mlp(c) };
+  const shared = { self_attention: selfAttention(c), mlp: mlp(c) };
   if (c.norms === 2) {
     return nn.layer(
       { ln_attn: norm(), ln_mlp: norm(), ...shared },
-      (p, x: Tensor, table: nn.RopeTable | null, context: nn.Context) => {
-        const attended = p.self_attention(p.ln_attn(x), table, context); // [T, D]
+      (p, all: Tensor, context: nn.BlockContext) => {
+        const attended = p.self_attention(p.ln_attn(all), context); // [n, D]
+        const x = nn.asked(all, context);
         return nn.add(x, nn.add(p.mlp(p.ln_mlp(x)), attended));
       },
     );
@@ -100,40 +98,36 @@ function block(c: Config, index: number) {
   if (c.parallel_attn) {
     return nn.layer(
       { input_layernorm: norm(), ...shared },
-      (p, x: Tensor, table: nn.RopeTable | null, context: nn.Context) => {
+      (p, x: Tensor, context: nn.BlockContext) => {
         const normed = p.input_layernorm(x); // [T, D]
-        return nn.add(x, nn.add(p.mlp(normed), p.self_attention(normed, table, context)));
+        const attended = p.self_attention(normed, context); // [n, D]
+        return nn.add(nn.asked(x, context), nn.add(p.mlp(nn.asked(normed, context)), attended));
       },
     );
   }
   return nn.layer(
     { input_layernorm: norm(), post_attention_layernorm: norm(), ...shared },
-    (p, x: Tensor, table: nn.RopeTable | null, context: nn.Context) => {
-      const h = nn.add(x, p.self_attention(p.input_layernorm(x), table, context)); // [T, D]
+    (p, x: Tensor, context: nn.BlockContext) => {
+      const attended = p.self_attention(p.input_layernorm(x), context); // [n, D]
+      const h = nn.add(nn.asked(x, context), attended); // [n, D]
       return nn.add(h, p.mlp(p.post_attention_layernorm(h)));
     },
   );
 }
 
 function decoder(c: Config) {
-  const frequencies = nn.inverseFrequencies(c.head_dim, c.rope_theta, c.rope_scaling);
+  const frequencies = c.alibi
+    ? null
+    : nn.inverseFrequencies(c.head_dim, c.rope_theta, c.rope_scaling);
   return nn.layer(
     {
       word_embeddings: nn.embedding(c.vocab_size, c.hidden_size),
-      h: Array.from({ length: c.num_hidden_layers }, (_, i) => block(c, i)),
+      h: Array.from({ length: c.num_hidden_layers }, () => block(c)),
       ln_f: nn.layerNorm(c.hidden_size, c.layer_norm_epsilon),
     },
     (p, { ids }: nn.Inputs, context: nn.Context) => {
-      let x = p.word_embeddings(ids); // [T, D]
-      if (c.alibi) {
-        for (const each of p.h) x = nn.block(context, (x) => each(x, null, context), [x]);
-      } else {
-        const { cos, sin } = nn.ropeTable(context.positions, frequencies);
-        for (const each of p.h) {
-          x = nn.block(context, (x, cos, sin) => each(x, { cos, sin }, context), [x, cos, sin]);
-        }
-      }
-      return p.ln_f(x);
+      const x = p.word_embeddings(ids, context.dtype); // [T, D]
+      return p.ln_f(nn.blocks(p.h, x, context, frequencies)); // [n, D]
     },
   );
 }

@@ -27,10 +27,15 @@ export type Quantization =
 export function quantizationOf(
   settings: Pick<
     ModelSettings,
-    'quantization_bit' | 'quantization_method' | 'quantization_type' | 'double_quantization'
+    | 'quantization_bit'
+    | 'quantization_method'
+    | 'quantization_type'
+    | 'double_quantization'
+    | 'base_compute'
   >,
 ): Quantization | null {
   if (settings.quantization_method === 'gguf') return { to: 'stored' };
+  if (settings.base_compute === 'int8') return { to: 'INT8', integer: true };
   if (settings.quantization_bit === 8) return { to: 'INT8', integer: false };
   if (settings.quantization_bit === null) return null;
   const to = settings.quantization_type === 'fp4' ? 'FP4' : 'NF4';

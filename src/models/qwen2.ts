@@ -41,7 +41,7 @@ type Config = z.output<typeof Config>;
 
 // Part names are the checkpoint's weight names, so loading needs no map.
 
-const selfAttention = (c: Config, index: number) =>
+const selfAttention = (c: Config) =>
   nn.layer(
     {
       q_proj: nn.linear(c.hidden_size, c.num_attention_heads * c.head_dim, { bias: true }),
@@ -49,13 +49,10 @@ const selfAttention = (c: Config, index: number) =>
       v_proj: nn.linear(c.hidden_size, c.num_key_value_heads * c.head_dim, { bias: true }),
       o_proj: nn.linear(c.num_attention_heads * c.head_dim, c.hidden_size),
     },
-    (p, x: Tensor, table: nn.RopeTable, context: nn.Context) => {
-      const q = nn.heads(p.q_proj(x), c.head_dim); // [T, H, E]
-      const k = nn.heads(p.k_proj(x), c.head_dim); // [T, K, E]
-      const v = nn.heads(p.v_proj(x), c.head_dim); // [T, K, E]
-      const place = { ...context, layer: index };
-      const y = nn.attention(nn.rope(q, table), nn.rope(k, table), v, place); // [T, H, E]
-      return p.o_proj(y.flatten()); // [T, D]
+    (p, x: Tensor, context: nn.BlockContext) => {
+      const projections = [p.q_proj, p.k_proj, p.v_proj] as const;
+      const [q, k, v] = nn.queriesKeysValues(projections, x, c.head_dim, context); // [n, H, E], 2 × [T, K, E]
+      return p.o_proj(nn.attention(q, k, v, context).flatten()); // [n, D]
     },
   );
 
@@ -69,17 +66,18 @@ const mlp = (c: Config) =>
     (p, x: Tensor) => p.down_proj(nn.swiglu(p.gate_proj, p.up_proj, x)), // [T, D]
   );
 
-const block = (c: Config, index: number) =>
+const block = (c: Config) =>
   nn.layer(
     {
       input_layernorm: nn.rmsNorm(c.hidden_size, c.rms_norm_eps),
-      self_attn: selfAttention(c, index),
+      self_attn: selfAttention(c),
       post_attention_layernorm: nn.rmsNorm(c.hidden_size, c.rms_norm_eps),
       mlp: mlp(c),
     },
-    (p, x: Tensor, table: nn.RopeTable, context: nn.Context) => {
-      const h = nn.add(x, p.self_attn(p.input_layernorm(x), table, context)); // [T, D]
-      return nn.add(h, p.mlp(p.post_attention_layernorm(h))); // [T, D]
+    (p, x: Tensor, context: nn.BlockContext) => {
+      const attended = p.self_attn(p.input_layernorm(x), context); // [n, D]
+      const h = nn.add(nn.asked(x, context), attended); // [n, D]
+      return nn.add(h, p.mlp(p.post_attention_layernorm(h))); // [n, D]
     },
   );
 
@@ -88,16 +86,12 @@ function decoder(c: Config) {
   return nn.layer(
     {
       embed_tokens: nn.embedding(c.vocab_size, c.hidden_size, { padding: c.pad_token_id }),
-      layers: Array.from({ length: c.num_hidden_layers }, (_, i) => block(c, i)),
+      layers: Array.from({ length: c.num_hidden_layers }, () => block(c)),
       norm: nn.rmsNorm(c.hidden_size, c.rms_norm_eps),
     },
     (p, { ids }: nn.Inputs, context: nn.Context) => {
-      const { cos, sin } = nn.ropeTable(context.positions, frequencies);
-      let x = p.embed_tokens(ids); // [T, D]
-      for (const each of p.layers) {
-        x = nn.block(context, (x, cos, sin) => each(x, { cos, sin }, context), [x, cos, sin]);
-      }
-      return p.norm(x);
+      const x = p.embed_tokens(ids, context.dtype); // [T, D]
+      return p.norm(nn.blocks(p.layers, x, context, frequencies)); // [n, D]
     },
   );
 }

@@ -99,7 +99,14 @@ export function fingerprintOf(parts: FingerprintParts): Fingerprint {
     train.lr_scheduler_type === 'reduce_lr_on_plateau';
   // What the frozen base is held as decides what is learned beside it.
   const { quantization_bit, quantization_method, quantization_type, double_quantization } = model;
-  const held = { quantization_bit, quantization_method, quantization_type, double_quantization };
+  const { base_compute } = model;
+  const held = {
+    quantization_bit,
+    quantization_method,
+    quantization_type,
+    double_quantization,
+    base_compute,
+  };
   const quantization = quantizationOf(model) === null ? {} : held;
   const settings = Object.entries({ ...train, ...tuning, ...method, ...quantization }).filter(
     ([key]) => !withoutEffect.has(key) && (evaluationDecides || !ofEvaluation.includes(key)),

@@ -9,9 +9,10 @@ import type { Tuned } from '../tuning/tuning.ts';
 import type { Job } from './job.ts';
 
 export function loadToTrain(job: Job, source: ModelSource, memory: Memory): Promise<LoadedModel> {
+  const { everyWeight } = tunings[job.tuning.finetuning_type];
   return loadModel(source, {
     memory,
-    dtype: job.train.bf16 ? 'bf16' : 'f32',
+    dtype: job.train.bf16 && !everyWeight ? 'bf16' : 'f32',
     quantization: quantizationOf(job.model),
   });
 }

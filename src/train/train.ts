@@ -60,7 +60,7 @@ export async function train(input: TrainInput): Promise<TrainResult> {
   const totalSteps = plan.steps;
   const checkpointing = settings.gradient_checkpointing === true;
   const selective = settings.gradient_checkpointing === 'selective';
-  const policy = policyOf(model, { checkpointing });
+  const policy = policyOf(model, { checkpointing, dtype: settings.bf16 ? 'bf16' : 'f32' });
   const tokensAtOnce = microBatchTokens(settings);
   const schedule = makeSchedule(
     settings.lr_scheduler_type,

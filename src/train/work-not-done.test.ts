@@ -1,12 +1,12 @@
 /** What nobody asked for is not computed: gradients below what learns, those that lead nowhere. */
-import { beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { trainSettings, tuningSettings } from '../../tests/parity/settings.ts';
 import { Memory } from '../engine/memory.ts';
 import { layOut } from '../engine/micro-batches.ts';
 import { type KernelCall, recordKernels } from '../kernels/kernel.ts';
 import { methods } from '../methods/index.ts';
 import { loadModel } from '../models/load.ts';
-import { type ModelSource, openModel } from '../models/source.ts';
+import { openModel } from '../models/source.ts';
 import { tunings } from '../tuning/index.ts';
 import { memoryHost } from './host.ts';
 import type { TrainSettings } from './settings.ts';
@@ -14,13 +14,6 @@ import { train } from './train.ts';
 
 const [D, F, H, V, R] = [64, 96, 4, 259, 2];
 const shape = `hidden_size=${D}&intermediate_size=${F}&num_attention_heads=${H}&num_key_value_heads=${H}&vocab_size=${V}`;
-const models = new Map<number, ModelSource>();
-beforeAll(async () => {
-  for (const layers of [1, 2, 3]) {
-    models.set(layers, await openModel(`random:llama?${shape}&num_hidden_layers=${layers}&seed=5`));
-  }
-});
-
 const T = 40;
 const prompt = 10;
 const ids = Int32Array.from({ length: T }, (_, i) => (i * 7) % 250);
@@ -39,7 +32,7 @@ async function callsOf(
   settings: Partial<TrainSettings> = {},
 ): Promise<{ step: readonly KernelCall[]; forward: readonly KernelCall[] }> {
   const memory = new Memory();
-  const source = models.get(layers) as ModelSource;
+  const source = await openModel(`random:llama?${shape}&num_hidden_layers=${layers}&seed=5`);
   const { family, model } = await loadModel(source, { memory, dtype: 'f32' });
   const tuned = tunings[tuning?.finetuning_type ?? 'lora'].apply(model, {
     settings: tuningSettings({ lora_rank: R, lora_alpha: R, ...tuning }),
@@ -105,13 +98,20 @@ describe('gradients', () => {
     );
   });
 
-  test('lead nowhere below the first layer’s adapters', async () => {
-    const [one, two, three] = [await callsOf(1, {}), await callsOf(2, {}), await callsOf(3, {})];
-    const layer = backwardFlops(three) - backwardFlops(two);
-    const first = backwardFlops(one);
-    // Queries, keys and values read what has no gradient: no dy · W, and no dh · A.
-    expect(first).toBe(layer - 3 * 2 * T * D * (D + R));
-    expect(count(three.step, 'rmsNormBackward')).toBe(2 * 3 + 1 - 1);
+  test('lead nowhere below the first layer’s adapters, nor to rows that no loss reads', async () => {
+    /** A, B, and h between them; where x needs a gradient, dy · W and dh · A too. */
+    const adapted = (rows: number, outputs: number, inputs: number, needsX: boolean): number =>
+      2 * rows * (R * (2 * outputs + inputs) + (needsX ? (outputs + R) * inputs : 0));
+    const layer = (rows: number, isFirst: boolean): number =>
+      adapted(rows, D, D, !isFirst) +
+      2 * adapted(T, D, D, !isFirst) +
+      adapted(rows, D, D, true) +
+      2 * adapted(rows, F, D, true) +
+      adapted(rows, D, F, true);
+    expect(backwardFlops(await callsOf(1, {}))).toBe(layer(asked, true));
+    const two = await callsOf(2, {});
+    expect(backwardFlops(two)).toBe(layer(T, true) + layer(asked, false));
+    expect(count(two.step, 'rmsNormBackward')).toBe(2 * 2 + 1 - 1);
   });
 
   test('of frozen weights are not computed', async () => {
@@ -119,4 +119,11 @@ describe('gradients', () => {
     const full = await callsOf(2, { finetuning_type: 'full' });
     expect(backwardFlops(calls)).toBeLessThan(0.65 * backwardFlops(full));
   });
+});
+
+test('of rows that no loss reads, the last layer computes keys and values', async () => {
+  const { forward } = await callsOf(1, { finetuning_type: 'full' });
+  const keysAndValues = 2 * D * D;
+  const theRest = 2 * D * D + 3 * D * F;
+  expect(productFlops(forward)).toBe(2 * (T * keysAndValues + asked * (theRest + V * D)));
 });

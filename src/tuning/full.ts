@@ -5,6 +5,7 @@ import { defineTuning } from './tuning.ts';
 
 export const full = defineTuning({
   type: 'full',
+  everyWeight: true,
 
   apply(model, { memory }) {
     const parameters = new Map([...namedParameters(model.root)]);

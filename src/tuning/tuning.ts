@@ -36,6 +36,8 @@ export type TuningNote = { readonly code: string; readonly message: string; read
 export type Tuning = {
   /** As `finetuning_type` names it. */
   readonly type: string;
+  /** Every weight learns: then each is f32 from the first, and none is rounded on its way into memory. */
+  readonly everyWeight?: boolean;
   /** Makes the model ready to learn. Its weights are loaded; frozen unless this thaws them. */
   readonly apply: (model: CausalLM, context: TuningContext) => Tuned;
 };

@@ -11,7 +11,6 @@ import {
   documentsContext,
   namedParameters,
 } from '../../src/engine/nn/index.ts';
-import { embedding } from '../../src/engine/ops/embedding.ts';
 import { linear } from '../../src/engine/ops/linear.ts';
 import { linearCrossEntropy } from '../../src/engine/ops/linear-cross-entropy.ts';
 import { sum } from '../../src/engine/ops/sum.ts';
@@ -21,6 +20,7 @@ import type { Tensor } from '../../src/engine/tensor.ts';
 import { openSafetensors } from '../../src/files/safetensors.ts';
 import { BlockTable } from '../../src/generate/blocks.ts';
 import { forward } from '../../src/generate/forward.ts';
+import { recordKernels } from '../../src/kernels/kernel.ts';
 import { families } from '../../src/models/index.ts';
 import { full } from '../../src/tuning/full.ts';
 import { lora } from '../../src/tuning/lora.ts';
@@ -97,16 +97,17 @@ function backward(
   memory: Memory,
   batch: MicroBatch,
   targets: number,
-  checkpointing = false,
+  recomputing: boolean | 'selective' = false,
 ): number {
-  const tape = new Tape(memory);
+  const tape = new Tape(memory, { selective: recomputing === 'selective' });
+  const checkpointing = recomputing === true;
   return within({ memory, tape, randomness: null }, () =>
     memory.scope(() => {
       const { ids, positions, documents, asked } = batch;
-      const hidden = model.decoder({ ids }, { positions, documents, cache: null, checkpointing });
-      const chosen = embedding([hidden], { indices: asked });
+      const context = { positions, documents, cache: null, rows: asked, checkpointing };
+      const hidden = model.decoder({ ids }, context);
       const { weight, bias } = model.head;
-      const logp = linearCrossEntropy([chosen, weight.tensor, bias?.tensor ?? null], {
+      const logp = linearCrossEntropy([hidden, weight.tensor, bias?.tensor ?? null], {
         targets: batch.targets,
         chunk: 5,
       });
@@ -196,13 +197,42 @@ describe.each(cases)('%s', (name) => {
     expect(far(logits(model, memory, [documents[0].ids]), floats('logits.0'))).toBeLessThan(1e-4);
   });
 
-  test.each([false, true])(
-    'every gradient equals PyTorch, checkpointing %s',
-    async (checkpointing) => {
+  test('the rows that are asked for are those of all, at less cost', async () => {
+    const { memory, build, golden, batch } = await open(name);
+    const model = build(golden.config);
+    const { ids, positions, documents } = batch;
+    const pass = (rows: Int32Array | null) => {
+      let hidden: Float32Array = new Float32Array();
+      const calls = recordKernels(() => {
+        hidden = within({ memory, tape: null }, () =>
+          memory.scope(() => {
+            const context = { positions, documents, cache: null, rows, checkpointing: false };
+            return model.decoder({ ids }, context).read() as Float32Array;
+          }),
+        );
+      });
+      return { hidden, flops: calls.reduce((sum, call) => sum + call.cost().flops, 0) };
+    };
+    const all = pass(null);
+    const width = all.hidden.length / ids.length;
+    const last = documents[1] - 1;
+    for (const rows of [[], [0], [last], [1, 2, last, last + 1], [...ids.keys()]]) {
+      const some = pass(Int32Array.from(rows));
+      const expected = rows.flatMap((row) => [
+        ...all.hidden.subarray(row * width, (row + 1) * width),
+      ]);
+      expect(far(some.hidden, expected), `rows ${rows}`).toBeLessThan(1e-5);
+      if (rows.length < ids.length) expect(some.flops).toBeLessThan(all.flops);
+    }
+  });
+
+  test.each([false, 'selective', true] as const)(
+    'every gradient equals PyTorch, recomputing %s',
+    async (recomputing) => {
       const { golden, floats, memory, build, batch, names, family } = await open(name);
       const model = build(golden.config);
       const { parameters } = full.apply(model, context(memory, family.adapterTargets));
-      const loss = backward(model, memory, batch, golden.targets, checkpointing);
+      const loss = backward(model, memory, batch, golden.targets, recomputing);
       expect(Math.abs(loss - golden.loss)).toBeLessThan(1e-5);
       const expected = names.filter((key) => key.startsWith('grad.'));
       expect([...parameters.keys()].map((key) => `grad.${key}`).sort()).toEqual(expected.sort());

@@ -30,7 +30,9 @@ async function run(
   dtype: 'f32' | 'bf16' = 'f32',
 ) {
   const memory = new Memory();
-  const { family, model } = await loadModel(source, { memory, dtype, quantization });
+  // What learns as a whole is f32 from the first, whatever it is multiplied as.
+  const held = reference.mode === 'full' ? 'f32' : dtype;
+  const { family, model } = await loadModel(source, { memory, dtype: held, quantization });
   // PEFT's own folder is where LoRA starts from.
   const adapters = reference.mode === 'lora' ? [readAdapter(adapter)] : [];
   const tuned = tunings[reference.mode].apply(model, {
@@ -120,6 +122,24 @@ describe.runIf(process.env['TUNERY_DEEP'])('fifty steps', () => {
   test.each(['lora-50', 'full-50'] as const)('%s', { timeout: 1_200_000 }, async (name) => {
     const reference = readTrajectory(name);
     compare(await run(reference), reference);
+  });
+
+  test.each([
+    ['lora-50', 'bf16', 2e-3],
+    ['full-50', 'bf16', 2e-3],
+    ['lora-50', 'int8', 5e-2],
+  ] as const)('%s in %s', { timeout: 1_200_000 }, async (name, kind, most) => {
+    const reference = readTrajectory(name);
+    const steps =
+      kind === 'int8'
+        ? await run(reference, { to: 'INT8', integer: true })
+        : await run(reference, null, 'bf16');
+    const residuals = steps.map(({ loss }, i) => loss - reference.loss[i]);
+    const mean = (of: readonly number[]) => of.reduce((a, b) => a + b, 0) / of.length;
+    console.log(
+      `${name} in ${kind}: mean residual ${mean(residuals.map(Math.abs)).toExponential(1)}, signed ${mean(residuals).toExponential(1)}, worst ${Math.max(...residuals.map(Math.abs)).toExponential(1)}`,
+    );
+    expect(mean(residuals.map(Math.abs))).toBeLessThan(most);
   });
 });
 

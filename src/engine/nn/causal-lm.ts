@@ -10,7 +10,7 @@ export type Inputs = {
   readonly ids: Int32Array;
 };
 
-/** Hidden states after the last norm, [T, D]: never logits for all. */
+/** Hidden states after the last norm, [T, D] or those of `context.rows`, [n, D]: never logits for all. */
 export type Decoder = ((inputs: Inputs, context: Context) => Tensor) & { readonly parts: Parts };
 
 export type CausalLM = {

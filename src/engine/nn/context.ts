@@ -1,5 +1,6 @@
 /** @file What a forward pass knows beside its ids: where documents begin, where each token stands, what came before. */
 import type { KeyRanges } from '../ops/attention.ts';
+import type { Dtype } from '../tensor.ts';
 import type { PassCache } from './cache.ts';
 
 export type Context = {
@@ -10,6 +11,10 @@ export type Context = {
   /** The rows that each document reads, where they are not its own alone: replies that share their prompt. */
   readonly keys?: KeyRanges;
   readonly cache: PassCache | null;
+  /** Rows that the last layer must yield, ascending, each once; unset or null is all. */
+  readonly rows?: Int32Array | null;
+  /** Storage of the hidden states; unset is the embedding's. */
+  readonly dtype?: Dtype | undefined;
   /** Recompute each block on the way back instead of keeping what it made. */
   readonly checkpointing: boolean;
 };

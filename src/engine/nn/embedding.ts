@@ -1,14 +1,18 @@
 /** @file Token embeddings and the head that may share their weight. */
 import { embedding as embeddingOp } from '../ops/embedding.ts';
 import { Parameter } from '../parameter.ts';
-import type { Tensor } from '../tensor.ts';
+import type { Dtype, Tensor } from '../tensor.ts';
 import { type AnyLayer, type Layer, layer } from './layer.ts';
 import { type Linear, linear } from './linear.ts';
 
-export type Embedding = Layer<{ readonly weight: Parameter }, [ids: Int32Array], Tensor>;
+export type Embedding = Layer<
+  { readonly weight: Parameter },
+  [ids: Int32Array, dtype?: Dtype | undefined],
+  Tensor
+>;
 
 /**
- * ids: [T] → [T, D]. `padding` is the config's `pad_token_id` where the family gives it to its table, as Hugging Face does:
+ * ids: [T] → [T, D], stored as `dtype` or as the table is. `padding` is the config's `pad_token_id` where the family gives it to its table, as Hugging Face does:
  * that token's row learns nothing from being read, though it may be the end of every turn.
  */
 export function embedding(
@@ -19,8 +23,10 @@ export function embedding(
   // torch counts a negative one from the end.
   const row = typeof padding === 'number' && padding < 0 ? vocabulary + padding : padding;
   const options = { padding: typeof row === 'number' && row < vocabulary ? row : null };
-  return layer({ weight: new Parameter([vocabulary, width]) }, ({ weight }, ids: Int32Array) =>
-    embeddingOp([weight.tensor], { indices: ids, ...options }),
+  return layer(
+    { weight: new Parameter([vocabulary, width]) },
+    ({ weight }, ids: Int32Array, dtype?: Dtype) =>
+      embeddingOp([weight.tensor], { indices: ids, dtype, ...options }),
   );
 }
 

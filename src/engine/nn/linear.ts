@@ -2,7 +2,7 @@
 import { linear as linearOp } from '../ops/linear.ts';
 import { loraLinear } from '../ops/lora-linear.ts';
 import { Parameter } from '../parameter.ts';
-import { session } from '../session.ts';
+import { drawsOf, session } from '../session.ts';
 import type { Tensor } from '../tensor.ts';
 import { type Layer, layer } from './layer.ts';
 
@@ -39,7 +39,8 @@ export function linear(inputs: number, outputs: number, { bias = false } = {}): 
       const fixed = [x, weight.tensor, bias?.tensor ?? null] as const;
       if (!adapter) return linearOp(fixed, null);
       const { a, b, scale, dropout, purpose } = adapter;
-      const { randomness } = session();
+      const draws = dropout > 0 ? session().randomness : null;
+      const randomness = draws && drawsOf(draws, x.rows);
       return loraLinear([...fixed, a.tensor, b.tensor], { scale, dropout, purpose, randomness });
     }),
     { inputs, outputs, adapter: null },

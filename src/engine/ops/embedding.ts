@@ -9,7 +9,7 @@ type Options = {
   /** [n] */
   readonly indices: Int32Array;
   /** Storage of the result; the table's where unset. */
-  readonly dtype?: Dtype;
+  readonly dtype?: Dtype | undefined;
   /** A row that gets no gradient from here, as torch's `padding_idx`. */
   readonly padding?: number | null;
 };

@@ -18,6 +18,7 @@ import { rmsNorm } from './rms-norm.ts';
 import { rope } from './rope.ts';
 import { sum } from './sum.ts';
 import { swiglu } from './swiglu.ts';
+import { takeRows } from './take-rows.ts';
 
 const randomness = {
   seed: 3,
@@ -74,6 +75,7 @@ describe('gradients', () => {
 
   test('rows and columns', () => {
     checkGradients((table) => embedding([table], { indices: Int32Array.of(2, 0, 2) }), [[4, 3]]);
+    checkGradients((x) => takeRows([x], { rows: Int32Array.of(0, 3) }), [[4, 2, 3]]);
     checkGradients((x) => columns([x], { from: 1, width: 2 }), [[3, 4]]);
   });
 
