@@ -9,7 +9,15 @@ import { loraLinear } from './lora-linear.ts';
 
 const memory = new Memory();
 const numbers = (shape: readonly number[], phase: number): Tensor =>
-  tensorOf(memory, shape, wave(shape.reduce((a, b) => a * b, 1), phase), 'f32');
+  tensorOf(
+    memory,
+    shape,
+    wave(
+      shape.reduce((a, b) => a * b, 1),
+      phase,
+    ),
+    'f32',
+  );
 
 /** What `work` gives, and the kernels that it calls. */
 function run(decoding: boolean, work: () => Tensor) {

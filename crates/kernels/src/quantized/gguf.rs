@@ -153,9 +153,9 @@ fn quarters(bytes: &[u8], codes: &mut [i8], up: u32) {
 
 format!(Q2K: 256 in 84, groups of 16, minima: true, |block, parts| {
     let (scale, minimum) = (half_at(block, 80), half_at(block, 82));
-    for group in 0..16 {
-        parts.scales[group] = scale * (block[group] & 15) as f32;
-        parts.minima[group] = -(minimum * (block[group] >> 4) as f32);
+    for (group, packed) in block[..16].iter().enumerate() {
+        parts.scales[group] = scale * (packed & 15) as f32;
+        parts.minima[group] = -(minimum * (packed >> 4) as f32);
     }
     parts.codes.fill(0);
     for half in 0..2 {
