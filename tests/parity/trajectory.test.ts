@@ -16,6 +16,8 @@ import { type ReferenceTrajectory, readTrajectory } from '../golden/references.t
 import { writeSeededAdapter } from './seeded-adapter.ts';
 import { trainSettings, tuningSettings } from './settings.ts';
 
+const deep = process.env['TUNERY_DEEP'] !== undefined;
+
 let source: ModelSource;
 let adapter: string;
 beforeAll(async () => {
@@ -113,12 +115,16 @@ describe('ten steps', () => {
 });
 
 /** With the blocks of the file the weights are the same numbers, expanded when they are multiplied. */
-test('ten steps on the blocks of the GGUF file as they lie', { timeout: 300_000 }, async () => {
-  const reference = readTrajectory('lora-10');
-  compare(await run(reference, { to: 'stored' }), reference);
-});
+test.runIf(deep)(
+  'ten steps on the blocks of the GGUF file as they lie',
+  { timeout: 300_000 },
+  async () => {
+    const reference = readTrajectory('lora-10');
+    compare(await run(reference, { to: 'stored' }), reference);
+  },
+);
 
-describe.runIf(process.env['TUNERY_DEEP'])('fifty steps', () => {
+describe.runIf(deep)('fifty steps', () => {
   test.each(['lora-50', 'full-50'] as const)('%s', { timeout: 1_200_000 }, async (name) => {
     const reference = readTrajectory(name);
     compare(await run(reference), reference);
@@ -145,16 +151,17 @@ describe.runIf(process.env['TUNERY_DEEP'])('fifty steps', () => {
 
 /** Bitsandbytes’ NF4 under transformers and PEFT, on the same steps. Measured: 1.8e-5 in f32, 1.5e-2 in bf16. */
 describe('ten steps of QLoRA', () => {
-  test.each([
-    ['f32', 1e-3],
-    ['bf16', 5e-2],
-  ] as const)('nf4-10 in %s', { timeout: 300_000 }, async (dtype, within) => {
-    const reference = readTrajectory('nf4-10');
-    const steps = await run(reference, { to: 'NF4', nested: false }, dtype);
-    const [plain] = readTrajectory('lora-50').loss;
-    console.log(
-      `loss at step 1: ${steps[0].loss.toFixed(4)} in NF4, ${plain.toFixed(4)} unquantized`,
-    );
-    compare(steps, reference, within);
-  });
+  test.each([['f32', 1e-3] as const, ...(deep ? [['bf16', 5e-2] as const] : [])])(
+    'nf4-10 in %s',
+    { timeout: 300_000 },
+    async (dtype, within) => {
+      const reference = readTrajectory('nf4-10');
+      const steps = await run(reference, { to: 'NF4', nested: false }, dtype);
+      const [plain] = readTrajectory('lora-50').loss;
+      console.log(
+        `loss at step 1: ${steps[0].loss.toFixed(4)} in NF4, ${plain.toFixed(4)} unquantized`,
+      );
+      compare(steps, reference, within);
+    },
+  );
 });
