@@ -42,10 +42,12 @@ impl Stored for u16 {
     }
 }
 
-/// What the rows of x are: [m, k], f32.
+/// The rows of x, [m, k], in f32.
 #[derive(Clone, Copy)]
 pub struct Rows {
     pub data: *const f32,
+    /// From row to row: whole cache lines, since a load that crosses two of them costs two.
+    pub stride: usize,
     pub m: usize,
     pub k: usize,
 }
@@ -65,14 +67,14 @@ unsafe fn tile<S: Simd, W: Stored, const R: usize, const M: usize, const FETCH: 
     sink: &Sink,
 ) {
     unsafe {
-        let (x, k) = (x.data.add(first * x.k), x.k);
+        let (x, stride, k) = (x.data.add(first * x.stride), x.stride, x.k);
         let mut lanes = [[S::splat(0.0); M]; R];
         let whole = k - k % S::LANES;
         let mut at = 0;
         while at < whole {
             let mut xs = [S::splat(0.0); M];
             for (i, v) in xs.iter_mut().enumerate() {
-                *v = S::load(x.add(i * k + at));
+                *v = S::load(x.add(i * stride + at));
             }
             for (i, lanes) in lanes.iter_mut().enumerate() {
                 let from = w.add(i * k + at);
@@ -90,7 +92,7 @@ unsafe fn tile<S: Simd, W: Stored, const R: usize, const M: usize, const FETCH: 
             for (m, lanes) in lanes.iter().enumerate() {
                 let mut sum = S::sum(*lanes);
                 for rest in whole..k {
-                    sum += *x.add(m * k + rest) * (*w.add(i * k + rest)).number();
+                    sum += *x.add(m * stride + rest) * (*w.add(i * k + rest)).number();
                 }
                 sink.put(first + m, row + i, sum);
             }

@@ -13,11 +13,11 @@ use napi::Result;
 use napi_derive::napi;
 use whole::Codes;
 
-use crate::floats::{Floats, from_bf16, invalid, to_bf16};
+use crate::floats::{Element, Floats, from_bf16, invalid, to_bf16};
 use crate::quantized::gguf::Blocks;
 use crate::quantized::{Form, Operand, Quantized};
 use crate::queue::{self, Shared};
-use crate::{pool, scratch};
+use crate::{per_isa, pool, scratch};
 
 /// How far ahead of its use a weight is fetched, in bytes: a page, which is further than the machine looks by itself.
 const AHEAD: usize = 4096;
@@ -63,6 +63,14 @@ impl Sink {
                 let to = self.y.get().cast::<f32>().add(at);
                 *to = value + if self.accumulate { *to } else { 0.0 };
             }
+        }
+    }
+}
+
+per_isa! {
+    fn to_f32<X: Element>(x: &[X], to: &mut [f32]) {
+        for (to, x) in to.iter_mut().zip(x) {
+            *to = x.get();
         }
     }
 }
@@ -186,15 +194,17 @@ pub fn row_products(
     let weight = if k == 0 { Operand::Floats(Floats::F32(&mut [])) } else { weight };
     let (bf16, at) = (matches!(y, Floats::Bf16(_)), y.address() as *mut u8);
     let sink = Sink { y: Shared(at), bf16, n, alpha: alpha as f32, accumulate: beta == 1.0, bias };
-    match x {
-        Floats::F32(x) => products(&shape, Rows { data: x.as_ptr(), m, k }, &weight, &sink),
-        Floats::Bf16(bits) => scratch::with([m * k], |[numbers]| {
-            for (i, bits) in bits.iter().enumerate().take(m * k) {
-                // SAFETY: the scratch has room for x.
-                unsafe { *numbers.add(i) = from_bf16(*bits) };
+    let stride = k.next_multiple_of(16);
+    scratch::with([m * stride], |[numbers]| {
+        for row in 0..m {
+            // SAFETY: the scratch has room for x, whose length was checked.
+            let to = unsafe { std::slice::from_raw_parts_mut(numbers.add(row * stride), k) };
+            match &x {
+                Floats::F32(x) => to_f32(&x[row * k..(row + 1) * k], to),
+                Floats::Bf16(x) => to_f32(&x[row * k..(row + 1) * k], to),
             }
-            products(&shape, Rows { data: numbers, m, k }, &weight, &sink);
-        }),
-    }
+        }
+        products(&shape, Rows { data: numbers, stride, m, k }, &weight, &sink);
+    });
     Ok(())
 }

@@ -148,7 +148,7 @@ pub unsafe fn encode(x: Rows, row: usize, whole: bool, to: Codes) {
     // From the row's first run to its last one, the other rows' between them.
     let runs = (to.runs - 1) * step + 1;
     unsafe {
-        let x = std::slice::from_raw_parts(x.data.add(row * x.k), x.k);
+        let x = std::slice::from_raw_parts(x.data.add(row * x.stride), x.k);
         let codes = std::slice::from_raw_parts_mut(to.codes.add(run * RUN), runs * RUN);
         if whole {
             *to.scales.add(row) = encode_row(x, step, codes);
