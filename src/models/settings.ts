@@ -147,7 +147,7 @@ export const modelSection = section(
     }),
     base_compute: field(z.enum(['auto', 'int8']).default('auto'), {
       help: 'How the frozen linear layers are multiplied: `auto` as `bf16` or f32 says; `int8` as whole numbers, weights and inputs rounded to eight bits (LoRA only).',
-      why: 'Whole numbers are multiplied about twice as fast as f32, four times on processors with VNNI. The base is a little worse for it, and the adapter learns around that: see docs/how-to/faster-and-smaller.md.',
+      why: 'Whole numbers are multiplied faster than f32: about one and a half times with AVX2, more on processors with VNNI. The base is a little worse for it, and the adapter learns around that: see docs/how-to/faster-and-smaller.md.',
       level: 'advanced',
     }),
     infer_dtype: field(z.enum(['auto', 'float16', 'bfloat16', 'float32']).default('auto'), {
