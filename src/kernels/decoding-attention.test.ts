@@ -110,15 +110,17 @@ test('scores far apart, and one that is no number', () => {
   expect(y[0]).toBeNaN();
 });
 
-test('ranges behind the cache and two queries of a segment are refused', () => {
+test('ranges outside the cache, ranges that are not there and two queries of a segment are refused', () => {
   const rows = new Float32Array(4);
-  const run = (queries: number, first: number) =>
+  const run = (queries: number, first: number, ranges = 1) =>
     decodingAttention.run(
       ...([new Float32Array(queries), rows, rows, Int32Array.of(0, queries)] as const),
-      ...([Int32Array.of(first, 2), Int32Array.of(0, 1), 1, 1, 1, 1, null] as const),
+      ...([Int32Array.of(first, 2), Int32Array.of(0, ranges), 1, 1, 1, 1, null] as const),
       new Float32Array(queries),
     );
-  expect(() => run(1, 3)).toThrow('a range ends behind the 4 rows of the keys');
+  expect(() => run(1, 3)).toThrow('a range names rows beyond the 4 of the keys');
+  expect(() => run(1, -1)).toThrow('a range names rows beyond the 4 of the keys');
+  expect(() => run(1, 0, 2)).toThrow('segments name queries or ranges that are not there');
   expect(() => run(2, 0)).toThrow('one query at most');
   run(1, 2);
 });

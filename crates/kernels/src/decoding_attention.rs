@@ -8,6 +8,7 @@ use napi::Result;
 use napi::bindgen_prelude::Int32Array;
 use napi_derive::napi;
 
+use crate::attention::{Segment, Shape, segments_of, shape_of};
 use crate::floats::{Floats, expect_length, from_bf16, invalid, to_bf16};
 use crate::queue::{self, Shared};
 use crate::{per_simd, scratch};
@@ -24,12 +25,7 @@ struct Pass<'a> {
     q: *const f32,
     k: *const u8,
     v: *const u8,
-    ranges: &'a [i32],
-    heads: usize,
-    key_heads: usize,
-    width: usize,
-    scale: f32,
-    slopes: Option<&'a [f32]>,
+    shape: &'a Shape,
 }
 
 // SAFETY: tasks only read what it points to.
@@ -37,48 +33,31 @@ unsafe impl Sync for Pass<'_> {}
 // SAFETY: as above.
 unsafe impl Send for Pass<'_> {}
 
-/// A segment that has a query: its row, its ranges, and its keys in all.
-struct Segment {
-    query: usize,
-    ranges: (usize, usize),
-    keys: usize,
-    /// Its first chunk among those of all segments.
-    chunk: usize,
+/// Chunks of a segment's keys.
+fn chunks(segment: &Segment) -> usize {
+    segment.keys.div_ceil(CHUNK)
 }
 
-impl Segment {
-    fn chunks(&self) -> usize {
-        self.keys.div_ceil(CHUNK)
-    }
+/// Numbers that a task gives for each of its heads: the largest score, the sum, the sums of values.
+fn given(shape: &Shape) -> usize {
+    shape.width + 2
 }
 
-impl Pass<'_> {
-    fn per_group(&self) -> usize {
-        self.heads / self.key_heads
-    }
-
-    /// Numbers that a task gives for each of its heads: the largest score, the sum, the sums of values.
-    fn given(&self) -> usize {
-        self.width + 2
-    }
-
-    /// The key rows of a chunk.
-    fn rows(&self, segment: &Segment, chunk: usize, rows: &mut [usize; CHUNK]) -> usize {
-        let count = CHUNK.min(segment.keys - chunk * CHUNK);
-        let (mut skip, mut found) = (chunk * CHUNK, 0);
-        for range in self.ranges[2 * segment.ranges.0..2 * segment.ranges.1].as_chunks::<2>().0 {
-            let (first, length) = (range[0] as usize, range[1] as usize);
-            while skip < length && found < count {
-                rows[found] = first + skip;
-                (skip, found) = (skip + 1, found + 1);
-            }
-            if found == count {
-                break;
-            }
-            skip -= length.min(skip);
+/// The key rows of a chunk.
+fn key_rows(segment: &Segment, chunk: usize, rows: &mut [usize; CHUNK]) -> usize {
+    let count = CHUNK.min(segment.keys - chunk * CHUNK);
+    let (mut skip, mut found) = (chunk * CHUNK, 0);
+    for &(first, length) in &segment.ranges {
+        while skip < length && found < count {
+            rows[found] = first + skip;
+            (skip, found) = (skip + 1, found + 1);
         }
-        count
+        if found == count {
+            break;
+        }
+        skip -= length.min(skip);
     }
+    count
 }
 
 /// # Safety
@@ -156,16 +135,17 @@ unsafe fn sums<S: crate::simd::Simd, const BF16: bool, const N: usize>(
 per_simd! {
     /// One chunk of a segment's keys for the heads of a group; `out` gets `given` numbers a head.
     fn chunk<S, const BF16: bool>(p: &Pass, segment: &Segment, group: usize, index: usize, out: *mut f32) {
-        let width = p.width;
+        let shape = p.shape;
+        let width = shape.width;
         let mut keys = [0; CHUNK];
-        let count = p.rows(segment, index, &mut keys);
+        let count = key_rows(segment, index, &mut keys);
         let keys = &mut keys[..count];
-        keys.iter_mut().for_each(|row| *row = (*row * p.key_heads + group) * width);
+        keys.iter_mut().for_each(|row| *row = (*row * shape.key_heads + group) * width);
         let padded = count.next_multiple_of(S::LANES);
         let last = (segment.keys - 1) as f32;
-        for i in 0..p.per_group() {
-            let head = group * p.per_group() + i;
-            let q = p.q.add((segment.query * p.heads + head) * width);
+        for i in 0..shape.per_group() {
+            let head = group * shape.per_group() + i;
+            let q = p.q.add((segment.query * shape.heads + head) * width);
             let mut scores = [f32::NEG_INFINITY; CHUNK + LANES];
             for (keys, scores) in keys.chunks(4).zip(scores.chunks_mut(4)) {
                 match *keys {
@@ -177,9 +157,9 @@ per_simd! {
                     }
                 }
             }
-            let slope = p.slopes.map_or(0.0, |slopes| slopes[head]);
+            let slope = shape.slopes.as_ref().map_or(0.0, |slopes| slopes[head]);
             for (j, score) in scores[..count].iter_mut().enumerate() {
-                *score = *score * p.scale + slope * ((index * CHUNK + j) as f32 - last);
+                *score = *score * shape.scale + slope * ((index * CHUNK + j) as f32 - last);
             }
             let mut tops = S::splat(f32::NEG_INFINITY);
             for at in (0..padded).step_by(S::LANES) {
@@ -195,7 +175,7 @@ per_simd! {
             for at in (0..padded).step_by(S::LANES) {
                 totals = S::add(totals, S::load(scores.as_ptr().add(at)));
             }
-            let out = out.add(i * p.given());
+            let out = out.add(i * given(shape));
             *out = top;
             *out.add(1) = S::sum(totals);
             let (out, weights) = (out.add(2), &scores[..count]);
@@ -241,25 +221,6 @@ unsafe fn combine(parts: *mut f32, stride: usize, count: usize, y: &mut [f32]) {
     }
 }
 
-fn segments(query_starts: &[i32], ranges: &[i32], range_starts: &[i32]) -> Result<Vec<Segment>> {
-    let mut chunk = 0;
-    let mut segments = Vec::with_capacity(query_starts.len());
-    for (queries, bounds) in query_starts.windows(2).zip(range_starts.windows(2)) {
-        let bounds = (bounds[0] as usize, bounds[1] as usize);
-        let keys = ranges[2 * bounds.0..2 * bounds.1].as_chunks::<2>().0;
-        let keys = keys.iter().map(|range| range[1] as usize).sum();
-        match queries[1] - queries[0] {
-            0 => continue,
-            1 if keys > 0 => {}
-            _ => return Err(invalid("a segment has one query at most, and keys where it has one")),
-        }
-        let segment = Segment { query: queries[0] as usize, ranges: bounds, keys, chunk };
-        chunk += segment.chunks();
-        segments.push(segment);
-    }
-    Ok(segments)
-}
-
 #[napi]
 #[allow(clippy::too_many_arguments)]
 pub fn decoding_attention(
@@ -276,17 +237,14 @@ pub fn decoding_attention(
     slopes: Option<Floats>,
     y: Floats,
 ) -> Result<()> {
-    let (heads, key_heads, width) = (heads as usize, key_value_heads as usize, width as usize);
-    if key_heads == 0 || !heads.is_multiple_of(key_heads) {
-        return Err(invalid(format!("{heads} heads are no multiple of {key_heads}")));
-    }
+    let shape = shape_of(heads, key_value_heads, width, scale, slopes)?;
+    let (row, key_row) = (shape.heads * shape.width, shape.key_heads * shape.width);
+    let (queries, keys) = (q.len() / row.max(1), k.len() / key_row.max(1));
     expect_length("y", y.len(), q.len())?;
     expect_length("v", v.len(), k.len())?;
-    let slopes = slopes.map(Floats::f32).transpose()?.map(|slopes| &*slopes);
-    let segments = segments(&query_starts, &ranges, &range_starts)?;
-    let rows = k.len() / (key_heads * width).max(1);
-    if ranges.as_chunks::<2>().0.iter().any(|[first, length]| (first + length) as usize > rows) {
-        return Err(invalid(format!("a range ends behind the {rows} rows of the keys")));
+    let segments = segments_of(&query_starts, &ranges, &range_starts, queries, keys)?;
+    if segments.iter().any(|segment| segment.queries > 1) {
+        return Err(invalid("a segment has one query at most"));
     }
     let bf16 = match (&k, &v) {
         (Floats::F32(_), Floats::F32(_)) => false,
@@ -295,10 +253,13 @@ pub fn decoding_attention(
     };
     // Task i is chunk i / key_heads of all, for one key head.
     let places: Vec<(usize, usize)> = (segments.iter().enumerate())
-        .flat_map(|(n, segment)| (0..segment.chunks()).map(move |chunk| (n, chunk)))
+        .flat_map(|(n, segment)| (0..chunks(segment)).map(move |chunk| (n, chunk)))
         .collect();
-    let per_group = heads / key_heads;
-    let given = width + 2;
+    let firsts: Vec<usize> = (segments.iter())
+        .scan(0, |next, segment| Some(std::mem::replace(next, *next + chunks(segment))))
+        .collect();
+    let given = given(&shape);
+    let Shape { heads, key_heads, width, .. } = shape;
     let sizes = [q.len(), places.len() * heads * given, y.len()];
     scratch::with(sizes, |[numbers, parts, sums]| {
         let q = match &q {
@@ -312,14 +273,12 @@ pub fn decoding_attention(
             }
         };
         let (k, v) = (k.address() as *const u8, v.address() as *const u8);
-        let ranges = &ranges[..];
-        let scale = scale as f32;
-        let pass = Pass { q, k, v, ranges, heads, key_heads, width, scale, slopes };
+        let pass = Pass { q, k, v, shape: &shape };
         let parts = Shared(parts);
         queue::drain(places.len() * key_heads, |task| {
             let (group, (n, index)) = (task % key_heads, places[task / key_heads]);
             // SAFETY: the scratch has room, and each task writes its own part of it.
-            let out = unsafe { parts.get().add(task * per_group * given) };
+            let out = unsafe { parts.get().add(task * shape.per_group() * given) };
             if bf16 {
                 chunk::<true>(&pass, &segments[n], group, index, out);
             } else {
@@ -336,9 +295,9 @@ pub fn decoding_attention(
                 // SAFETY: heads of a chunk lie in their order, and each segment has a row of y of its own.
                 unsafe {
                     let at = (segment.query * heads + head) * width;
-                    let first = parts.get().add((segment.chunk * heads + head) * given);
+                    let first = parts.get().add((firsts[n] * heads + head) * given);
                     let row = std::slice::from_raw_parts_mut(to.get().add(at), width);
-                    combine(first, heads * given, segment.chunks(), row);
+                    combine(first, heads * given, chunks(segment), row);
                 }
             }
         });

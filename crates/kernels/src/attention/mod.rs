@@ -25,16 +25,16 @@ const KEYS: usize = 128;
 /// Words from one row of scores to the next: what is behind a row's last key may be overwritten.
 const SCORES: usize = KEYS + 16;
 
-struct Shape {
-    heads: usize,
-    key_heads: usize,
-    width: usize,
-    scale: f32,
-    slopes: Option<Vec<f32>>,
+pub struct Shape {
+    pub heads: usize,
+    pub key_heads: usize,
+    pub width: usize,
+    pub scale: f32,
+    pub slopes: Option<Vec<f32>>,
 }
 
 impl Shape {
-    fn per_group(&self) -> usize {
+    pub fn per_group(&self) -> usize {
         self.heads / self.key_heads
     }
 
@@ -50,11 +50,11 @@ impl Shape {
 }
 
 /// A segment of queries, and the ranges of rows where its keys lie, in logical order.
-struct Segment {
-    query: usize,
-    queries: usize,
-    keys: usize,
-    ranges: Vec<(usize, usize)>,
+pub struct Segment {
+    pub query: usize,
+    pub queries: usize,
+    pub keys: usize,
+    pub ranges: Vec<(usize, usize)>,
 }
 
 impl Segment {
@@ -209,13 +209,16 @@ macro_rules! on_isa {
 }
 use on_isa;
 
-fn shape_of(
+pub fn shape_of(
     heads: u32,
     key_heads: u32,
     width: u32,
     scale: f64,
     slopes: Option<Floats>,
 ) -> Result<Shape> {
+    if key_heads == 0 || !heads.is_multiple_of(key_heads) {
+        return Err(invalid(format!("{heads} heads are no multiple of {key_heads}")));
+    }
     Ok(Shape {
         heads: heads as usize,
         key_heads: key_heads as usize,
@@ -227,7 +230,7 @@ fn shape_of(
 
 /// The segments of `query_rows` rows of queries, and their ranges of `key_rows` rows of keys; an error where one
 /// names rows that are not there.
-fn segments_of(
+pub fn segments_of(
     queries: &[i32],
     ranges: &[i32],
     starts: &[i32],
