@@ -4,6 +4,7 @@ mod caches;
 mod codes;
 mod finish;
 pub mod pack;
+mod panels;
 pub mod peak;
 mod product;
 pub mod tile;

@@ -6,16 +6,15 @@
 //! After Goto & van de Geijn, Anatomy of High-Performance Matrix Multiplication (2008).
 
 use super::pack::{self, Matrix};
+use super::panels::{self, GROUP, Packed};
 use super::tile::{Micro, Tile};
-use super::{caches, codes, finish};
+use super::{caches, finish};
 use crate::quantized::Quantized;
 use crate::queue::{self, Shared};
 use crate::{pool, scratch};
 
 /// Words of B that are packed together, at most.
 const PACKED: usize = 1 << 20;
-/// Columns that are packed at a time.
-const GROUP: usize = 128;
 /// Columns of a task whose sums wait in a buffer of their own: they stay in the second-level cache.
 const SUMS: usize = 384;
 /// Rows up to which B's rows are read where they lie: packing would cost more than it saves.
@@ -90,15 +89,15 @@ impl Product<'_> {
 }
 
 /// A range of k.
-struct Chunk<'p> {
-    of: &'p Factors<'p>,
+pub struct Chunk<'p> {
+    pub of: &'p Factors<'p>,
     /// Whether the words are what the instruction set multiplies best here, or plain f32.
-    special: bool,
-    first: usize,
-    depth: usize,
-    words: usize,
+    pub special: bool,
+    pub first: usize,
+    pub depth: usize,
+    pub words: usize,
     /// Words of a packed column before it, in its stage.
-    before: usize,
+    pub before: usize,
 }
 
 /// Chunks whose parts of B are packed together.
@@ -110,7 +109,7 @@ struct Stage<'p> {
 }
 
 /// A range of rows or columns.
-type Range = (usize, usize);
+pub type Range = (usize, usize);
 
 /// Part `i` of `parts` equal ones of `count` units.
 fn part(i: usize, parts: usize, count: usize, unit: usize, end: usize) -> Range {
@@ -254,10 +253,10 @@ fn run_stage<M: Micro>(
     let shared = grid.rows > 1 || quantized;
     let size = if shared { stage.words * panels * M::COLUMNS } else { 0 };
     scratch::with([size], |[packed]| {
-        let packed = shared.then_some(Shared(packed));
+        let packed = shared.then_some(Packed { data: Shared(packed), columns });
         if let Some(packed) = packed {
-            let groups = pack_groups::<M>(stage, columns);
-            drain(groups.len(), &|i| pack_group::<M>(&groups[i], columns, packed));
+            let groups = panels::groups::<M>(&stage.chunks, columns);
+            drain(groups.len(), &|i| panels::pack_group::<M>(&groups[i], packed));
         }
         drain(grid.rows * grid.columns, &|i| {
             let block = Block {
@@ -277,201 +276,15 @@ fn run_stage<M: Micro>(
     });
 }
 
-/// What one thread packs at a time.
-struct PackGroup<'s, 'p> {
-    chunks: &'s [Chunk<'p>],
-    columns: Range,
-}
-
-fn pack_groups<'s, 'p, M: Micro>(stage: &'s Stage<'p>, columns: Range) -> Vec<PackGroup<'s, 'p>> {
-    let mut groups = Vec::new();
-    for chunks in stage.chunks.chunk_by(|a, b| std::ptr::eq(a.of, b.of)) {
-        let Factors { b, trans_b, .. } = chunks[0].of;
-        // Stored rows are columns: they are read from one end to the other.
-        let (size, chunks) = match (trans_b, b) {
-            (true, _) => (2 * M::COLUMNS, vec![chunks]),
-            (false, Source::Floats(_) | Source::Codes(_)) => (GROUP, chunks.chunks(1).collect()),
-            (false, Source::Quantized(b)) => (GROUP.max(b.block()), chunks.chunks(1).collect()),
-        };
-        for chunks in chunks {
-            let start = columns.0 / size * size;
-            for first in (start..columns.1).step_by(size) {
-                let columns = (first.max(columns.0), (first + size).min(columns.1));
-                groups.push(PackGroup { chunks, columns });
-            }
-        }
-    }
-    groups
-}
-
-fn pack_group<M: Micro>(group: &PackGroup, all: Range, packed: Shared<f32>) {
-    let panels = (all.1 - all.0).div_ceil(M::COLUMNS);
-    // Where column `column` of a chunk begins; it is the first of a panel.
-    let at = |chunk: &Chunk, column: usize| {
-        packed.get().wrapping_add(
-            (chunk.before * panels + (column - all.0) / M::COLUMNS * chunk.words) * M::COLUMNS,
-        )
-    };
-    match group.chunks[0].of.b {
-        Source::Quantized(b) if group.chunks[0].of.trans_b => pack_rows::<M>(group, b, &at),
-        Source::Quantized(b) => pack_columns::<M>(group, b, &at),
-        Source::Floats(_) | Source::Codes(_) => {
-            for chunk in group.chunks {
-                pack_panels::<M>(chunk, group.columns, |column| at(chunk, column));
-            }
-        }
-    }
-}
-
-/// Packs the panels of some columns, each to where `at` says.
-fn pack_panels<M: Micro>(chunk: &Chunk, columns: Range, at: impl Fn(usize) -> *mut f32) {
-    // Of stored rows of columns, some at a time: the panels' parts of a row lie side by side.
-    let span = if chunk.of.trans_b { chunk.words.max(1) } else { 16 };
-    for first in (0..chunk.words).step_by(span) {
-        let words = (first, (first + span).min(chunk.words));
-        for column in (columns.0..columns.1).step_by(M::COLUMNS) {
-            let present = M::COLUMNS.min(columns.1 - column);
-            let to = at(column).wrapping_add(first * M::COLUMNS);
-            pack_panel::<M>(chunk, words, (column, present), to);
-        }
-    }
-}
-
-/// Packs words `from .. to` along k of a panel.
-fn pack_panel<M: Micro>(
-    chunk: &Chunk,
-    words: Range,
-    (column, columns): (usize, usize),
-    to: *mut f32,
-) {
-    let from = match chunk.of.b {
-        Source::Floats(b) => b,
-        Source::Quantized(_) => unreachable!("quantized panels are packed together"),
-        Source::Codes(codes) => {
-            let panel = codes::Panel {
-                codes: &codes,
-                transposed: chunk.of.trans_b,
-                first: chunk.first + words.0,
-                words: words.1 - words.0,
-                column,
-                columns,
-                width: M::COLUMNS,
-            };
-            // SAFETY: the caller's buffer has room for a panel.
-            return unsafe { codes::panel::<M>(&panel, to) };
-        }
-    };
-    let per_word = if M::PAIRS && chunk.special { 2 } else { 1 };
-    let panel = pack::Panel {
-        from: &from,
-        transposed: chunk.of.trans_b,
-        first: chunk.first + words.0 * per_word,
-        depth: (words.1 * per_word).min(chunk.depth) - words.0 * per_word,
-        column,
-        columns,
-        width: M::COLUMNS,
-    };
-    // SAFETY: `M` was chosen by `isa()`; the caller's buffer has room for a panel.
-    unsafe {
-        if chunk.special { M::pack_panel(&panel, to) } else { M::Single::pack_panel(&panel, to) }
-    }
-}
-
-/// Rows of a quantized matrix, as columns: whole blocks are decoded, and written where their chunks have them.
-fn pack_rows<M: Micro>(group: &PackGroup, b: &Quantized, at: &impl Fn(&Chunk, usize) -> *mut f32) {
-    let (first, last) = (&group.chunks[0], &group.chunks[group.chunks.len() - 1]);
-    let end = last.first + last.depth;
-    let window = b.block().max(256);
-    scratch::with([window * M::COLUMNS], |[numbers]| {
-        for column in (group.columns.0..group.columns.1).step_by(M::COLUMNS) {
-            let present = M::COLUMNS.min(group.columns.1 - column);
-            for start in (first.first / window * window..end).step_by(window) {
-                let count = window.min(b.columns - start);
-                for row in 0..present {
-                    // SAFETY: whole blocks of a row; the scratch has room for them.
-                    unsafe { b.decode(column + row, start, count, numbers.add(row * window)) };
-                }
-                let from = Matrix { data: numbers.cast(), bf16: false, stride: window };
-                for chunk in group.chunks {
-                    let low = start.max(chunk.first);
-                    let high = (start + count).min(chunk.first + chunk.depth);
-                    if low >= high {
-                        continue;
-                    }
-                    let panel = pack::Panel {
-                        from: &from,
-                        transposed: true,
-                        first: low - start,
-                        depth: high - low,
-                        column: 0,
-                        columns: present,
-                        width: M::COLUMNS,
-                    };
-                    let to = at(chunk, column).wrapping_add((low - chunk.first) * M::COLUMNS);
-                    // SAFETY: as in `pack_panel`.
-                    unsafe { M::Single::pack_panel(&panel, to) };
-                }
-            }
-        }
-    });
-}
-
-/// Columns of a quantized matrix: a range of whole blocks of each stored row, over several panels.
-fn pack_columns<M: Micro>(
-    group: &PackGroup,
-    b: &Quantized,
-    at: &impl Fn(&Chunk, usize) -> *mut f32,
-) {
-    let block = b.block();
-    let start = group.columns.0 / block * block;
-    let count = (group.columns.1.next_multiple_of(block)).min(b.columns) - start;
-    let chunk = &group.chunks[0];
-    /// Stored rows that are decoded before they are copied.
-    const ROWS: usize = 16;
-    scratch::with([ROWS * count], |[numbers]| {
-        let from = Matrix { data: numbers.cast(), bf16: false, stride: count };
-        for k in (0..chunk.depth).step_by(ROWS) {
-            let rows = ROWS.min(chunk.depth - k);
-            for row in 0..rows {
-                // SAFETY: whole blocks of a row; the scratch has room for them.
-                unsafe { b.decode(chunk.first + k + row, start, count, numbers.add(row * count)) };
-            }
-            for column in (group.columns.0..group.columns.1).step_by(M::COLUMNS) {
-                let panel = pack::Panel {
-                    from: &from,
-                    transposed: false,
-                    first: 0,
-                    depth: rows,
-                    column: column - start,
-                    columns: M::COLUMNS.min(group.columns.1 - column),
-                    width: M::COLUMNS,
-                };
-                let to = at(chunk, column).wrapping_add(k * M::COLUMNS);
-                // SAFETY: as in `pack_panel`.
-                unsafe { M::Single::pack_panel(&panel, to) };
-            }
-        }
-    });
-}
-
 /// What a task computes.
 struct Block {
     rows: Range,
     columns: Range,
     /// The columns that are packed together with these.
     all: Range,
-    packed: Option<Shared<f32>>,
+    packed: Option<Packed>,
     /// [m, all columns]
     sums: Option<Shared<f32>>,
-}
-
-impl Block {
-    /// Where the panel of a column lies, which is the first of a panel.
-    fn panel<M: Micro>(&self, packed: Shared<f32>, chunk: &Chunk, column: usize) -> *const f32 {
-        let panels = (self.all.1 - self.all.0).div_ceil(M::COLUMNS);
-        let panel = (column - self.all.0) / M::COLUMNS;
-        packed.get().wrapping_add((chunk.before * panels + panel * chunk.words) * M::COLUMNS)
-    }
 }
 
 /// A place in C, or in what stands for it.
@@ -517,7 +330,7 @@ fn task<M: Micro>(p: &Product, stage: &Stage, block: &Block) {
                 next: block
                     .packed
                     .zip(stage.chunks.get(i + 1))
-                    .map(|(packed, next)| block.panel::<M>(packed, next, block.columns.0)),
+                    .map(|(packed, next)| packed.panel::<M>(next, block.columns.0).cast_const()),
                 panel,
                 a,
             };
@@ -627,7 +440,7 @@ impl Work<'_, '_> {
         if column >= self.block.columns.1 {
             return self.next;
         }
-        Some(self.block.panel::<M>(packed, self.chunk, column))
+        Some(packed.panel::<M>(self.chunk, column).cast_const())
     }
 
     fn left<M: Micro>(&self, height: usize, width: usize) -> Left {
@@ -673,7 +486,7 @@ impl Work<'_, '_> {
         let Chunk { of, first, .. } = *self.chunk;
         let Block { columns, packed, .. } = *self.block;
         if let Some(packed) = packed {
-            return (self.block.panel::<M>(packed, self.chunk, column), M::COLUMNS);
+            return (packed.panel::<M>(self.chunk, column).cast_const(), M::COLUMNS);
         }
         let whole = columns.1 - column >= M::COLUMNS;
         // Stored rows that are read once, or that do not fall into the same few places of the cache.
@@ -696,7 +509,7 @@ impl Work<'_, '_> {
         };
         if column == start {
             let group = (start, (start + GROUP).min(columns.1));
-            pack_panels::<M>(self.chunk, group, |column| panel(column, start));
+            panels::pack_panels::<M>(self.chunk, group, |column| panel(column, start));
         }
         (panel(column, start), M::COLUMNS)
     }
