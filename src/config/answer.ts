@@ -1,6 +1,6 @@
 /** @file The four answers to a written key: working, accepted, not supported yet, unknown. */
 import type { TuneryError } from '../core/errors.ts';
-import type { Field } from '../core/field.ts';
+import { type Field, isTraining } from '../core/field.ts';
 import { suggest } from '../core/suggest.ts';
 import { unknownKey, wrongType } from './errors.ts';
 import { formerNames, knownKeys } from './known-keys.ts';
@@ -109,7 +109,7 @@ function answerSetting(
     };
   }
   const name = String(read.value);
-  const here = own(field.notes.laterIn?.[command] ?? {}, name);
+  const here = own(field.notes.laterIn?.[isTraining(command) ? 'train' : command] ?? {}, name);
   if (here !== undefined) return { kind: 'later', what: `${entry.key}: ${name}`, instead: here };
   const usual = plainDefault(field);
   const says = own(accepted, name) ?? (sameText(read.value, usual) ? undefined : accepted['*']);

@@ -1,7 +1,7 @@
 /** @file From what the user wrote to resolved settings: every value with its origin, notes, and all problems at once. */
 import type { Place, TuneryError } from '../core/errors.ts';
 import { formatPlace } from '../core/errors.ts';
-import type { Given } from '../core/field.ts';
+import { type Given, isTraining } from '../core/field.ts';
 import { answer, canonicalKey } from './answer.ts';
 import {
   ConfigProblems,
@@ -119,7 +119,7 @@ export function resolveConfig(entries: readonly Entry[], caller: string, file?: 
       engine ? engineLater(place, what, engine, instead) : notSupportedYet(place, what, instead),
     );
 
-  const given: Given = { command, has: (key) => set.has(key) };
+  const given: Given = { command, training: isTraining(command), has: (key) => set.has(key) };
   // Rules and derived values need values of the right type.
   if (problems.length === 0) {
     derive(values, origins, given);

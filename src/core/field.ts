@@ -69,9 +69,14 @@ export type Values = Readonly<Record<string, unknown>>;
 export type Given = {
   /** `train`, `chat`, `export`, …; `config` when nothing is going to run. */
   readonly command: string;
+  /** Whether the command runs a training, or says what one would take. */
+  readonly training: boolean;
   /** Whether the user set the key (in the file or on the command line). */
   has(key: string): boolean;
 };
+
+const ofTraining: readonly string[] = ['train', 'estimate', 'fit'];
+export const isTraining = (command: string): boolean => ofTraining.includes(command);
 
 /** A conflict between keys: said with both keys, why, and the fix. */
 export type Conflict = {

@@ -67,8 +67,8 @@ const withStreaming = (
 };
 
 export const streamingRules: readonly Rule[] = [
-  (v, { command }) =>
-    v.streaming === true && command === 'train' && !(Number(v.max_steps) > 0)
+  (v, { training }) =>
+    v.streaming === true && training && !(Number(v.max_steps) > 0)
       ? {
           keys: ['streaming', 'max_steps'],
           message:

@@ -22,9 +22,9 @@ const adaptersOf = (v: Values): number => {
 
 /** As LLaMA-Factory has them, and what says nothing. */
 const quantizationRules: readonly Rule[] = [
-  (v, { command }) => {
+  (v, { training }) => {
     const key = inBlocks(v);
-    return key !== undefined && command === 'train' && v['finetuning_type'] !== 'lora'
+    return key !== undefined && training && v['finetuning_type'] !== 'lora'
       ? {
           keys: [key, 'finetuning_type'],
           message: `\`${key}: ${String(v[key])}\` freezes the base, and \`finetuning_type: ${String(v['finetuning_type'])}\` trains it`,
@@ -94,7 +94,17 @@ export const modelSection = section(
     model_name_or_path: field(z.string().min(1), {
       help: 'The model: a folder, a `.gguf` file, a hub id, or `random:llama?hidden_size=64&…` for a seeded tiny one.',
       why: 'A hub id is `org/name`, or `org/name/file.gguf` for one of several GGUF files; what the hub cache lacks is fetched.',
-      requiredBy: ['train', 'chat', 'export', 'api', 'eval', 'data', 'debug batches', 'estimate'],
+      requiredBy: [
+        'train',
+        'chat',
+        'export',
+        'api',
+        'eval',
+        'data',
+        'debug batches',
+        'estimate',
+        'fit',
+      ],
     }),
     adapter_name_or_path: field(textList().default([]), {
       help: 'Adapters: folders, or hub ids. Training goes on with the last and merges those before it; every other command applies them all.',

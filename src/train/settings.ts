@@ -254,8 +254,7 @@ export const trainSection = section(
       bf16: { from: ['fp16', 'pure_bf16'], value: (v) => v.fp16 || v.pure_bf16 || undefined },
       do_train: {
         from: ['do_eval'],
-        value: (v, given) =>
-          (given.command === 'train' && !(given.has('do_eval') && v.do_eval)) || undefined,
+        value: (v, given) => (given.training && !(given.has('do_eval') && v.do_eval)) || undefined,
       },
       do_eval: {
         from: ['eval_strategy'],
@@ -402,7 +401,7 @@ export const trainSection = section(
             }
           : undefined,
       (v, given) =>
-        given.command === 'train' && v.do_train && Array.isArray(v.dataset) && !v.dataset.length
+        given.training && v.do_train && Array.isArray(v.dataset) && !v.dataset.length
           ? {
               keys: ['dataset'],
               message: 'there is nothing to train on',
@@ -410,7 +409,7 @@ export const trainSection = section(
             }
           : undefined,
       (v, given) =>
-        given.command === 'train' && !v.do_train && !v.do_eval
+        given.training && !v.do_train && !v.do_eval
           ? {
               keys: ['do_train', 'do_eval'],
               message: 'both are false, so there is nothing to do',

@@ -15,10 +15,10 @@ import { adapterFolder, type PeftConfig, readPeftConfig } from './peft-config.ts
 const loraKeys = ['lora_rank', 'lora_alpha', 'lora_dropout', 'lora_target', 'additional_target'];
 
 /** The configuration of the adapter that training goes on with; one that cannot be read is the engine's to explain. */
-function adapterOf(values: Values, { command }: Given): PeftConfig | undefined {
+function adapterOf(values: Values, { training }: Given): PeftConfig | undefined {
   const names = values['adapter_name_or_path'];
   const last: unknown = Array.isArray(names) ? names.at(-1) : undefined;
-  if (command !== 'train' || values['finetuning_type'] !== 'lora' || typeof last !== 'string') {
+  if (!training || values['finetuning_type'] !== 'lora' || typeof last !== 'string') {
     return undefined;
   }
   try {
@@ -134,7 +134,7 @@ export const tuningSection = section(
       },
       (v, given) => {
         const adapters = v.adapter_name_or_path;
-        return given.command === 'train' &&
+        return given.training &&
           v.finetuning_type === 'full' &&
           Array.isArray(adapters) &&
           adapters.length > 0

@@ -1,5 +1,5 @@
 /** @file What a training takes, by the real program: foretold, found, profiled, and told at its end. */
-import { copyFileSync, readFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { RunEvent } from '../../src/core/events.ts';
@@ -94,4 +94,25 @@ test('fit: settings that fit, and the lines to use', async () => {
   const bad = await place.run('fit', '--memory', 'much', '--model', model);
   expect(bad.code).toBe(2);
   expect(bad.err).toContain('much');
+});
+
+test('what a training refuses, estimate and fit refuse', async () => {
+  const conflict = ['quantization_bit=4', 'finetuning_type=full'];
+  for (const [command, ...options] of [['estimate'], ['fit', '--memory', '2GB']] as const) {
+    const { code, err } = await place.run(command, ...options, ...settings, ...conflict);
+    expect(code).toBe(2);
+    expect(err).toContain('error[config/conflict]: `quantization_bit`, `finetuning_type`');
+  }
+  const without = await place.run('fit', '--memory', '2GB', ...data);
+  expect(without.err).toContain('`tunery fit` needs `model_name_or_path`');
+});
+
+test('a profile that cannot be written is told before the first step', async () => {
+  mkdirSync(place.at('folder'));
+  const { code, out, err } = await place.run(
+    ...['train', ...settings, 'max_steps=2', 'output_dir=unwritten', '--profile', 'folder'],
+  );
+  expect(code).toBe(1);
+  expect(err).toContain('error[files/not-writable]');
+  expect(out).not.toContain('step 1');
 });

@@ -78,14 +78,14 @@ async function tryAll(
   const jobOf = (choice: Choice): Job | undefined => {
     const overrides = [...settings, ...Object.entries(choice).map(([k, v]) => `${k}=${v}`)];
     try {
-      return loadConfig({ file, overrides, command: 'train' }).job;
+      return loadConfig({ file, overrides, command: 'fit' }).job;
     } catch (error) {
       // Not every way to tune goes with every setting.
       if (error instanceof TuneryError) return undefined;
       throw error;
     }
   };
-  const plain = loadConfig({ file, overrides: settings, command: 'train' }).job;
+  const plain = loadConfig({ file, overrides: settings, command: 'fit' }).job;
   const rows = await plannedRows(plain, context);
   const estimator = await nativeEngine().estimator();
   const tried: Tried[] = [];

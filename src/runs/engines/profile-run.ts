@@ -18,6 +18,8 @@ export function profilingHost(
   const first = Math.min(skipped, totalSteps - 1);
   const last = Math.min(first + profiled, totalSteps);
   const profile = new Profile(memory);
+  // A place that cannot be written is told before the first step, not in the midst of a training.
+  writeFileAtomic(file, profile.json());
   let done = 0;
   if (first === 0) profile.start();
   return {
