@@ -279,6 +279,37 @@ test('bf16 storage learns the same within its rounding', async () => {
   }
 });
 
+test('LoRA+ moves each B of an adapter by the ratio, and nothing else', async () => {
+  const settings = { lr_scheduler_type: 'constant', weight_decay: 0 } as const;
+  const plan = planOf(2, 2, 1);
+  const plain = new Map((await run({ settings, plan })).weights);
+  const plus = new Map(
+    (await run({ settings: { ...settings, loraplus_lr_ratio: 16 }, plan })).weights,
+  );
+  for (const [name, values] of plain) {
+    // B begins at zero, so what it is after a step is how far it went.
+    const ratio = name.includes('lora_B') ? 16 : 1;
+    for (const [i, value] of values.entries()) {
+      expect(plus.get(name)?.[i], `${name}[${i}]`).toBeCloseTo(ratio * value, 6);
+    }
+  }
+  expect([...plain].some(([name, values]) => name.includes('lora_B') && values[0] !== 0)).toBe(
+    true,
+  );
+});
+
+test('`optim: adamw_8bit` learns nearly the same with other moments', async () => {
+  // Parameters of fewer than 4,096 numbers keep exact moments: an adapter of this model has no others.
+  const tuning = { finetuning_type: 'full' } as const;
+  const settings = { learning_rate: 1e-3 };
+  const exact = await run({ tuning, settings });
+  const coarse = await run({ tuning, settings: { ...settings, optim: 'adamw_8bit' } });
+  expect(coarse.losses).not.toEqual(exact.losses);
+  for (const [i, loss] of coarse.losses.entries()) {
+    expect(Math.abs(loss - exact.losses[i])).toBeLessThan(2e-2);
+  }
+});
+
 test('a loss that is no number stops the run with its step, its rows and the likely cause', async () => {
   const settings = { learning_rate: 1e30, max_grad_norm: 0 };
   await expect(run({ settings })).rejects.toMatchObject({

@@ -94,6 +94,28 @@ test.each([
   expect(steps.get(6)).toBeLessThan(0.9 * steps.get(1)!);
 });
 
+test('whole numbers have the weights of 8 bits, and round what meets them', {
+  timeout: 240_000,
+}, async () => {
+  const lossWith = async (setting: string): Promise<number> => {
+    await run(
+      'train',
+      ...base,
+      setting,
+      'output_dir=one',
+      'max_steps=1',
+      'overwrite_output_dir=true',
+    );
+    return losses('one').get(1)!;
+  };
+  const [expanded, whole] = [
+    await lossWith('quantization_bit=8'),
+    await lossWith('base_compute=int8'),
+  ];
+  expect(whole).not.toBe(expanded);
+  expect(Math.abs(whole / expanded - 1)).toBeLessThan(1e-2);
+});
+
 test('what a quantized base excludes is said with both keys', async () => {
   const { code, err } = await place.run(
     ...['train', ...base, 'output_dir=no', 'quantization_bit=4', 'finetuning_type=full'],
