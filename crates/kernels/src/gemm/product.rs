@@ -327,10 +327,7 @@ fn task<M: Micro>(p: &Product, stage: &Stage, block: &Block) {
                 opens,
                 accumulate: !opens || (p.accumulate && !buffered),
                 target,
-                next: block
-                    .packed
-                    .zip(stage.chunks.get(i + 1))
-                    .map(|(packed, next)| packed.panel::<M>(next, block.columns.0).cast_const()),
+                next: stage.chunks.get(i + 1),
                 panel,
                 a,
             };
@@ -366,8 +363,8 @@ struct Work<'w, 'p> {
     opens: bool,
     accumulate: bool,
     target: Target,
-    /// The panel that the next chunk begins with, where it is packed already.
-    next: Option<*const f32>,
+    /// What is multiplied next.
+    next: Option<&'w Chunk<'w>>,
     /// Room for `GROUP` packed columns of B, where none are shared.
     panel: *mut f32,
     /// Room for the packed rows of A.
@@ -405,15 +402,17 @@ impl Work<'_, '_> {
         let left = self.left::<M>(height, width);
         let narrow = width <= M::LANES && !left.in_columns;
         let most = if narrow { M::NARROW_ROWS } else { M::ROWS };
-        let panels = || (block.columns.0..block.columns.1).step_by(M::COLUMNS);
-        if M::PANEL_STAYS || block.packed.is_none() {
-            for column in panels() {
-                let right = self.right::<M>(column, height);
-                let next = self.after::<M>(column);
-                for (i, (top, rows)) in pack::strips_of(height, most).enumerate() {
-                    // Strip by strip, the next panel comes nearer.
-                    let come = i * self.chunk.words.div_ceil(4) * 16;
-                    let ahead = match next {
+        // A strip of A goes past a group of panels, so that it writes a row of C from one end to the other.
+        let span = if M::PANEL_STAYS || block.packed.is_none() { GROUP } else { width };
+        for from in (block.columns.0..block.columns.1).step_by(span) {
+            let group = (from, (from + span).min(block.columns.1));
+            self.pack::<M>(group, height);
+            for (i, (top, rows)) in pack::strips_of(height, most).enumerate() {
+                // Strip by strip, the next group comes nearer.
+                let come = i * self.chunk.words.div_ceil(4) * 16;
+                for column in (group.0..group.1).step_by(M::COLUMNS) {
+                    let right = self.right::<M>(column, group.0, height);
+                    let ahead = match self.after::<M>(column, span) {
                         Some(next) if come < self.chunk.words * M::COLUMNS => {
                             next.wrapping_add(come)
                         }
@@ -422,25 +421,19 @@ impl Work<'_, '_> {
                     self.tile::<M>(left.at(i, top), &left, (top, rows), (right, ahead), column);
                 }
             }
-        } else {
-            for (i, (top, rows)) in pack::strips_of(height, most).enumerate() {
-                for column in panels() {
-                    let right = self.right::<M>(column, height);
-                    let right = (right, right.0);
-                    self.tile::<M>(left.at(i, top), &left, (top, rows), right, column);
-                }
-            }
         }
     }
 
-    /// The panel that is multiplied after that of `column`, where it is packed already.
-    fn after<M: Micro>(&self, column: usize) -> Option<*const f32> {
-        let packed = self.block.packed?;
-        let column = column + M::COLUMNS;
-        if column >= self.block.columns.1 {
-            return self.next;
+    /// What is multiplied a group after the panel of `column`, where it is packed already.
+    fn after<M: Micro>(&self, column: usize, span: usize) -> Option<*const f32> {
+        let (packed, columns) = (self.block.packed?, self.block.columns);
+        let next = column + span;
+        if next < columns.1 {
+            return Some(packed.panel::<M>(self.chunk, next).cast_const());
         }
-        Some(packed.panel::<M>(self.chunk, column).cast_const())
+        // The next chunk begins with the first group.
+        let first = columns.0 + (column - columns.0) % span;
+        Some(packed.panel::<M>(self.next?, first).cast_const())
     }
 
     fn left<M: Micro>(&self, height: usize, width: usize) -> Left {
@@ -481,37 +474,44 @@ impl Work<'_, '_> {
         }
     }
 
-    /// A panel of B, and the words from one of its rows to the next.
-    fn right<M: Micro>(&self, column: usize, height: usize) -> (*const f32, usize) {
-        let Chunk { of, first, .. } = *self.chunk;
-        let Block { columns, packed, .. } = *self.block;
-        if let Some(packed) = packed {
-            return (packed.panel::<M>(self.chunk, column).cast_const(), M::COLUMNS);
-        }
-        let whole = columns.1 - column >= M::COLUMNS;
-        // Stored rows that are read once, or that do not fall into the same few places of the cache.
-        let in_place = match of.b {
-            Source::Floats(b) if !of.trans_b && !b.bf16 => {
+    /// The right operand where its stored rows are read as they lie: once, or in different places of the cache.
+    fn in_place<M: Micro>(&self, height: usize) -> Option<Matrix> {
+        match self.chunk.of.b {
+            Source::Floats(b) if !self.chunk.of.trans_b && !b.bf16 => {
                 (height <= M::ROWS || height <= FEW_ROWS && !aliased(&b)).then_some(b)
             }
             _ => None,
-        };
-        if let (Some(b), true) = (in_place, whole) {
-            return (b.at(first, column).cast(), b.stride);
         }
-        let panel = |of: usize, first: usize| {
-            self.panel.wrapping_add((of - first) / M::COLUMNS * self.chunk.words * M::COLUMNS)
-        };
-        let start = if in_place.is_some() {
-            column
-        } else {
-            columns.0 + (column - columns.0) / GROUP * GROUP
-        };
-        if column == start {
-            let group = (start, (start + GROUP).min(columns.1));
-            panels::pack_panels::<M>(self.chunk, group, |column| panel(column, start));
+    }
+
+    /// Packs what no thread has packed, and what is not read as it lies, of a group of columns.
+    fn pack<M: Micro>(&self, group: Range, height: usize) {
+        if self.block.packed.is_some() {
+            return;
         }
-        (panel(column, start), M::COLUMNS)
+        let whole = group.0 + (group.1 - group.0) / M::COLUMNS * M::COLUMNS;
+        let from = if self.in_place::<M>(height).is_some() { whole } else { group.0 };
+        if from < group.1 {
+            let at = |column| self.packed_here::<M>(column, group.0);
+            panels::pack_panels::<M>(self.chunk, (from, group.1), at);
+        }
+    }
+
+    fn packed_here<M: Micro>(&self, column: usize, group: usize) -> *mut f32 {
+        self.panel.wrapping_add((column - group) / M::COLUMNS * self.chunk.words * M::COLUMNS)
+    }
+
+    /// A panel of B in the group that begins at a column, and the words from one of its rows to the next.
+    fn right<M: Micro>(&self, column: usize, group: usize, height: usize) -> (*const f32, usize) {
+        if let Some(packed) = self.block.packed {
+            return (packed.panel::<M>(self.chunk, column).cast_const(), M::COLUMNS);
+        }
+        match self.in_place::<M>(height) {
+            Some(b) if self.block.columns.1 - column >= M::COLUMNS => {
+                (b.at(self.chunk.first, column).cast(), b.stride)
+            }
+            _ => (self.packed_here::<M>(column, group).cast_const(), M::COLUMNS),
+        }
     }
 
     fn tile<M: Micro>(
