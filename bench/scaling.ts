@@ -10,6 +10,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { memoryClasses } from '../src/engine/memory.ts';
 import { estimated, type Settings, trained } from './account.ts';
 import { report } from './report.ts';
 
@@ -101,15 +102,21 @@ try {
     const at = (count: number): Settings => ({ ...settingsOf(of(count), tokens), ...settings });
     const [one, two] = [await trained(at(few - 1), options), await trained(at(few), options)];
     const said = await estimated(at(layers), options);
-    const extrapolate = (value: (run: typeof one) => number): number =>
-      value(two) + (layers - few) * (value(two) - value(one));
-    const memory = extrapolate((run) => run.memory);
-    const seconds = extrapolate((run) => run.secondsPerStep);
+    const both = await estimated(at(few), options);
+    // A layer's memory is what the pools say: beside them a process holds what the collector has not come to yet.
+    const pools = ({ kinds }: typeof one): number =>
+      memoryClasses.reduce((sum, name) => sum + kinds[name], 0);
+    const memory = two.memory + (layers - few) * (pools(two) - pools(one));
+    const seconds =
+      two.secondsPerStep + (layers - few) * (two.secondsPerStep - one.secondsPerStep);
     console.log(
       `\n${name}: ${layers} layers reckoned from ${few - 1} and ${few} that ran, ${tokens} tokens a step`,
     );
     console.log(
-      `  memory ${(memory / 1e9).toFixed(2)} GB, estimated ${(said.memory.total / 1e9).toFixed(2)} GB; a step ${seconds.toFixed(1)} s, estimated ${said.step.seconds.toFixed(1)} s`,
+      `  ${few} layers: memory ${(two.memory / 1e9).toFixed(2)} GB, estimated ${(both.memory.total / 1e9).toFixed(2)} GB; a step ${two.secondsPerStep.toFixed(1)} s, estimated ${both.step.seconds.toFixed(1)} s`,
+    );
+    console.log(
+      `  ${layers} layers: memory ${(memory / 1e9).toFixed(2)} GB, estimated ${(said.memory.total / 1e9).toFixed(2)} GB; a step ${seconds.toFixed(1)} s, estimated ${said.step.seconds.toFixed(1)} s`,
     );
     report({
       name: `${name}: memory, estimated over reckoned`,
