@@ -8,8 +8,8 @@ use crate::simd::Simd;
 
 /// Rows of the weight that are taken past x together.
 const ROWS: usize = 4;
-/// Rows of x from which on it pays to expand the weight's rows once.
-const MANY: usize = 3;
+/// Rows of x from which on it pays to expand the weight's rows once: below, each is expanded twice at most, in registers.
+const MANY: usize = 9;
 
 /// How a weight's numbers are stored.
 trait Stored: Copy {
@@ -57,44 +57,62 @@ unsafe impl Sync for Rows {}
 // SAFETY: as above.
 unsafe impl Send for Rows {}
 
+/// What a few rows of the weight give with a few of x: [x's row, weight's row].
+type Sums = [[f32; ROWS]; ROWS];
+
 /// Each sum has lanes of its own along k, whatever is summed beside it. `FETCH`: the weight comes from memory.
 #[inline(always)]
 unsafe fn tile<S: Simd, W: Stored, const R: usize, const M: usize, const FETCH: bool>(
     x: Rows,
     first: usize,
     w: *const W,
-    row: usize,
-    sink: &Sink,
+    sums: &mut Sums,
+    column: usize,
 ) {
     unsafe {
         let (x, stride, k) = (x.data.add(first * x.stride), x.stride, x.k);
         let mut lanes = [[S::splat(0.0); M]; R];
         let whole = k - k % S::LANES;
         let mut at = 0;
+        // A cache line of the weight at a time, which is fetched once; less of it is soon enough where memory is the limit.
+        let line = if M > 2 { 64 / size_of::<W>() } else { S::LANES };
+        macro_rules! step {
+            ($at:expr, $fetch:expr) => {
+                let at = $at;
+                let mut xs = [S::splat(0.0); M];
+                for (i, v) in xs.iter_mut().enumerate() {
+                    *v = S::load(x.add(i * stride + at));
+                }
+                for (i, lanes) in lanes.iter_mut().enumerate() {
+                    let from = w.add(i * k + at);
+                    if $fetch {
+                        S::prefetch(from.cast::<u8>().wrapping_add(AHEAD).cast());
+                    }
+                    let v = W::load::<S>(from);
+                    for (lane, x) in lanes.iter_mut().zip(xs) {
+                        *lane = S::fma(v, x, *lane);
+                    }
+                }
+            };
+        }
+        while at + line <= whole {
+            for lane in (0..line).step_by(S::LANES) {
+                step!(at + lane, FETCH && lane == 0);
+            }
+            at += line;
+        }
         while at < whole {
-            let mut xs = [S::splat(0.0); M];
-            for (i, v) in xs.iter_mut().enumerate() {
-                *v = S::load(x.add(i * stride + at));
-            }
-            for (i, lanes) in lanes.iter_mut().enumerate() {
-                let from = w.add(i * k + at);
-                if FETCH {
-                    S::prefetch(from.cast::<u8>().wrapping_add(AHEAD).cast());
-                }
-                let v = W::load::<S>(from);
-                for (lane, x) in lanes.iter_mut().zip(xs) {
-                    *lane = S::fma(v, x, *lane);
-                }
-            }
+            step!(at, FETCH);
             at += S::LANES;
         }
         for (i, lanes) in lanes.iter().enumerate() {
-            for (m, lanes) in lanes.iter().enumerate() {
-                let mut sum = S::sum(*lanes);
+            let four = std::array::from_fn(|m| if m < M { lanes[m] } else { S::splat(0.0) });
+            let whole_sums = if M > 2 { S::sums(four) } else { four.map(|lanes| S::sum(lanes)) };
+            for (m, mut sum) in whole_sums.into_iter().take(M).enumerate() {
                 for rest in whole..k {
                     sum += *x.add(m * stride + rest) * (*w.add(i * k + rest)).number();
                 }
-                sink.put(first + m, row + i, sum);
+                sums[m][column + i] = sum;
             }
         }
     }
@@ -108,28 +126,34 @@ unsafe fn four_past<S: Simd, W: Stored, const FETCH: bool>(
     row: usize,
     sink: &Sink,
 ) {
-    let mut first = 0;
-    while first < x.m {
+    for first in (0..x.m).step_by(ROWS) {
+        let mut sums = [[0.0; ROWS]; ROWS];
         unsafe {
             match x.m - first {
-                1 => tile::<S, W, 4, 1, FETCH>(x, first, w, row, sink),
-                2 => tile::<S, W, 4, 2, FETCH>(x, first, w, row, sink),
-                3 => tile::<S, W, 4, 3, FETCH>(x, first, w, row, sink),
+                1 => tile::<S, W, 4, 1, FETCH>(x, first, w, &mut sums, 0),
+                2 => tile::<S, W, 4, 2, FETCH>(x, first, w, &mut sums, 0),
+                3 => tile::<S, W, 4, 3, FETCH>(x, first, w, &mut sums, 0),
                 _ => {
-                    tile::<S, W, 2, 4, FETCH>(x, first, w, row, sink);
-                    tile::<S, W, 2, 4, FETCH>(x, first, w.add(2 * x.k), row + 2, sink);
+                    tile::<S, W, 2, 4, FETCH>(x, first, w, &mut sums, 0);
+                    tile::<S, W, 2, 4, FETCH>(x, first, w.add(2 * x.k), &mut sums, 2);
                 }
             }
+            for (m, sums) in sums.iter().enumerate().take(x.m - first) {
+                sink.put_all(first + m, row, *sums);
+            }
         }
-        first += 4;
     }
 }
 
 /// What is left of the weight's rows, one by one.
 #[inline(always)]
 unsafe fn one_past<S: Simd, W: Stored>(x: Rows, w: *const W, row: usize, sink: &Sink) {
-    for first in 0..x.m {
-        unsafe { tile::<S, W, 1, 1, false>(x, first, w, row, sink) };
+    for m in 0..x.m {
+        let mut sums = [[0.0; ROWS]; ROWS];
+        unsafe {
+            tile::<S, W, 1, 1, false>(x, m, w, &mut sums, 0);
+            sink.put(m, row, sums[0][0]);
+        }
     }
 }
 

@@ -48,22 +48,44 @@ impl Sink {
     /// The place is inside y, and the caller's alone.
     #[inline(always)]
     unsafe fn put(&self, row: usize, column: usize, sum: f32) {
-        let offset = match &self.bias {
-            None => 0.0,
-            Some(Floats::F32(bias)) => bias[column],
-            Some(Floats::Bf16(bias)) => from_bf16(bias[column]),
-        };
-        let value = self.alpha * sum + offset;
+        // SAFETY: the caller's.
+        unsafe { self.put_all(row, column, [sum]) }
+    }
+
+    /// Sums of columns side by side.
+    ///
+    /// # Safety
+    /// As of `put`.
+    #[inline(always)]
+    unsafe fn put_all<const N: usize>(&self, row: usize, column: usize, sums: [f32; N]) {
+        let mut values = sums.map(|sum| self.alpha * sum);
+        match &self.bias {
+            None => values.iter_mut().for_each(|value| *value += 0.0),
+            Some(Floats::F32(bias)) => add(&mut values, |i| bias[column + i]),
+            Some(Floats::Bf16(bias)) => add(&mut values, |i| from_bf16(bias[column + i])),
+        }
         let at = row * self.n + column;
+        // SAFETY: the caller's.
         unsafe {
             if self.bf16 {
-                let to = self.y.get().cast::<u16>().add(at);
-                *to = to_bf16(value + if self.accumulate { from_bf16(*to) } else { 0.0 });
+                let to = self.y.get().cast::<u16>().add(at).cast::<[u16; N]>();
+                let old = to.read_unaligned();
+                add(&mut values, |i| if self.accumulate { from_bf16(old[i]) } else { 0.0 });
+                to.write_unaligned(values.map(to_bf16));
             } else {
-                let to = self.y.get().cast::<f32>().add(at);
-                *to = value + if self.accumulate { *to } else { 0.0 };
+                let to = self.y.get().cast::<f32>().add(at).cast::<[f32; N]>();
+                let old = to.read_unaligned();
+                add(&mut values, |i| if self.accumulate { old[i] } else { 0.0 });
+                to.write_unaligned(values);
             }
         }
+    }
+}
+
+#[inline(always)]
+fn add<const N: usize>(to: &mut [f32; N], what: impl Fn(usize) -> f32) {
+    for (i, to) in to.iter_mut().enumerate() {
+        *to += what(i);
     }
 }
 

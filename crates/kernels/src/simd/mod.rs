@@ -49,6 +49,11 @@ pub unsafe trait Simd: Copy + 'static {
     /// 2ⁿ · a for integers -127 ≤ n ≤ 128; the result is 0 at -127.
     unsafe fn scale(a: Self::V, n: Self::V) -> Self::V;
     unsafe fn sum(v: Self::V) -> f32;
+    /// `sum` of each, to the last bit.
+    #[inline(always)]
+    unsafe fn sums(four: [Self::V; 4]) -> [f32; 4] {
+        four.map(|v| unsafe { Self::sum(v) })
+    }
     unsafe fn largest(v: Self::V) -> f32;
     unsafe fn prefetch(from: *const f32);
 

@@ -107,6 +107,16 @@ unsafe impl Simd for Avx2 {
         }
     }
     #[inline(always)]
+    unsafe fn sums(four: [__m256; 4]) -> [f32; 4] {
+        unsafe {
+            let [a, b, c, d] =
+                four.map(|v| _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps::<1>(v)));
+            let ab = _mm_add_ps(_mm_movelh_ps(a, b), _mm_movehl_ps(b, a));
+            let cd = _mm_add_ps(_mm_movelh_ps(c, d), _mm_movehl_ps(d, c));
+            std::mem::transmute(_mm_hadd_ps(ab, cd))
+        }
+    }
+    #[inline(always)]
     unsafe fn largest(v: __m256) -> f32 {
         unsafe {
             let v = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps::<1>(v));
@@ -269,6 +279,10 @@ unsafe impl Simd for Avx512 {
     #[inline(always)]
     unsafe fn sum(v: __m512) -> f32 {
         unsafe { Avx2::sum(_mm256_add_ps(_mm512_castps512_ps256(v), upper(v))) }
+    }
+    #[inline(always)]
+    unsafe fn sums(four: [__m512; 4]) -> [f32; 4] {
+        unsafe { Avx2::sums(four.map(|v| _mm256_add_ps(_mm512_castps512_ps256(v), upper(v)))) }
     }
     #[inline(always)]
     unsafe fn largest(v: __m512) -> f32 {
