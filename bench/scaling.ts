@@ -107,8 +107,7 @@ try {
     const pools = ({ kinds }: typeof one): number =>
       memoryClasses.reduce((sum, name) => sum + kinds[name], 0);
     const memory = two.memory + (layers - few) * (pools(two) - pools(one));
-    const seconds =
-      two.secondsPerStep + (layers - few) * (two.secondsPerStep - one.secondsPerStep);
+    const seconds = two.secondsPerStep + (layers - few) * (two.secondsPerStep - one.secondsPerStep);
     console.log(
       `\n${name}: ${layers} layers reckoned from ${few - 1} and ${few} that ran, ${tokens} tokens a step`,
     );

@@ -100,6 +100,8 @@ export async function runContestant(arena: Arena, contestant: Contestant): Promi
     by === 'llamafactory'
       ? ['train_llamafactory.py', llamaFactoryJob(arena, contestant)]
       : ['train_loop.py', await loopJob(arena, contestant)];
+  // What another kind of run left there confuses the one that follows.
+  rmSync(join(folder, 'out-llamafactory'), { recursive: true, force: true });
   const file = join(folder, `${by}.json`);
   writeFileSync(file, JSON.stringify(job));
   const ran = await runProgram(

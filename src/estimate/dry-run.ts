@@ -11,7 +11,8 @@ import { allocate } from '../native/memory.ts';
 import type { TrainHost } from '../train/host.ts';
 import type { Job } from '../train/job.ts';
 import { loadToTrain, tune } from '../train/load.ts';
-import { type Plan, train } from '../train/train.ts';
+import type { Plan } from '../train/loop.ts';
+import { train } from '../train/train.ts';
 import { Tally } from './tally.ts';
 
 /** All of a row that time and memory depend on. */

@@ -30,12 +30,14 @@ export const newState = (schedule: AdaptiveState | null): State => ({
   schedule,
 });
 
-/** Copies a checkpoint's tensors into place and gives its state. */
-export function loadState(
+export const readState = ({ state }: Checkpoint): State => State.parse(state);
+
+/** Copies a checkpoint's tensors into place. */
+export function restoreTensors(
   checkpoint: Checkpoint,
   parameters: ReadonlyMap<string, Parameter>,
   optimizer: ReadonlyMap<string, Tensor>,
-): State {
+): void {
   const copy = (name: string, into: Tensor): void => {
     const stored = checkpoint.tensors.get(name);
     invariant(
@@ -48,5 +50,4 @@ export function loadState(
   };
   for (const [name, { tensor }] of parameters) copy(name, tensor);
   for (const [name, moment] of optimizer) copy(`optimizer.${name}`, moment);
-  return State.parse(checkpoint.state);
 }

@@ -10,8 +10,9 @@ import { type ModelSource, openModel } from '../models/source.ts';
 import { setThreads } from '../native/machine.ts';
 import { tunings } from '../tuning/index.ts';
 import { type MemoryHost, memoryHost } from './host.ts';
+import type { Plan } from './loop.ts';
 import type { TrainSettings } from './settings.ts';
-import { type Plan, train } from './train.ts';
+import { train } from './train.ts';
 
 const name = 'random:llama?hidden_size=64&intermediate_size=96&num_hidden_layers=3&seed=5';
 let model: ModelSource;
