@@ -8,6 +8,7 @@ mod panels;
 pub mod peak;
 mod product;
 pub mod tile;
+mod work;
 
 use napi::Result;
 use napi_derive::napi;

@@ -1,0 +1,220 @@
+//! One chunk of k for one block of C: where its operands are read or packed, and tile after tile of the block.
+
+use super::pack::{self, Matrix};
+use super::panels::{self, GROUP, Packed};
+use super::product::{Chunk, Product, Range, Source};
+use super::tile::{Micro, Tile};
+use crate::queue::Shared;
+
+/// Rows up to which B's rows are read where they lie: packing would cost more than it saves.
+pub const FEW_ROWS: usize = 24;
+
+/// What a task computes.
+pub struct Block {
+    pub rows: Range,
+    pub columns: Range,
+    /// The columns that are packed together with these.
+    pub all: Range,
+    pub packed: Option<Packed>,
+    /// [m, all columns]
+    pub sums: Option<Shared<f32>>,
+}
+
+/// A place in C, or in what stands for it.
+#[derive(Clone, Copy)]
+pub struct Target {
+    pub data: *mut f32,
+    pub stride: usize,
+}
+
+/// A chunk of k for a task's block of C.
+pub struct Work<'w, 'p> {
+    pub p: &'w Product<'p>,
+    pub block: &'w Block,
+    pub chunk: &'w Chunk<'w>,
+    /// Whether it is the first that writes C.
+    pub opens: bool,
+    pub accumulate: bool,
+    pub target: Target,
+    /// What is multiplied next.
+    pub next: Option<&'w Chunk<'w>>,
+    /// Room for `GROUP` packed columns of B, where none are shared.
+    pub panel: *mut f32,
+    /// Room for the packed rows of A.
+    pub a: *mut f32,
+}
+
+/// A row stride of many cache lines makes rows fall into the same few places of a cache.
+fn aliased(matrix: &Matrix) -> bool {
+    (matrix.stride * if matrix.bf16 { 2 } else { 4 }).is_multiple_of(1024)
+}
+
+/// Where the words of a block of A are read.
+struct Left {
+    data: *const f32,
+    stride: usize,
+    in_columns: bool,
+    /// Words of a packed strip, where strips lie one after the other.
+    strip: usize,
+}
+
+impl Left {
+    fn at(&self, index: usize, row: usize) -> *const f32 {
+        self.data.wrapping_add(match (self.strip, self.in_columns) {
+            (0, true) => row,
+            (0, false) => row * self.stride,
+            (strip, _) => index * strip,
+        })
+    }
+}
+
+impl Work<'_, '_> {
+    pub fn run<M: Micro>(&self) {
+        let Work { block, .. } = self;
+        let (height, width) = (block.rows.1 - block.rows.0, block.columns.1 - block.columns.0);
+        let left = self.left::<M>(height, width);
+        let narrow = width <= M::LANES && !left.in_columns;
+        let most = if narrow { M::NARROW_ROWS } else { M::ROWS };
+        // A strip of A goes past a group of panels, so that it writes a row of C from one end to the other.
+        let span = if M::PANEL_STAYS || block.packed.is_none() { GROUP } else { width };
+        for from in (block.columns.0..block.columns.1).step_by(span) {
+            let group = (from, (from + span).min(block.columns.1));
+            self.pack::<M>(group, height);
+            for (i, (top, rows)) in pack::strips_of(height, most).enumerate() {
+                // Strip by strip, the next group comes nearer.
+                let come = i * self.chunk.words.div_ceil(4) * 16;
+                for column in (group.0..group.1).step_by(M::COLUMNS) {
+                    let right = self.right::<M>(column, group.0, height);
+                    let ahead = match self.after::<M>(column, span) {
+                        Some(next) if come < self.chunk.words * M::COLUMNS => {
+                            next.wrapping_add(come)
+                        }
+                        _ => right.0,
+                    };
+                    self.tile::<M>(left.at(i, top), &left, (top, rows), (right, ahead), column);
+                }
+            }
+        }
+    }
+
+    /// What is multiplied a group after the panel of `column`, where it is packed already.
+    fn after<M: Micro>(&self, column: usize, span: usize) -> Option<*const f32> {
+        let (packed, columns) = (self.block.packed?, self.block.columns);
+        let next = column + span;
+        if next < columns.1 {
+            return Some(packed.panel::<M>(self.chunk, next).cast_const());
+        }
+        // The next chunk begins with the first group.
+        let first = columns.0 + (column - columns.0) % span;
+        Some(packed.panel::<M>(self.next?, first).cast_const())
+    }
+
+    fn left<M: Micro>(&self, height: usize, width: usize) -> Left {
+        let Chunk { of, first, depth, words, .. } = *self.chunk;
+        let row = self.block.rows.0;
+        let as_it_is = if M::PAIRS { of.k.is_multiple_of(2) } else { !of.a.bf16 };
+        if of.trans_a && as_it_is && !M::PAIRS && height <= FEW_ROWS {
+            let data = of.a.at(first, row).cast();
+            return Left { data, stride: of.a.stride, in_columns: true, strip: 0 };
+        }
+        // Words that lie side by side cost the tiles fewer instructions than copying them does.
+        let strips = of.trans_a || (M::PANEL_STAYS && width >= 6 * M::COLUMNS);
+        if !strips && as_it_is && !(aliased(&of.a) && width > 2 * M::COLUMNS) {
+            let stride = if M::PAIRS { of.a.stride / 2 } else { of.a.stride };
+            let data = of.a.at(row, first).cast();
+            return Left { data, stride, in_columns: false, strip: 0 };
+        }
+        let stride = words.next_multiple_of(16) + 16;
+        let from = pack::Block {
+            from: &of.a,
+            transposed: of.trans_a,
+            first,
+            depth,
+            row,
+            rows: height,
+            stride,
+        };
+        // SAFETY: `M` was chosen by `isa()`; the scratch has room for the rows.
+        unsafe {
+            if strips {
+                M::pack_strips(&from, self.a);
+                let strip = words * M::ROWS;
+                Left { data: self.a, stride: M::ROWS, in_columns: true, strip }
+            } else {
+                M::pack_block(&from, self.a);
+                Left { data: self.a, stride, in_columns: false, strip: 0 }
+            }
+        }
+    }
+
+    /// The right operand where its stored rows are read as they lie: once, or in different places of the cache.
+    fn in_place<M: Micro>(&self, height: usize) -> Option<Matrix> {
+        match self.chunk.of.b {
+            Source::Floats(b) if !self.chunk.of.trans_b && !b.bf16 => {
+                (height <= M::ROWS || height <= FEW_ROWS && !aliased(&b)).then_some(b)
+            }
+            _ => None,
+        }
+    }
+
+    /// Packs what no thread has packed, and what is not read as it lies, of a group of columns.
+    fn pack<M: Micro>(&self, group: Range, height: usize) {
+        if self.block.packed.is_some() {
+            return;
+        }
+        let whole = group.0 + (group.1 - group.0) / M::COLUMNS * M::COLUMNS;
+        let from = if self.in_place::<M>(height).is_some() { whole } else { group.0 };
+        if from < group.1 {
+            let at = |column| self.packed_here::<M>(column, group.0);
+            panels::pack_panels::<M>(self.chunk, (from, group.1), at);
+        }
+    }
+
+    fn packed_here<M: Micro>(&self, column: usize, group: usize) -> *mut f32 {
+        self.panel.wrapping_add((column - group) / M::COLUMNS * self.chunk.words * M::COLUMNS)
+    }
+
+    /// A panel of B in the group that begins at a column, and the words from one of its rows to the next.
+    fn right<M: Micro>(&self, column: usize, group: usize, height: usize) -> (*const f32, usize) {
+        if let Some(packed) = self.block.packed {
+            return (packed.panel::<M>(self.chunk, column).cast_const(), M::COLUMNS);
+        }
+        match self.in_place::<M>(height) {
+            Some(b) if self.block.columns.1 - column >= M::COLUMNS => {
+                (b.at(self.chunk.first, column).cast(), b.stride)
+            }
+            _ => (self.packed_here::<M>(column, group).cast_const(), M::COLUMNS),
+        }
+    }
+
+    fn tile<M: Micro>(
+        &self,
+        a: *const f32,
+        left: &Left,
+        (top, rows): (usize, usize),
+        ((b, b_stride), ahead): ((*const f32, usize), *const f32),
+        column: usize,
+    ) {
+        let Work { p, block, chunk, target, .. } = self;
+        let at = top * target.stride + column - block.columns.0;
+        let tile = Tile {
+            depth: chunk.words,
+            a,
+            a_stride: left.stride,
+            b,
+            b_stride,
+            c: target.data.wrapping_add(at),
+            c_stride: target.stride,
+            alpha: chunk.of.alpha,
+            accumulate: self.accumulate,
+            bias: match &p.bias {
+                Some(bias) if self.opens && p.scales.is_none() => bias[column..].as_ptr(),
+                _ => std::ptr::null(),
+            },
+            columns: M::COLUMNS.min(block.columns.1 - column),
+            ahead,
+        };
+        // SAFETY: `M` was chosen by `isa()`; all parts lie inside the operands, whose lengths were checked.
+        unsafe { M::tile(rows, left.in_columns, &tile) };
+    }
+}
