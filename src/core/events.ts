@@ -44,7 +44,7 @@ export const RunEvent = z.discriminatedUnion('type', [
   event('eval-end', { step: z.int(), metrics: z.record(z.string(), z.number()) }),
   event('checkpoint-saved', { step: z.int(), folder: z.string(), bytes: z.int() }),
   event('warning', { code: z.string(), message: z.string(), help: z.string() }),
-  /** What the engine predicts of the whole run, by a dry run; `memory_kinds` adds up to `memory`, in bytes. */
+  /** What the engine predicts of this attempt's steps, by a dry run; `memory_kinds` adds up to `memory`, in bytes. */
   event('estimate', takes),
   /** What it came to. */
   event('account', takes),

@@ -30,7 +30,8 @@ export type Learned = {
   readonly metrics: Readonly<Record<string, number>>;
   /** Resident bytes. */
   readonly memory: number;
-  readonly rows: {
+  /** Of each row, its loss sum over its targets. */
+  readonly rowLosses: {
     readonly rows: readonly number[];
     readonly sums: readonly number[];
     readonly targets: readonly number[];
@@ -106,7 +107,8 @@ export async function runLoop(
     const done = await learner.learn(step, learningRate);
     const epoch = plan.epoch(step - 1);
     const entry = { loss: done.loss, grad_norm: done.gradNorm, learning_rate: learningRate };
-    host.rowLosses(step, done.rows.rows, done.rows.sums, done.rows.targets);
+    const { rows, sums, targets } = done.rowLosses;
+    host.rowLosses(step, rows, sums, targets);
     host.emit({
       type: 'step-end',
       step,

@@ -160,7 +160,7 @@ function nativeLearner(input: TrainInput): Learner {
       metrics,
       tokens: { read, supervised: per.targets },
       memory: residentMemory(),
-      rows: {
+      rowLosses: {
         rows: rowLosses.map(({ row }) => row),
         sums: rowLosses.map(({ sum }) => sum),
         targets: rowLosses.map(({ targets }) => targets),

@@ -83,6 +83,18 @@ test('train tells what was predicted beside what it took, and writes a profile',
   }
 });
 
+test('a run that goes on predicts the steps that are left, as it measures them', async () => {
+  const run = ['train', ...settings, 'output_dir=onward', '--json'];
+  expect((await place.run(...run, 'max_steps=3')).code).toBe(0);
+  const { out, code } = await place.run(...run, 'max_steps=5', 'resume_from_checkpoint=true');
+  expect(code).toBe(0);
+  const lines = out.trim().split('\n');
+  const events = lines.map((line) => RunEvent.parse(JSON.parse(line)));
+  const predicted = events.find((event) => event.type === 'estimate');
+  expect(events.filter(({ type }) => type === 'step-end')).toHaveLength(2);
+  expect(predicted?.seconds).toBeCloseTo(2 * (predicted?.step_seconds ?? 0));
+});
+
 test('fit: settings that fit, and the lines to use', async () => {
   const told = await place.run('fit', '--memory', '2GB', '--model', model, ...data);
   expect(told.code).toBe(0);

@@ -52,7 +52,8 @@ export function accountant(host: TrainHost, parts: Parts): Accountant {
 
   const predict = async (): Promise<void> => {
     const model = readRates() ?? new CostModel(probeMachine());
-    predicted = await estimateEvent(parts, { model, budget: 0, otherMemory: reserved() });
+    const given = { model, budget: 0, otherMemory: reserved() };
+    predicted = await estimateEvent(parts, given, host.resume?.step ?? 0);
     host.emit(predicted);
     if (!parts.timesKernels) return;
     const seen = new CostModel(model.facts);
@@ -104,6 +105,7 @@ export function accountant(host: TrainHost, parts: Parts): Accountant {
 async function estimateEvent(
   { job, source, sample }: Parts,
   given: Given,
+  done: number,
 ): Promise<EventBody<'estimate'>> {
   const { estimate: said } = await estimate(job, withoutNumbers(source), sample, given);
   return {
@@ -111,7 +113,7 @@ async function estimateEvent(
     memory: said.memory.total,
     memory_kinds: said.memory.kinds,
     step_seconds: said.step.seconds,
-    seconds: said.seconds,
+    seconds: (said.seconds * (said.steps - done)) / said.steps,
   };
 }
 
