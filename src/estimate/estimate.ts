@@ -28,8 +28,9 @@ export type Estimate = {
   readonly machine: MachineFacts & { readonly instructions: string; readonly threads: number };
 };
 
-/** Seconds that distinct kernel calls are timed for. */
-const timingBudget = 1;
+/** Seconds that distinct kernel calls are timed for, and of them those of one kind: no kind must use up what others need. */
+const timingBudget = 2;
+const budgetOfKind = 0.15;
 
 export type Given = {
   /** What is known of the machine already: without it, it is measured first. */
@@ -69,10 +70,13 @@ async function timeKernels(
   budget: number,
 ): Promise<void> {
   const known = new Set(Object.keys(model.kept.rates));
+  const spentOnKind = new Map<string, number>();
   let spent = 0;
   await dryRun(job, source, sample.steps.slice(0, 1), new Memory(), (call) => {
     const cost = call.cost();
-    if (spent > budget || known.has(cost.rate) || model.knows(cost)) return 0;
+    const onKind = spentOnKind.get(cost.rate) ?? 0;
+    if (spent > budget || onKind > budgetOfKind) return 0;
+    if (known.has(cost.rate) || model.knows(cost)) return 0;
     const start = performance.now();
     let result: unknown = 0;
     try {
@@ -80,7 +84,9 @@ async function timeKernels(
     } catch {
       // What refuses to run here is reckoned; the training itself will say why.
     }
-    spent += (performance.now() - start) / 1000;
+    const took = (performance.now() - start) / 1000;
+    spent += took;
+    spentOnKind.set(cost.rate, onKind + took);
     return result;
   });
 }

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { toBf16 } from '../kernels/convert.ts';
 import { openModel } from './source.ts';
 
 test('random models are the same for a seed, and have the shapes asked for', async () => {
@@ -22,6 +23,23 @@ test('random models are the same for a seed, and have the shapes asked for', asy
   expect(read(other, 'model.embed_tokens.weight')).not.toEqual(embedding);
   expect(other.digest).not.toBe(a.digest);
   expect(a.tokenizer().encode('ab')).toEqual(Int32Array.of(97, 98));
+});
+
+test('what is drawn in bf16 is what is drawn in f32, rounded', async () => {
+  const { weights } = await openModel('random:llama?hidden_size=64&num_hidden_layers=1');
+  for (const name of ['model.embed_tokens.weight', 'model.norm.weight']) {
+    const { shape, read } = weights.get(name);
+    const size = shape.reduce((x, y) => x * y, 1);
+    const [drawn, whole, rounded] = [
+      new Uint16Array(size),
+      new Float32Array(size),
+      new Uint16Array(size),
+    ];
+    read(drawn);
+    read(whole);
+    toBf16.run(whole, rounded);
+    expect(drawn).toEqual(rounded);
+  }
 });
 
 test.each([

@@ -4,7 +4,8 @@ import { z } from 'zod';
 import { suggest } from '../core/suggest.ts';
 import { namedParameters } from '../engine/nn/layer.ts';
 import type { JsonObject, JsonValue } from '../files/json.ts';
-import { toBf16 } from '../kernels/convert.ts';
+import { fill } from '../kernels/elementwise.ts';
+import type { FloatArray } from '../kernels/kernel.ts';
 import { randomNormal } from '../kernels/random.ts';
 import { byteTokenizer } from '../tokenizer/byte-tokenizer.ts';
 import { badRandomModel, unknownFamily } from './errors.ts';
@@ -109,29 +110,26 @@ function randomWeights(
 
 /** Norms begin as ones, biases as zeros, all else normal; what a weight holds depends on its name and the seed alone. */
 function randomWeight(name: string, shape: readonly number[], seed: number): ModelWeight {
-  const fill = (into: Float32Array): void => {
-    if (name.endsWith('bias')) into.fill(0);
-    else if (shape.length === 1) into.fill(1);
+  /** In bf16 as it is drawn: a whole embedding in f32 beside it would be what loading takes at its peak. */
+  const draw = (into: FloatArray): void => {
+    if (name.endsWith('bias')) fill.run(into, 0);
+    else if (shape.length === 1) fill.run(into, 1);
     else {
       const purpose = createHash('sha256').update(name).digest().readUInt32LE(0);
       randomNormal.run(seed, purpose, 0, deviation, into);
     }
   };
-  const made = (): Float32Array => {
-    const values = new Float32Array(elementsOf(shape));
-    fill(values);
-    return values;
-  };
   return {
     name,
     shape,
     type: 'F32',
-    stored: () => ({ type: 'F32', bytes: new Uint8Array(made().buffer) }),
-    blocks: () => null,
-    read(into) {
-      if (into instanceof Float32Array) fill(into);
-      else toBf16.run(made(), into);
+    stored() {
+      const values = new Float32Array(elementsOf(shape));
+      draw(values);
+      return { type: 'F32', bytes: new Uint8Array(values.buffer) };
     },
+    blocks: () => null,
+    read: (into) => draw(into as FloatArray),
     drop() {},
   };
 }

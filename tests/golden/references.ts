@@ -32,7 +32,7 @@ export type ReferenceTrajectory = Omit<z.infer<typeof Trajectory>, 'rows' | 'ste
 };
 
 /** transformers and PEFT in f32, AdamW, constant rate; `lora` starts from the seeded adapter (named-values.ts). */
-export function readTrajectory(name: 'lora-10' | 'full-10' | 'lora-50' | 'full-50' | 'nf4-10') {
+export function readTrajectory(name: 'lora-10' | 'full-10' | 'lora-50' | 'full-50' | 'nf4-50') {
   const { rows, steps, ...rest } = Trajectory.parse(read(name));
   const named: ReferenceTrajectory = { ...rest, steps: steps.map((s) => s.map((i) => rows[i])) };
   return named;
