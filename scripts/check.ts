@@ -1,4 +1,4 @@
-/** @file `npm run check`: types, Biome, layers, generated files, Rust fmt and clippy. No tests. */
+/** @file `npm run check`: types, Biome, layers, generated files, Rust fmt, tests' types and clippy. No tests. */
 import { spawnSync } from 'node:child_process';
 import { performance } from 'node:perf_hooks';
 
@@ -10,11 +10,31 @@ const checks: readonly (readonly [name: string, command: string, ...args: string
   ['lock file', process.execPath, 'scripts/check-lock.ts'],
   ['generated', process.execPath, 'scripts/generate.ts', '--check'],
   ['rustfmt', 'cargo', 'fmt', '--check', ...crate],
+  // Miri alone runs them, which nobody does every day.
+  ['rust tests', 'cargo', 'check', '--release', '--quiet', '--tests', ...crate],
   ['clippy', 'cargo', 'clippy', '--release', '--quiet', ...crate, '--', '-D', 'warnings'],
 ];
 
+/** Ruff where it is installed; the syntax alone where it is not, for a check needs no more than Node and Rust. */
+function pythonCheck(): (typeof checks)[number] {
+  const folders = ['workers', 'tests/golden', 'bench/peers'];
+  if (spawnSync('ruff', ['--version']).status === 0)
+    return [
+      'python',
+      'ruff',
+      'check',
+      '--quiet',
+      '--line-length=120',
+      '--select=E,F,I,UP,B',
+      ...folders,
+    ];
+  const parse =
+    'import ast, pathlib, sys; [ast.parse(p.read_text(), str(p)) for f in sys.argv[1:] for p in pathlib.Path(f).rglob("*.py")]';
+  return ['python (syntax; ruff is not here)', 'python3', '-c', parse, ...folders];
+}
+
 let failed = 0;
-for (const [name, command, ...args] of checks) {
+for (const [name, command, ...args] of [...checks, pythonCheck()]) {
   const start = performance.now();
   const { status, stdout, stderr, error } = spawnSync(command, args, { encoding: 'utf8' });
   const seconds = ((performance.now() - start) / 1000).toFixed(1);

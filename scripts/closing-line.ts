@@ -7,6 +7,10 @@ export default class ClosingLine implements Reporter {
     for (const module of modules) {
       // A module that cannot be loaded has no tests to count, and is a failure all the same.
       if (module.errors().length > 0) counts.failed++;
+      // Nor are tests counted that a failed hook kept from beginning.
+      for (const suite of module.children.allSuites()) {
+        if (suite.errors().length > 0) counts.failed++;
+      }
       for (const test of module.children.allTests()) counts[test.result().state]++;
     }
     counts.failed += errors.length;

@@ -82,3 +82,16 @@ export const badSize = defineError('cli/bad-size', (text: string) => ({
   message: `\`${text}\` is no size`,
   help: 'write `500MB` or `20GB`',
 }));
+
+export const unknownExtra = defineError(
+  'cli/unknown-extra',
+  (name: string, known: readonly string[]) => ({
+    message: `\`--with\` does not know \`${name}\``,
+    help: `it knows ${known.map((each) => `\`${each}\``).join(' and ')}; anything else goes into a Python of your own (\`engine_python\`)`,
+  }),
+);
+
+export const unknownEngine = defineError('cli/unknown-engine', (name: string) => ({
+  message: `there is no engine \`${name}\` to install`,
+  help: '`tunery engine install torch`; the native engine is there already',
+}));

@@ -1,7 +1,7 @@
 /** @file Opens what chat and the API talk to, with its progress, its notes and its warnings on stderr. */
 import { formatPlace } from '../core/errors.ts';
 import { formatBytes } from '../core/units.ts';
-import { nativeEngine } from '../runs/engines/native.ts';
+import { nativeEngine } from '../runs/engines/engines.ts';
 import { type OpenedTalk, openTalk } from '../runs/open-talk.ts';
 import type { Job } from '../train/job.ts';
 import type { Context } from './command.ts';

@@ -66,6 +66,8 @@ describe('example files for text work as they stand', () => {
     const { values: resolved } = resolveConfig(entries(values), commandOf[kind] ?? 'train');
     for (const [key, value] of Object.entries(values)) {
       if (value === null || value === 'none' || !settings.has(key)) continue;
+      // Told with a line, where the native engine trains.
+      if (settings.get(key)?.field.notes.ofEngine) continue;
       const list = typeof value === 'string' && Array.isArray(resolved[key]);
       expect(resolved[key], key).toEqual(list ? value.split(',') : value);
     }

@@ -70,7 +70,7 @@ export const notSupportedYet = defineError(
 export const engineLater = defineError(
   'config/engine-planned',
   (place: Place, what: readonly string[], engine: 'torch', instead: string) => ({
-    message: `${keyList(what)} ${what.length === 1 ? 'waits' : 'wait'} for the ${engine} engine, which is planned`,
+    message: `${keyList(what)} will come with \`engine: ${engine}\``,
     place,
     help: instead,
   }),

@@ -84,6 +84,9 @@ export function explainKey(name: string, loaded: Pick<Loaded, 'values' | 'origin
       lines.push(line('not yet', `${value}, in \`tunery ${command}\`: ${says}`));
     }
   }
+  for (const [engine, otherwise] of Object.entries(notes.ofEngine ?? {})) {
+    lines.push(line('only', `with \`engine: ${engine}\`; otherwise ${otherwise}`));
+  }
   if (notes.aliases) lines.push(line('also', notes.aliases.join(', ')));
   lines.push(line('section', section.title));
   return lines.join('\n');

@@ -36,8 +36,6 @@ const accepted: readonly Group[] = [
       average_tokens_across_devices: true,
       log_on_each_node: true,
       save_on_each_node: false,
-      master_addr: null,
-      master_port: null,
       log_level_replica: 'warning',
       data_shared_file_system: false,
       dispatch_batches: null,
@@ -47,8 +45,6 @@ const accepted: readonly Group[] = [
   [
     'one process trains and holds the model whole, so nothing is sharded',
     {
-      deepspeed: null,
-      fsdp: null,
       fsdp_config: null,
       fsdp_min_num_params: null,
       fsdp_transformer_layer_cls_to_wrap: null,
@@ -70,7 +66,6 @@ const accepted: readonly Group[] = [
   [
     'the native engine computes on the CPU, with kernels that are compiled already',
     {
-      use_cpu: false,
       no_cuda: null,
       use_mps_device: null,
       tf32: null,

@@ -152,9 +152,9 @@ describe('faults', () => {
       'error[config/not-supported-yet]: `optim: lion_8bit` is not supported yet\n  --> run.yaml:3:1\n  help: AdamW is the only optimizer so far: use `optim: adamw_torch`, or `adamw_8bit` for a quarter of its memory',
     ],
     [
-      'an engine that comes later',
-      `${base}engine: torch\n`,
-      'error[config/engine-planned]: `engine: torch` waits for the torch engine, which is planned\n  --> run.yaml:3:1\n  help: the PyTorch engine for GPUs and clusters is not there yet; `engine: native` runs the same file on the CPU',
+      'what an engine will have later',
+      `${base}use_dora: true\n`,
+      'error[config/engine-planned]: `use_dora` will come with `engine: torch`\n  --> run.yaml:3:1\n  help: plain LoRA is there: leave it out',
     ],
     [
       'a service to report to',
@@ -465,8 +465,34 @@ describe('explain', () => {
     expect(explainKey('evaluation_strategy', loaded)).toContain(
       '`evaluation_strategy` is called `eval_strategy` here.',
     );
-    expect(explainKey('deepspeed', loaded)).toContain('deepspeed: accepted;');
+    expect(explainKey('ddp_timeout', loaded)).toContain('ddp_timeout: accepted;');
+    expect(explainKey('deepspeed', loaded)).toMatch(
+      /only +with `engine: torch`; otherwise one process trains/,
+    );
     expect(explainKey('use_dora', loaded)).toContain('use_dora: not supported yet;');
     expect(failure(() => explainKey('lora_rnk', loaded))).toContain('did you mean `lora_rank`?');
   });
+});
+
+test('settings of the torch engine count with it, and are told and left out with the native one', () => {
+  const overrides = [
+    'model_name_or_path=x',
+    'dataset=y',
+    'nproc_per_node=2',
+    'fsdp=full_shard auto_wrap',
+  ];
+  const torch = loadConfig({ command: 'train', overrides: [...overrides, 'engine=torch'] });
+  expect(torch.job.engine).toMatchObject({ nproc_per_node: 2, fsdp: ['full_shard', 'auto_wrap'] });
+  expect(torch.notes).toEqual([]);
+  const native = loadConfig({ command: 'train', overrides });
+  expect(native.job.engine).toMatchObject({ nproc_per_node: null, fsdp: [] });
+  expect(native.notes.map(({ message }) => message)).toEqual([
+    'one process trains, so there are no ranks to keep in step',
+    'one process trains and holds the model whole, so nothing is sharded',
+  ]);
+  for (const wrong of ['base_compute=int8', 'deepspeed=x.json', 'fsdp=half']) {
+    expect(() =>
+      loadConfig({ command: 'train', overrides: [...overrides, 'engine=torch', wrong] }),
+    ).toThrow();
+  }
 });

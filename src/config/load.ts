@@ -87,7 +87,7 @@ export function resolveConfig(entries: readonly Entry[], caller: string, file?: 
   const later = new Map<string, Later>();
   const set = new Map<string, Place>();
   for (const [key, entry] of written) {
-    const said = answer(entry, command);
+    const said = answer(entry, command, String(written.get('engine')?.value ?? 'native'));
     if (said.kind === 'problem') problems.push(said.problem);
     else if (said.kind === 'later') {
       const { what, instead, engine } = said;

@@ -24,13 +24,24 @@ export function toDocs(): string {
       '| --- | --- | --- | --- |',
     );
     for (const [key, field] of Object.entries(fields)) {
-      const { help, why, unit, accepted = {}, later = {}, laterIn = {} } = field.notes;
+      const {
+        help,
+        why,
+        unit,
+        accepted = {},
+        later = {},
+        laterIn = {},
+        ofEngine = {},
+      } = field.notes;
       const usual = plainDefault(field);
       const basis = usual === undefined ? 'must be set' : `\`${display(usual)}\``;
       const source = derive[key]?.from.map((name) => `\`${name}\``).join(', ');
       const said = [
         help,
         why,
+        ...Object.entries(ofEngine).map(
+          ([engine, otherwise]) => `Only with \`engine: ${engine}\`; otherwise ${otherwise}.`,
+        ),
         ...Object.entries(accepted).map(
           ([value, says]) => `Accepted ${value === '*' ? 'otherwise' : `\`${value}\``}: ${says}.`,
         ),

@@ -3,7 +3,6 @@
  * some values of a key are meant. `config check` tells a file that wants these apart from one that nothing will run.
  */
 const planned: ReadonlySet<string> = new Set([
-  'engine: torch',
   // bitsandbytes and PEFT have them.
   'quantization_method: gptq',
   'quantization_method: awq',

@@ -1,5 +1,6 @@
 /** @file Errors of runs: folders, locks, resuming, and engines that died. */
 import { defineError } from '../core/errors.ts';
+import { formatBytes } from '../core/units.ts';
 
 export const runIsLive = defineError(
   'runs/is-live',
@@ -79,3 +80,90 @@ export const parentGone = defineError('runs/parent-gone', () => ({
   message: 'the command that started this run is gone, and the run was not started with `--detach`',
   help: 'run it again with `resume_from_checkpoint: true` to go on from the last checkpoint',
 }));
+
+export const noTorchEnvironment = defineError('torch/no-environment', () => ({
+  message: '`engine: torch` needs a Python with PyTorch, transformers and PEFT, and none is known',
+  help: '`tunery engine install` makes one in a folder of its own, `engine_python` names one that is there, and without `engine: torch` the native engine trains with none',
+}));
+
+export const noSuchPython = defineError('torch/no-python', (path: string) => ({
+  message: `\`engine_python\` is \`${path}\`, and there is no such file`,
+  place: { file: path },
+  help: 'name the Python itself, as `/path/to/venv/bin/python`',
+}));
+
+export const severalAdapters = defineError('torch/several-adapters', () => ({
+  message: 'the torch engine goes on with one adapter, and `adapter_name_or_path` names several',
+  help: 'merge those before the last with `tunery export`, and train on the result; or use `engine: native`',
+}));
+
+export const rankFailed = defineError(
+  'torch/rank-failed',
+  (rank: number, what: string, log: string) => ({
+    message: `rank ${rank} of the torch engine has failed: ${what}`,
+    place: { file: log },
+    help: 'its log has all that it said; run it again with `resume_from_checkpoint: true` to go on from the last checkpoint',
+  }),
+);
+
+export const rankOutOfMemory = defineError(
+  'torch/out-of-memory',
+  (rank: number, what: string, log: string) => ({
+    message: `rank ${rank} of the torch engine has no memory left: ${what}`,
+    place: { file: log },
+    help: 'lower `micro_batch_tokens`, set `gradient_checkpointing: true`, shard with `fsdp: full_shard`, or use LoRA; then go on with `resume_from_checkpoint: true`',
+  }),
+);
+
+export const deepspeedRefused = defineError('torch/deepspeed', (file: string, why: string) => ({
+  message: `\`deepspeed\` is \`${file}\`: ${why}`,
+  place: { file },
+  help: 'name a DeepSpeed configuration, a JSON file',
+}));
+
+export const deepspeedConflict = defineError(
+  'torch/deepspeed-conflict',
+  (file: string, key: string, written: string, but: string) => ({
+    message: `\`${key}\` is ${written} in the DeepSpeed file, and ${but}`,
+    place: { file, key },
+    help: `make them equal, or write \`"${key}": "auto"\`, which follows the settings`,
+  }),
+);
+
+export const environmentNoDisk = defineError(
+  'torch/no-disk',
+  (folder: string, needed: number, free: number) => ({
+    message: `PyTorch and its kin take ${formatBytes(needed)} in \`${folder}\`, and ${formatBytes(free)} are free`,
+    place: { file: folder },
+    help: 'free space, or set TUNERY_CACHE to a folder on another disk; what was fetched so far is not lost',
+  }),
+);
+
+export const noPythonForTorch = defineError('torch/no-system-python', (tried: string) => ({
+  message: `PyTorch needs Python 3.11 to 3.13 to be installed, and none was found: ${tried}`,
+  help: 'install one (`apt-get install python3.12 python3.12-venv`, `brew install python@3.12`), or name it with `--python`',
+}));
+
+export const noVenv = defineError('torch/no-venv', (python: string) => ({
+  message: `\`${python}\` cannot make environments: its \`venv\` is not installed`,
+  help: 'install it (`apt-get install python3-venv`), or name another Python with `--python`',
+}));
+
+export const noNetwork = defineError('torch/no-network', (why: string) => ({
+  message: `the package index could not be reached: ${why}`,
+  help: 'run it again when the network is there: what was fetched stays. Without a network: `pip download -r workers/torch/locks/base.lock -r workers/torch/locks/uv.lock -d wheels` elsewhere, and `tunery engine install --wheels wheels` here',
+}));
+
+export const environmentNotMade = defineError('torch/not-installed', (said: string) => ({
+  message: `the environment could not be made; the installer's last words:\n${said}`,
+  help: 'nothing was changed; run it again, or set `engine_python` to a Python that has PyTorch already',
+}));
+
+export const brokenEnvironment = defineError(
+  'torch/broken-environment',
+  (python: string, what: string) => ({
+    message: `\`${python}\` cannot run the torch engine: ${what}`,
+    place: { file: python },
+    help: '`tunery engine install` makes its environment anew; for a Python of your own, install what is missing with its pip',
+  }),
+);

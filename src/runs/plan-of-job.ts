@@ -7,14 +7,18 @@ import { makeFolder } from '../files/atomic.ts';
 import { digestOf } from '../files/digest.ts';
 import { tuneryCache } from '../files/hub-cache.ts';
 import type { Job } from '../train/job.ts';
+import { ranksOf } from './engines/torch-world.ts';
 
 /** What of a job decides which rows form each step. */
 export const orderOfJob = ({
   train,
   data,
-}: Pick<Job, 'train' | 'data'>): Omit<OrderOptions, 'rows'> => ({
+  engine,
+}: Pick<Job, 'train' | 'data' | 'engine'>): Omit<OrderOptions, 'rows'> => ({
   batch: train.per_device_train_batch_size,
-  accumulation: train.gradient_accumulation_steps,
+  // Each of several ranks has a batch of its own, unless the rows of all are given.
+  accumulation:
+    train.gradient_accumulation_steps * (train.global_batch_size === null ? ranksOf(engine) : 1),
   epochs: train.num_train_epochs,
   maxSteps: train.max_steps,
   seed: data.data_seed,
@@ -23,7 +27,7 @@ export const orderOfJob = ({
 });
 
 /** The plan lies in the cache under the name of what decides it. */
-export function planOfJob(job: Pick<Job, 'train' | 'data'>, prepared: Prepared): Plan {
+export function planOfJob(job: Pick<Job, 'train' | 'data' | 'engine'>, prepared: Prepared): Plan {
   const options: PlanOptions = {
     ...orderOfJob(job),
     allowUnsupervised: job.data.allow_unsupervised,

@@ -85,7 +85,7 @@ function parseFile<Schema extends z.ZodType>(
 export function openRunFolder(
   wanted: Wanted,
   fingerprint: Fingerprint,
-  engine: RunRecord['engine'] = 'native',
+  engine: RunRecord['engine'],
 ): RunFolder {
   const folder = wanted.output_dir;
   let lock = takeLock(folder);

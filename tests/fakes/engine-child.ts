@@ -43,6 +43,7 @@ function train(request: TrainRequest, context: TrainContext) {
     fingerprint,
     request.job.train.max_steps,
     context,
+    'native',
     async () => (host) => loop(host, request, behavior),
   );
 }

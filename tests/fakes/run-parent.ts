@@ -1,5 +1,5 @@
 /** @file A parent that starts the fake engine on the request it is sent, and can be killed. */
-import { nativeEngine } from '../../src/runs/engines/native.ts';
+import { nativeEngine } from '../../src/runs/engines/engines.ts';
 import type { TrainRequest } from '../../src/runs/engines/protocol.ts';
 import { fakeEntry } from './requests.ts';
 

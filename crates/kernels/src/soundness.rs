@@ -99,13 +99,13 @@ fn products_with_blocks() {
     pool::set_threads(2);
     // Two blocks of Q4_0 a row, with scales of 1 (0x3c00 in half precision); and INT8 with a scale a row.
     let (n, k) = (3, 64);
-    let gguf::Blocks { elements, bytes, decode } = gguf::blocks("Q4_0").unwrap();
+    let blocks = gguf::blocks("Q4_0").unwrap();
+    let (elements, bytes) = (blocks.elements, blocks.bytes);
     let mut codes: Vec<u8> = (0..n * k / elements * bytes).map(|i| (i * 41) as u8).collect();
     codes.chunks_mut(bytes).for_each(|block| block[..2].copy_from_slice(&[0x00, 0x3c]));
     let mut numbers = vec![0.0; n * k];
-    decode(&codes, &mut numbers);
-    let blocks = Form::Blocks(gguf::Blocks { elements, bytes, decode });
-    check_blocks(blocks, codes, &numbers, n, k);
+    (blocks.decode)(&codes, &mut numbers);
+    check_blocks(Form::Blocks(blocks), codes, &numbers, n, k);
 
     let codes: Vec<u8> = (0..n * k).map(|i| (i * 41) as u8).collect();
     let scales: &'static [f32] = vec![0.25, 0.5, 1.0].leak();

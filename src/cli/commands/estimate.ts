@@ -5,7 +5,7 @@ import type { Estimate } from '../../estimate/estimate.ts';
 import { sampleOf } from '../../estimate/shapes-of-job.ts';
 import { methodSection } from '../../methods/settings.ts';
 import { modelSection } from '../../models/settings.ts';
-import { nativeEngine } from '../../runs/engines/native.ts';
+import { nativeEngine } from '../../runs/engines/engines.ts';
 import type { Job } from '../../train/job.ts';
 import { trainSection } from '../../train/settings.ts';
 import { tuningSection } from '../../tuning/settings.ts';

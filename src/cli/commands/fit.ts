@@ -17,7 +17,7 @@ import type { Estimate } from '../../estimate/estimate.ts';
 import { quick } from '../../estimate/sample.ts';
 import { cutOff, sampleOf } from '../../estimate/shapes-of-job.ts';
 import { availableMemory } from '../../native/memory.ts';
-import { nativeEngine } from '../../runs/engines/native.ts';
+import { nativeEngine } from '../../runs/engines/engines.ts';
 import type { Job } from '../../train/job.ts';
 import { type Context, defineCommand } from '../command.ts';
 import { badSize } from '../errors.ts';

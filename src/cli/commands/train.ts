@@ -13,7 +13,7 @@ import { modelSection } from '../../models/settings.ts';
 import type { ModelSource } from '../../models/source.ts';
 import { environment } from '../../native/environment.ts';
 import type { RunHandle } from '../../runs/engines/engine.ts';
-import { nativeEngine } from '../../runs/engines/native.ts';
+import { engineOf } from '../../runs/engines/engines.ts';
 import { prepareJob } from '../../runs/prepare-job.ts';
 import { checkpointSteps } from '../../train/checkpoint.ts';
 import type { Job } from '../../train/job.ts';
@@ -51,7 +51,7 @@ export const trainCommand = defineCommand({
     const { detach } = context.options;
     const source = await openSource(model, context);
     context.print(`model   ${source.name} (${basename(source.path)})`);
-    const begun = nativeEngine().begin(job, { detached: detach });
+    const begun = engineOf(engine).begin(job, { detached: detach });
     const sets = await readyData(job, source, context).catch((error: unknown) => {
       begun.cancel();
       throw error;

@@ -31,12 +31,13 @@ export async function runInFolder(
   fingerprint: Fingerprint,
   totalSteps: number,
   context: TrainContext,
+  engine: 'native' | 'torch',
   load: () => Promise<Loop>,
 ): Promise<Outcome> {
   const { train } = request.job;
   refuseLive(train.output_dir);
   const loop = await load();
-  const run = openRunFolder(train, fingerprint);
+  const run = openRunFolder(train, fingerprint, engine);
   let host: ProcessHost;
   try {
     host = openHost(run, train, context);

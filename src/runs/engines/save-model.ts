@@ -24,8 +24,7 @@ export function modelSaver(
   source: ModelSource,
   tuned: Tuned,
 ): (folder: string) => void {
-  // The tokenizer takes a while to open and never changes: once, at the first save.
-  let texts: Readonly<Record<string, string>> | undefined;
+  const texts = savedTexts(job, source, tuned.files);
   const isWhole = job.tuning.finetuning_type === 'full';
   const tensors = tuned.weights.map(({ name, parameter: { tensor } }) => ({
     name,
@@ -38,25 +37,33 @@ export function modelSaver(
     ? shardTensors(tensors, shardBytes)
     : { shards: [{ file: tuned.weightsFile, tensors }], index: undefined };
   return (folder) => {
-    texts ??= textFiles(job, source, tuned, isWhole);
     for (const shard of shards) writeSafetensors(join(folder, shard.file), shard.tensors);
-    for (const [name, text] of Object.entries(texts)) writeFileAtomic(join(folder, name), text);
+    for (const [name, text] of Object.entries(texts())) writeFileAtomic(join(folder, name), text);
     // Last: an index names files that are all there.
     if (index !== undefined) writeFileAtomic(join(folder, indexName), index);
   };
 }
 
-function textFiles(
+/** What stands beside the weights, by name. The tokenizer takes a while to open and never changes: once, at the first save. */
+export function savedTexts(
   job: Parts,
   source: ModelSource,
-  tuned: Tuned,
-  isWhole: boolean,
-): Readonly<Record<string, string>> {
-  const opened = openJobTemplate(job, source);
-  return {
-    ...tuned.files,
-    ...tokenizerFilesOf(source, opened),
-    // A whole model is saved as it was trained.
-    ...(isWhole ? configFilesOf(source, opened, { dtype: 'float32' }) : {}),
+  ofTuning: Tuned['files'],
+): () => Readonly<Record<string, string>> {
+  let texts: Readonly<Record<string, string>> | undefined;
+  const made = (): Readonly<Record<string, string>> => {
+    const opened = openJobTemplate(job, source);
+    return {
+      ...ofTuning,
+      ...tokenizerFilesOf(source, opened),
+      // A whole model is saved as it was trained.
+      ...(job.tuning.finetuning_type === 'full'
+        ? configFilesOf(source, opened, { dtype: 'float32' })
+        : {}),
+    };
+  };
+  return () => {
+    texts ??= made();
+    return texts;
   };
 }

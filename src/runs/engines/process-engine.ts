@@ -1,8 +1,7 @@
-/** @file The native engine, from the parent's side: starts the child, follows its run, and explains how it ended. */
+/** @file An engine from the parent's side: starts the child, follows its run, and explains how it ended. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { checkpointSteps } from '../../train/checkpoint.ts';
 import { sendCommand } from '../control-file.ts';
 import { engineCrashed, engineKilled } from '../errors.ts';
@@ -17,15 +16,10 @@ import {
 } from './protocol.ts';
 import { openSession } from './session-client.ts';
 
-/** `.ts` in a clone, `.js` in a package. */
-const ownEntry = fileURLToPath(
-  new URL(`./native-child${import.meta.url.slice(-3)}`, import.meta.url),
-);
-
-/** The engine whose child runs `entry`: tests put a small loop in the place of the real one. */
-export function nativeEngine(entry: string = ownEntry): Engine {
+/** The engine whose child runs `entry`. */
+export function processEngine(name: Engine['name'], entry: string): Engine {
   return {
-    name: 'native',
+    name,
     train: (request) => startTraining(startChild(entry, request), request),
     begin(job, options) {
       const child = startChild(entry, options);

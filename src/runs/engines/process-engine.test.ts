@@ -22,7 +22,7 @@ import { readEvents } from '../events-file.ts';
 import { lockHolder } from '../lock.ts';
 import { readRowLosses } from '../row-losses.ts';
 import type { RunResult } from './engine.ts';
-import { nativeEngine } from './native.ts';
+import { nativeEngine } from './engines.ts';
 
 const parentEntry = fileURLToPath(new URL('../../../tests/fakes/run-parent.ts', import.meta.url));
 const engine = nativeEngine(fakeEntry);

@@ -1,0 +1,248 @@
+/**
+ * @file The Python environment of the torch engine: made by `uv` from locks with hashes, in a folder of ours, there whole
+ * or not at all, checked before it is used, and removed without a trace.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { z } from 'zod';
+import { freeDisk, makeFolder, writeFileAtomic } from '../../files/atomic.ts';
+import { digestFile, digestOf } from '../../files/digest.ts';
+import { tuneryCache } from '../../files/hub-cache.ts';
+import { childEnvironment } from '../../native/environment.ts';
+import { waitForLock } from '../../native/lock.ts';
+import {
+  brokenEnvironment,
+  environmentNoDisk,
+  environmentNotMade,
+  noNetwork,
+  noPythonForTorch,
+  noVenv,
+} from '../errors.ts';
+
+const workers = fileURLToPath(new URL('../../../workers/torch', import.meta.url));
+const lockOf = (name: string): string => join(workers, 'locks', `${name}.lock`);
+
+/** What can be had beside PyTorch, transformers and PEFT. */
+export const extras = ['deepspeed', 'bitsandbytes'] as const;
+export type Extra = (typeof extras)[number];
+
+/** Bytes on the disk, measured on Linux, where PyTorch's wheel carries CUDA; and what is fetched for it. */
+const sizes = { disk: 5.4e9, fetched: 2.9e9 };
+export const environmentSize =
+  process.platform === 'linux' ? sizes : { disk: 1.5e9, fetched: 0.4e9 };
+
+const engines = (): string => join(tuneryCache(), 'engines');
+export const environmentFolder = (): string => join(engines(), 'torch');
+const manifestOf = (folder: string): string => join(folder, 'tunery-engine.json');
+
+const Manifest = z.object({
+  schema: z.literal(1),
+  extras: z.array(z.string()),
+  /** Of the locks that it was made from. */
+  locks: z.string(),
+});
+
+const binary = (folder: string, name: string): string =>
+  process.platform === 'win32' ? join(folder, 'Scripts', `${name}.exe`) : join(folder, 'bin', name);
+
+/** The environment's Python, where one was made to its end. */
+export function installedPython(): string | undefined {
+  const folder = environmentFolder();
+  return existsSync(manifestOf(folder)) ? binary(folder, 'python') : undefined;
+}
+
+/** What the environment has, and whether it is of today's locks. */
+export function installedEnvironment():
+  | { readonly folder: string; readonly extras: readonly string[]; readonly current: boolean }
+  | undefined {
+  const folder = environmentFolder();
+  try {
+    const manifest = Manifest.parse(JSON.parse(readFileSync(manifestOf(folder), 'utf8')));
+    const current = manifest.locks === digestOfLocks(manifest.extras);
+    return { folder, extras: manifest.extras, current };
+  } catch {
+    return undefined;
+  }
+}
+
+const locksFor = (wanted: readonly string[]): string[] => ['base', ...wanted].map(lockOf);
+const digestOfLocks = (wanted: readonly string[]): string =>
+  digestOf(...locksFor(wanted).map((path) => (existsSync(path) ? digestFile(path) : '')));
+
+export type InstallOptions = {
+  readonly extras: readonly Extra[];
+  /** A folder of wheels: then nothing is fetched. */
+  readonly wheels: string | null;
+  /** The Python to make it with; undefined takes the first of a list that is new enough. */
+  readonly python: string | null;
+  readonly progress: (text: string) => void;
+  readonly signal: AbortSignal;
+};
+
+/** Makes the environment, or makes it anew; what was there stays until the new one is whole. Gives its Python. */
+export async function installEnvironment(options: InstallOptions): Promise<string> {
+  const { signal, progress } = options;
+  makeFolder(engines());
+  const lock = await waitForLock(join(engines(), '.torch.lock'), signal);
+  const next = join(engines(), '.torch.new');
+  try {
+    // What uv has fetched stays for the next attempt; what it had built so far does not.
+    rmSync(next, { recursive: true, force: true });
+    const free = freeDisk(engines());
+    if (free < environmentSize.disk) throw environmentNoDisk(engines(), environmentSize.disk, free);
+    const python = await findPython(options.python);
+    const from = options.wheels === null ? [] : ['--no-index', '--find-links', options.wheels];
+    const steps: readonly (readonly [what: string, command: string, ...args: string[]])[] = [
+      ['making the environment', python, '-m', 'venv', next],
+      [
+        'fetching uv',
+        ...([binary(next, 'python'), '-m', 'pip', 'install', '--quiet'] as const),
+        ...['--disable-pip-version-check', '--require-hashes', ...from, '-r', lockOf('uv')],
+      ],
+      [
+        'fetching PyTorch and its kin',
+        ...([binary(next, 'uv'), 'pip', 'install', '--python', binary(next, 'python')] as const),
+        ...['--require-hashes', '--link-mode=hardlink', ...from],
+        ...locksFor(options.extras).flatMap((path) => ['-r', path]),
+      ],
+    ];
+    for (const [what, command, ...args] of steps) {
+      progress(what);
+      await run(command, args, (line) => progress(`${what}: ${line}`), signal);
+    }
+    progress('trying it');
+    await checkPython(binary(next, 'python'), signal);
+    const manifest = { schema: 1, extras: options.extras, locks: digestOfLocks(options.extras) };
+    writeFileAtomic(manifestOf(next), `${JSON.stringify(manifest)}\n`);
+    const old = join(engines(), '.torch.old');
+    rmSync(old, { recursive: true, force: true });
+    if (existsSync(environmentFolder())) renameSync(environmentFolder(), old);
+    renameSync(next, environmentFolder());
+    rmSync(old, { recursive: true, force: true });
+    rmSync(join(engines(), 'uv'), { recursive: true, force: true });
+    return binary(environmentFolder(), 'python');
+  } catch (error) {
+    rmSync(next, { recursive: true, force: true });
+    throw error;
+  } finally {
+    lock.release();
+  }
+}
+
+/** Removes all that was ever made; false where there was nothing. */
+export async function removeEnvironment(signal: AbortSignal): Promise<boolean> {
+  if (!existsSync(engines())) return false;
+  const lock = await waitForLock(join(engines(), '.torch.lock'), signal);
+  try {
+    return existsSync(environmentFolder());
+  } finally {
+    rmSync(engines(), { recursive: true, force: true });
+    lock.release();
+  }
+}
+
+const Report = z.object({
+  python: z.string(),
+  packages: z.record(z.string(), z.string().nullable()),
+  devices: z.array(z.string()),
+  backends: z.array(z.string()),
+  /** Files that packages say they have, and that are not there. */
+  missing: z.array(z.string()),
+  /** Losses of three steps of a tiny model with a LoRA. */
+  losses: z.array(z.number()),
+});
+export type Report = z.infer<typeof Report>;
+
+/** Runs `workers/torch/check.py`; throws what is wrong, in words. */
+export async function checkPython(python: string, signal: AbortSignal): Promise<Report> {
+  const { out, err, code } = await ran(python, [join(workers, 'check.py')], () => {}, signal);
+  const line = out.split('\n').findLast((text) => text.startsWith('{'));
+  const last = err.trim().split('\n').at(-1) ?? '';
+  if (code !== 0 || line === undefined)
+    throw brokenEnvironment(python, last || `it ended with code ${code}`);
+  const report = Report.parse(JSON.parse(line));
+  if (report.missing.length > 0) {
+    const [first] = report.missing;
+    const more = report.missing.length === 1 ? '' : ` and ${report.missing.length - 1} more`;
+    throw brokenEnvironment(python, `files are missing: ${first}${more}`);
+  }
+  return report;
+}
+
+const candidates = ['python3.13', 'python3.12', 'python3.11', 'python3', 'python'];
+
+async function findPython(given: string | null): Promise<string> {
+  const tried: string[] = [];
+  for (const name of given === null ? candidates : [given]) {
+    const { out, code } = await ran(
+      name,
+      ['-c', 'import sys; print(*sys.version_info[:2])'],
+      () => {},
+    );
+    const [major = 0, minor = 0] = out.trim().split(' ').map(Number);
+    if (code === 0 && major === 3 && minor >= 11 && minor <= 13) return name;
+    tried.push(code === 0 ? `${name} is ${major}.${minor}` : `${name} does not run`);
+  }
+  throw noPythonForTorch(tried.join(', '));
+}
+
+async function run(
+  command: string,
+  args: readonly string[],
+  line: (text: string) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  const { code, err, out } = await ran(command, args, line, signal);
+  signal.throwIfAborted();
+  if (code === 0) return;
+  const said = `${err}\n${out}`.trim();
+  if (/No space left on device/.test(said)) {
+    throw environmentNoDisk(engines(), environmentSize.disk, freeDisk(engines()));
+  }
+  if (/ensurepip is not|No module named '?venv/.test(said)) throw noVenv(command);
+  if (
+    /dns error|name resolution|[Ff]ailed to fetch|[Cc]onnection|NewConnectionError|Network/.test(
+      said,
+    )
+  ) {
+    throw noNetwork(said.split('\n').at(-1) ?? '');
+  }
+  throw environmentNotMade(said.split('\n').slice(-5).join('\n'));
+}
+
+type Ran = { readonly code: number | null; readonly out: string; readonly err: string };
+
+function ran(
+  command: string,
+  args: readonly string[],
+  line: (text: string) => void,
+  signal?: AbortSignal,
+): Promise<Ran> {
+  return new Promise((resolve) => {
+    const child: ChildProcess = spawn(command, args, {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: childEnvironment({
+        UV_CACHE_DIR: join(engines(), 'uv'),
+        UV_NO_CONFIG: '1',
+        UV_PYTHON_DOWNLOADS: 'never',
+        PIP_CACHE_DIR: join(engines(), 'uv', 'pip'),
+        PYTHONDONTWRITEBYTECODE: '1',
+        PYTHONNOUSERSITE: '1',
+      }),
+      ...(signal ? { signal, killSignal: 'SIGTERM' as const } : {}),
+    });
+    let [out, err] = ['', ''];
+    child.stdout?.setEncoding('utf8').on('data', (piece: string) => {
+      out += piece;
+    });
+    child.stderr?.setEncoding('utf8').on('data', (piece: string) => {
+      err += piece;
+      const last = piece.trim().split('\n').at(-1);
+      if (last) line(last);
+    });
+    child.on('error', (error) => resolve({ code: null, out, err: `${err}\n${error.message}` }));
+    child.on('close', (code) => resolve({ code, out, err }));
+  });
+}

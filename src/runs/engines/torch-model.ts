@@ -1,0 +1,92 @@
+/** @file What torch's ranks load: a folder that transformers reads, and the adapter that they start from. */
+import { existsSync, mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Memory } from '../../engine/memory.ts';
+import { exportModel } from '../../export/export-model.ts';
+import { exportSection } from '../../export/settings.ts';
+import { makeFolder, writeFileAtomic } from '../../files/atomic.ts';
+import { digestOf } from '../../files/digest.ts';
+import { tuneryCache } from '../../files/hub-cache.ts';
+import { writeSafetensors } from '../../files/safetensors.ts';
+import type { LoadedModel } from '../../models/load.ts';
+import type { ModelSource } from '../../models/source.ts';
+import type { Job } from '../../train/job.ts';
+import { tunings } from '../../tuning/index.ts';
+import type { StoredAdapter } from '../../tuning/peft-adapter.ts';
+import { configName, weightsName } from '../../tuning/peft-config.ts';
+import type { Tuned } from '../../tuning/tuning.ts';
+import { severalAdapters } from '../errors.ts';
+
+/** For what lives as long as a run: short, for a socket's path has 100 bytes. */
+export const scratchFolder = (): string => mkdtempSync(join(tmpdir(), 'tunery-'));
+
+/** A folder of SafeTensors as it is; what is none is written out once, in f32, into the cache. */
+export async function modelForTorch(source: ModelSource, version: string): Promise<string> {
+  if (existsSync(join(source.path, 'config.json'))) return source.path;
+  const folder = join(tuneryCache(), 'torch-models', digestOf(source.digest));
+  if (existsSync(join(folder, 'config.json'))) return folder;
+  makeFolder(join(tuneryCache(), 'torch-models'));
+  await exportModel({
+    source,
+    adapters: [],
+    opened: undefined,
+    dtype: 'float32',
+    folder,
+    shardBytes: exportSection.fields.export_size.schema.parse(undefined) * 1e9,
+    version,
+  });
+  return folder;
+}
+
+/**
+ * The adapter as PEFT loads it: the one that training goes on with, or a new one, begun here with the numbers that the
+ * native engine begins with. Modules that are trained whole have no weights in it: PEFT copies the base's.
+ */
+export function adapterForTorch(
+  job: Job,
+  { family, model }: LoadedModel,
+  adapters: readonly StoredAdapter[],
+  scratch: string,
+): { readonly folder: string | null; readonly files: Tuned['files'] } {
+  const { finetuning_type: type } = job.tuning;
+  if (type === 'full') return { folder: null, files: {} };
+  if (adapters.length > 1) throw severalAdapters();
+  const [given] = adapters;
+  if (given) {
+    const config = {
+      ...given.raw,
+      base_model_name_or_path: job.model.model_name_or_path,
+      lora_dropout: job.tuning.lora_dropout,
+    };
+    return {
+      folder: given.folder,
+      files: { [configName]: `${JSON.stringify(config, null, 2)}\n` },
+    };
+  }
+  const { additional_target: whole } = job.tuning;
+  const tuned = tunings[type].apply(model, {
+    settings: { ...job.tuning, additional_target: [] },
+    memory: new Memory(),
+    seed: job.train.seed,
+    adapterTargets: family.adapterTargets,
+    baseModel: job.model.model_name_or_path,
+    adapters: [],
+  });
+  const config = { ...JSON.parse(tuned.files[configName] ?? '{}') };
+  if (whole.length > 0) config.modules_to_save = whole;
+  const files = { ...tuned.files, [configName]: `${JSON.stringify(config, null, 2)}\n` };
+  const folder = join(scratch, 'adapter');
+  makeFolder(folder);
+  for (const [name, text] of Object.entries(files)) writeFileAtomic(join(folder, name), text);
+  writeSafetensors(
+    join(folder, weightsName),
+    tuned.weights.map(({ name, parameter: { tensor } }) => ({
+      name,
+      dtype: 'F32',
+      shape: tensor.shape,
+      bytes: new Uint8Array(tensor.data.buffer, tensor.data.byteOffset, tensor.data.byteLength),
+    })),
+  );
+  return { folder, files };
+}

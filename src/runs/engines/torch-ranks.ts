@@ -1,0 +1,250 @@
+/** @file The ranks of a training: started, asked, and ended together. The first rank speaks for all, over a socket. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, openSync, readSync, statSync } from 'node:fs';
+import { createServer, type Server, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { z } from 'zod';
+import { makeFolder, writeFileAtomic } from '../../files/atomic.ts';
+import { diskFull } from '../../files/errors.ts';
+import type { JsonObject } from '../../files/json.ts';
+import { childEnvironment } from '../../native/environment.ts';
+import type { TrainHost } from '../../train/host.ts';
+import { rankFailed, rankOutOfMemory } from '../errors.ts';
+import type { World } from './torch-world.ts';
+
+const worker = fileURLToPath(new URL('../../../workers/torch/worker.py', import.meta.url));
+
+/** Below the run's folder. */
+export const logsName = 'logs';
+
+/** How long ranks may take to end by themselves when nothing is asked any more. */
+const endMs = 10_000;
+/** How long one that failed may take to say why, once another was seen to fail. */
+const lastWordsMs = 1500;
+
+export type Ranks = {
+  /** The answer to one command; rejects where a rank has ended. */
+  ask(command: Readonly<Record<string, unknown>>): Promise<unknown>;
+  /** Lets them go, and waits for it. */
+  end(): Promise<void>;
+  kill(): void;
+};
+
+const Message = z.union([
+  z.object({ ready: z.record(z.string(), z.unknown()) }),
+  z.object({ answer: z.unknown() }),
+]);
+const Failure = z.object({ kind: z.string(), rank: z.int(), message: z.string() });
+
+export type StartInput = {
+  readonly python: string;
+  readonly task: JsonObject;
+  readonly world: World;
+  /** A folder of this run, which goes with it. */
+  readonly scratch: string;
+  readonly host: TrainHost;
+};
+
+type Rank = { readonly rank: number; readonly log: string; readonly process: ChildProcess };
+
+/** Starts this machine's ranks; resolves when all have loaded the model. */
+export async function startRanks({
+  python,
+  task,
+  world,
+  scratch,
+  host,
+}: StartInput): Promise<Ranks> {
+  const taskFile = join(scratch, 'task.json');
+  writeFileAtomic(taskFile, JSON.stringify(task));
+  const socketPath = join(scratch, 'socket');
+  const server = createServer();
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(socketPath, resolve);
+  });
+  const logs = join(host.outputDir, logsName);
+  makeFolder(logs);
+  const address = world.address ?? '127.0.0.1';
+  const port = world.port ?? (await freePort());
+  const started = Array.from({ length: world.local }, (_, local): Rank => {
+    const rank = world.node * world.local + local;
+    const log = join(logs, `rank-${rank}.log`);
+    const fd = openSync(log, 'a');
+    const env = childEnvironment({
+      RANK: String(rank),
+      LOCAL_RANK: String(local),
+      WORLD_SIZE: String(world.size),
+      LOCAL_WORLD_SIZE: String(world.local),
+      MASTER_ADDR: address,
+      MASTER_PORT: String(port),
+      TUNERY_SOCKET: socketPath,
+      TUNERY_PARENT: String(process.pid),
+      PYTHONUNBUFFERED: '1',
+      TOKENIZERS_PARALLELISM: 'false',
+      HF_HUB_OFFLINE: '1',
+      ...(world.nodes === 1 ? { GLOO_SOCKET_IFNAME: loopback } : {}),
+      ...(world.device === 'cpu' ? { DS_ACCELERATOR: 'cpu', CUDA_VISIBLE_DEVICES: '' } : {}),
+    });
+    try {
+      return {
+        rank,
+        log,
+        process: spawn(python, [worker, taskFile], {
+          env,
+          stdio: ['ignore', fd, fd],
+          detached: true,
+        }),
+      };
+    } finally {
+      closeSync(fd);
+    }
+  });
+  return lead(started, server, host);
+}
+
+const loopback = process.platform === 'darwin' ? 'lo0' : 'lo';
+
+async function lead(started: readonly Rank[], server: Server, host: TrainHost): Promise<Ranks> {
+  let ending = false;
+  let failure: Error | undefined;
+  let waiting: { resolve(value: unknown): void; reject(error: Error): void } | undefined;
+  let socket: Socket | undefined;
+  const ended = new Map<Rank, Promise<void>>();
+
+  const kill = (): void => {
+    ending = true;
+    for (const { process } of started) process.kill('SIGKILL');
+    server.close();
+    socket?.destroy();
+  };
+  const fail = (error: Error): void => {
+    failure ??= error;
+    kill();
+    waiting?.reject(failure);
+    waiting = undefined;
+  };
+  const wait = (): Promise<unknown> =>
+    new Promise((resolve, reject) => {
+      if (failure) reject(failure);
+      else waiting = { resolve, reject };
+    });
+  const settle = (value: unknown): void => {
+    const { resolve } = waiting ?? {};
+    waiting = undefined;
+    resolve?.(value);
+  };
+
+  for (const each of started) {
+    const { rank, log, process } = each;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    ended.set(each, promise);
+    process.on('error', (error) => {
+      resolve();
+      if (!ending) fail(rankFailed(rank, error.message, log));
+    });
+    process.on('exit', (code, signal) => {
+      resolve();
+      if (ending || code === 0) return;
+      // The first to end may only have lost its peer: whoever knows why has said so in its log, or will at once.
+      if (signal === null)
+        setTimeout(() => ending || fail(explain(started, each, code, signal)), lastWordsMs);
+      else fail(explain(started, each, code, signal));
+    });
+  }
+  server.on('connection', (connected) => {
+    socket = connected;
+    connected.on('error', () => {});
+    createInterface({ input: connected }).on('line', (line) => {
+      const message = Message.parse(JSON.parse(line));
+      settle('ready' in message ? message.ready : message.answer);
+    });
+  });
+
+  const ready = wait();
+  const beat = setInterval(() => host.turn().catch(fail), 500);
+  try {
+    await ready;
+  } finally {
+    clearInterval(beat);
+  }
+  return {
+    kill,
+    ask(command) {
+      const answer = wait();
+      if (!failure) socket?.write(`${JSON.stringify(command)}\n`);
+      return answer;
+    },
+    async end() {
+      ending = true;
+      socket?.end();
+      const timer = setTimeout(kill, endMs);
+      await Promise.all(ended.values());
+      clearTimeout(timer);
+      kill();
+    },
+  };
+}
+
+/** What went wrong, in the words of the rank that knows. */
+function explain(
+  ranks: readonly Rank[],
+  first: Rank,
+  code: number | null,
+  signal: NodeJS.Signals | null,
+): Error {
+  if (signal !== null) {
+    return rankFailed(first.rank, `it was ended by ${signal}`, first.log);
+  }
+  const said = ranks.flatMap(({ log }) => {
+    const failure = failureIn(log);
+    return failure ? [{ ...failure, log }] : [];
+  });
+  // One that lost its peer says only that; one that says anything else is the cause.
+  const cause = said.find(({ message }) => !lostPeer.test(message)) ?? said[0];
+  if (!cause) return rankFailed(first.rank, `it ended with code ${code}`, first.log);
+  if (cause.kind === 'out-of-memory') return rankOutOfMemory(cause.rank, cause.message, cause.log);
+  if (cause.kind === 'disk-full') return diskFull(cause.log, 0, 0);
+  return rankFailed(cause.rank, cause.message, cause.log);
+}
+
+const lostPeer = /[Cc]onnection (closed|reset|refused)|Broken pipe|Socket Timeout|peer/;
+
+/** The last line that a rank wrote as it failed. */
+function failureIn(log: string): z.infer<typeof Failure> | undefined {
+  const line = tail(log)
+    .split('\n')
+    .findLast((text) => text.startsWith('tunery: '));
+  try {
+    return line === undefined
+      ? undefined
+      : Failure.parse(JSON.parse(line.slice('tunery: '.length)));
+  } catch {
+    return undefined;
+  }
+}
+
+const tailBytes = 16 << 10;
+
+function tail(path: string): string {
+  const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+  const bytes = Buffer.alloc(Math.min(size, tailBytes));
+  const fd = openSync(path, 'r');
+  try {
+    readSync(fd, bytes, 0, bytes.length, size - bytes.length);
+  } finally {
+    closeSync(fd);
+  }
+  return bytes.toString('utf8');
+}
+
+/** A port that is free now, of this machine alone. */
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return typeof address === 'object' && address !== null ? address.port : 0;
+}

@@ -1,0 +1,342 @@
+/**
+ * @file The torch engine beside the native one: the real program with the oracle's Python, on a tiny model. Deep, with
+ * `TUNERY_ORACLE_PYTHON` set; what needs DeepSpeed or bitsandbytes is skipped by name where that Python has none.
+ */
+import { spawnSync } from 'node:child_process';
+import { copyFileSync, cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { openSafetensors } from '../../src/files/safetensors.ts';
+import { environment } from '../../src/native/environment.ts';
+import { eventsName, readEvents } from '../../src/runs/events-file.ts';
+import { isAlive as alive, type Ended, makePlace, until } from './cli.ts';
+
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 120_000 });
+
+const python = environment('TUNERY_ORACLE_PYTHON');
+const there = environment('TUNERY_DEEP') !== undefined && python !== undefined;
+const identity = fileURLToPath(new URL('../../data/identity.json', import.meta.url));
+const worker = fileURLToPath(new URL('../../workers/torch', import.meta.url));
+
+const has = (module: string): boolean =>
+  there && spawnSync(python, ['-c', `import ${module}`]).status === 0;
+
+type Settings = Readonly<Record<string, string | number | boolean>>;
+
+const base: Settings = {
+  model_name_or_path: 'random:llama?hidden_size=64&num_hidden_layers=2',
+  dataset: 'identity.json',
+  cutoff_len: 128,
+  per_device_train_batch_size: 4,
+  global_batch_size: 8,
+  learning_rate: 1e-3,
+  max_steps: 6,
+  logging_steps: 1,
+  save_steps: 3,
+  // Two ranks and their leader share two cores: threads that wait for each other would spin.
+  threads: 1,
+};
+const torch: Settings = { engine: 'torch', engine_python: python ?? '' };
+const full: Settings = { finetuning_type: 'full', packing: true };
+const two: Settings = { nproc_per_node: 2 };
+
+describe.runIf(there)('the torch engine', () => {
+  const place = makePlace();
+  const at = (folder: string): string => place.at(folder);
+  beforeAll(() => copyFileSync(identity, place.at('identity.json')));
+  afterAll(() => place.remove());
+
+  const asArguments = (folder: string, ...settings: readonly Settings[]): string[] =>
+    Object.entries(Object.assign({ output_dir: folder }, base, ...settings)).map(
+      ([key, value]) => `${key}=${value}`,
+    );
+
+  async function train(folder: string, ...settings: readonly Settings[]): Promise<number[]> {
+    const ended = await place.run('train', ...asArguments(folder, ...settings));
+    expect(ended, ended.err).toMatchObject({ code: 0, hung: false });
+    return losses(at(folder));
+  }
+
+  /** Goes on after step 3 in a copy, as if killed there. */
+  async function goOn(folder: string, ...settings: readonly Settings[]): Promise<number[]> {
+    const copy = `${folder}-again`;
+    cpSync(at(folder), at(copy), { recursive: true });
+    rmSync(join(at(copy), 'checkpoint-6'), { recursive: true });
+    const before = readEvents(join(at(copy), eventsName)).length;
+    const again = await train(copy, ...settings, { resume_from_checkpoint: true });
+    const done = readEvents(join(at(copy), eventsName)).slice(before);
+    expect(done.filter(({ type }) => type === 'step-end')).toHaveLength(3);
+    rmSync(at(copy), { recursive: true });
+    return again;
+  }
+
+  describe('one process takes the native engine’s steps', () => {
+    test.each<[string, Settings]>([
+      ['LoRA, in cuts of 200 tokens', { micro_batch_tokens: 200 }],
+      ['LoRA+ and decay', { loraplus_lr_ratio: 4, weight_decay: 0.1, max_grad_norm: 0.2 }],
+      ['full, on packs', full],
+      ['evaluation', { val_size: 0.2, eval_strategy: 'steps', eval_steps: 3 }],
+    ])('%s', async (name, settings) => {
+      const native = await train('native', settings, { overwrite_output_dir: true });
+      const other = await train('torch', settings, torch, { overwrite_output_dir: true });
+      expectClose(name, other, native, 1e-5);
+      if (settings['val_size']) expectClose('eval', evals(at('torch')), evals(at('native')), 1e-5);
+      const weights = settings['finetuning_type'] === 'full' ? 'model' : 'adapter_model';
+      expectSameWeights(
+        join(at('torch'), `${weights}.safetensors`),
+        join(at('native'), `${weights}.safetensors`),
+      );
+    });
+  });
+
+  describe('two processes take the steps of one', () => {
+    const alone: Record<string, number[]> = {};
+    beforeAll(async () => {
+      alone['full'] = await train('alone-full', full, torch);
+      alone['lora'] = await train('alone-lora', torch);
+    });
+
+    test.each<[string, 'full' | 'lora', Settings]>([
+      ['DDP', 'full', {}],
+      ['DDP with LoRA', 'lora', {}],
+      ['FSDP2', 'full', { fsdp: 'full_shard' }],
+      [
+        'FSDP2 with LoRA, in cuts of 200 tokens',
+        'lora',
+        { fsdp: 'full_shard', micro_batch_tokens: 200 },
+      ],
+    ])('%s', async (name, kind, settings) => {
+      const folder = name.replaceAll(/\W+/g, '-');
+      const both = await train(folder, kind === 'full' ? full : {}, torch, two, settings);
+      expectClose(name, both, alone[kind]!, 1e-6);
+    });
+
+    test('a step that is one micro-batch on one rank and three on the other', async () => {
+      const rows = Array.from({ length: 32 }, (_, i) => ({
+        instruction: 'a',
+        output: (i % 4 === 0 ? 'long '.repeat(60) : 'short '.repeat(12)).slice(0, 400),
+      }));
+      writeFileSync(place.at('uneven.json'), JSON.stringify(rows));
+      const uneven = {
+        dataset: 'uneven.json',
+        cutoff_len: 512,
+        disable_shuffling: true,
+        micro_batch_tokens: 64,
+        global_batch_size: 4,
+      };
+      const [one, both] = [
+        await train('even', uneven, torch),
+        await train('uneven', uneven, torch, two),
+      ];
+      expectClose('uneven', both, one, 1e-6);
+      // What the ranks were given: a rank without rows computes nothing as often as the other computes something.
+      const said = spawnSync(
+        python!,
+        [
+          '-c',
+          'import sys; sys.path.insert(0, sys.argv[1]); from rows import share; print(share([7, 8, 9, 10], lambda row: 300 if row == 7 else 90, 2, 100))',
+          worker,
+        ],
+        { encoding: 'utf8' },
+      );
+      expect(said.stdout.trim()).toBe('[[[7], [], []], [[8], [9], [10]]]');
+    });
+
+    test('what two saved, one goes on with, and the other way round', async () => {
+      const sharded = { fsdp: 'full_shard' };
+      const whole = await train('sharded', full, torch, two, sharded);
+      expectClose('2 → 2', await goOn('sharded', full, torch, two, sharded), whole, 1e-7);
+      expectClose('2 → 1', await goOn('sharded', full, torch), whole, 1e-6);
+      expectClose(
+        '1 → 2',
+        await goOn('alone-full', full, torch, two, sharded),
+        alone['full']!,
+        1e-6,
+      );
+    });
+
+    test.runIf(has('deepspeed')).each([1, 2, 3])('ZeRO %i', async (stage) => {
+      const config = `zero${stage}.json`;
+      const zero = {
+        stage,
+        reduce_bucket_size: 'auto',
+        stage3_prefetch_bucket_size: 'auto',
+        stage3_param_persistence_threshold: 'auto',
+      };
+      writeFileSync(
+        place.at(config),
+        JSON.stringify({ train_batch_size: 8, gradient_clipping: 'auto', zero_optimization: zero }),
+      );
+      const settings = [full, torch, two, { deepspeed: config, micro_batch_tokens: 200 }];
+      const folder = `zero${stage}`;
+      const both = await train(folder, ...settings);
+      expectClose(folder, both, alone['full']!, 1e-6);
+      expectClose(`${folder} again`, await goOn(folder, ...settings), both, 1e-6);
+    });
+  });
+
+  test.runIf(has('bitsandbytes'))('QLoRA on bitsandbytes’ blocks', async () => {
+    // Both quantize; bitsandbytes rounds the scales of scales on a CPU otherwise than on a GPU.
+    const settings = {
+      quantization_bit: 4,
+      double_quantization: false,
+      model_name_or_path: 'random:llama?hidden_size=128&num_hidden_layers=2',
+    };
+    const native = await train('nf4-native', settings);
+    const other = await train('nf4', settings, torch);
+    expectClose('NF4', other, native, 1e-5);
+    expectClose('NF4 again', await goOn('nf4', settings, torch), other, 1e-7);
+  });
+
+  describe('whoever is killed', () => {
+    const long = { max_steps: 100_000, save_steps: 2, save_total_limit: 2, save_only_model: false };
+
+    test.each(['a rank', 'all ranks', 'the leader', 'the command'] as const)(
+      '%s: no process is left, and the run goes on',
+      async (victim) => {
+        const folder = `killed-${victim.replaceAll(' ', '-')}`;
+        const running = place.start('train', ...asArguments(folder, torch, two, long));
+        await until('three steps', () => losses(at(folder)).length > 2, 120_000);
+        const [leader] = childrenOf(running.pid).filter(({ command }) =>
+          command.includes('torch-child'),
+        );
+        const ranks = childrenOf(leader!.pid).map(({ pid }) => pid);
+        expect(ranks).toHaveLength(2);
+        const kill = {
+          'a rank': ranks.slice(1),
+          'all ranks': ranks,
+          'the leader': [leader!.pid],
+          'the command': [running.pid],
+        };
+        for (const pid of kill[victim]) process.kill(pid, 'SIGKILL');
+        const { code, err } = await running.ended;
+        if (victim !== 'the command') expect(code).toBe(1);
+        if (victim === 'a rank')
+          expect(err).toMatch(
+            /error\[torch\/rank-failed\]: rank 1 of the torch engine has failed: it was ended by SIGKILL/,
+          );
+        await until(
+          'all are gone',
+          () => [leader!.pid, ...ranks].every((pid) => !alive(pid)),
+          10_000,
+        );
+        const newest = Math.max(
+          ...readdirSync(at(folder))
+            .flatMap((name) => /^checkpoint-(\d+)$/.exec(name)?.[1] ?? [])
+            .map(Number),
+        );
+        const before = losses(at(folder));
+        const again = await train(folder, torch, two, long, {
+          max_steps: newest + 2,
+          resume_from_checkpoint: true,
+        });
+        expect(again.length).toBeGreaterThanOrEqual(newest + 2);
+        const shared = Math.min(before.length, newest + 2);
+        expectClose(victim, again.slice(0, shared), before.slice(0, shared), 1e-6);
+      },
+    );
+
+    test('Ctrl+C saves at the step boundary, and all are gone within ten seconds', async () => {
+      const running = place.start(
+        'train',
+        ...asArguments('stopped', torch, two, long, { save_steps: 5000 }),
+      );
+      await until('three steps', () => losses(at('stopped')).length > 2, 120_000);
+      const all = descendantsOf(running.pid);
+      const began = performance.now();
+      process.kill(running.pid, 'SIGINT');
+      const { code } = await running.ended;
+      expect(code).toBe(130);
+      expect(all.filter(alive)).toEqual([]);
+      expect(performance.now() - began).toBeLessThan(10_000);
+      expect(readdirSync(at('stopped'))).toContain(`checkpoint-${losses(at('stopped')).length}`);
+    });
+  });
+
+  describe('what cannot be', () => {
+    const refused = async (...settings: readonly Settings[]): Promise<Ended> => {
+      const ended = await place.run('train', ...asArguments('refused', torch, ...settings));
+      expect(ended.code).toBe(1);
+      expect(ended.err).not.toMatch(/\n {4}at /);
+      return ended;
+    };
+
+    test('a Python that is not there, or has no torch', async () => {
+      expect((await refused({ engine_python: '/nowhere/python' })).err).toMatch(
+        /error\[torch\/no-python\]/,
+      );
+      expect((await refused({ engine_python: '/usr/bin/env' })).err).toMatch(/error\[torch\//);
+    });
+
+    test('a DeepSpeed file of another batch', async () => {
+      writeFileSync(place.at('other.json'), JSON.stringify({ train_batch_size: 64 }));
+      const { err } = await refused({ deepspeed: 'other.json' });
+      expect(err).toMatch(
+        /error\[torch\/deepspeed-conflict\]: `train_batch_size` is 64 in the DeepSpeed file, and a step of this run has 8 rows/,
+      );
+    });
+  });
+});
+
+function losses(folder: string): number[] {
+  const steps = new Map<number, number>();
+  try {
+    for (const event of readEvents(join(folder, eventsName)))
+      if (event.type === 'step-end') steps.set(event.step, event.loss);
+  } catch {
+    // Not begun.
+  }
+  return [...steps].sort(([a], [b]) => a - b).map(([, loss]) => loss);
+}
+
+const evals = (folder: string): number[] =>
+  readEvents(join(folder, eventsName)).flatMap((event) =>
+    event.type === 'eval-end' ? [event.metrics['eval_loss']!] : [],
+  );
+
+function expectClose(
+  name: string,
+  found: readonly number[],
+  wanted: readonly number[],
+  within: number,
+): void {
+  expect(found).toHaveLength(wanted.length);
+  const differences = found.map((loss, i) => Math.abs(loss - wanted[i]!));
+  console.log(`${name}: losses within ${Math.max(...differences).toExponential(1)}`);
+  expect(Math.max(...differences)).toBeLessThan(within);
+}
+
+function expectSameWeights(found: string, wanted: string): void {
+  const [a, b] = [openSafetensors(found).tensors, openSafetensors(wanted).tensors];
+  expect([...a.keys()].sort()).toEqual([...b.keys()].sort());
+  let [difference, size] = [0, 0];
+  for (const [name, tensor] of a) {
+    const [x, y] = [tensor, b.get(name)!].map(
+      ({ bytes }) => new Float32Array(bytes.slice().buffer),
+    );
+    for (let i = 0; i < x!.length; i++) {
+      difference += (x![i]! - y![i]!) ** 2;
+      size += y![i]! ** 2;
+    }
+  }
+  expect(Math.sqrt(difference / size)).toBeLessThan(1e-4);
+}
+
+type Child = { readonly pid: number; readonly command: string };
+
+function childrenOf(parent: number): Child[] {
+  return readdirSync('/proc').flatMap((name) => {
+    if (!/^\d+$/.test(name)) return [];
+    try {
+      const [, ppid] = /\) \S (\d+)/.exec(readFileSync(`/proc/${name}/stat`, 'utf8')) ?? [];
+      if (Number(ppid) !== parent) return [];
+      return [{ pid: Number(name), command: readFileSync(`/proc/${name}/cmdline`, 'utf8') }];
+    } catch {
+      return [];
+    }
+  });
+}
+
+const descendantsOf = (parent: number): number[] =>
+  childrenOf(parent).flatMap(({ pid }) => [pid, ...descendantsOf(pid)]);

@@ -1,0 +1,70 @@
+"""What learns and the optimizer's state, on disk and back, at any number of ranks: torch's distributed checkpoint."""
+
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+import torch.distributed.checkpoint as dcp
+
+
+def trained(model) -> dict:
+    """The parameters that learn, by the names that they have without any wrapper."""
+    return {
+        name.removeprefix("module.").replace("_checkpoint_wrapped_module.", ""): parameter
+        for name, parameter in model.named_parameters()
+        if parameter.requires_grad
+    }
+
+
+def state_of(model, optimizer) -> dict:
+    """Tensors as they lie on this rank: to be saved, or to be read into."""
+    parameters = trained(model)
+    state = {f"model.{name}": parameter.detach() for name, parameter in parameters.items()}
+    if optimizer is None:
+        return state
+    for name, parameter in parameters.items():
+        moments = optimizer.state[parameter]
+        if not moments:
+            # As AdamW begins.
+            moments["step"] = torch.zeros((), dtype=torch.float32)
+            moments["exp_avg"] = torch.zeros_like(parameter, requires_grad=False)
+            moments["exp_avg_sq"] = torch.zeros_like(parameter, requires_grad=False)
+        for key, value in moments.items():
+            state[f"optimizer.{name}.{key}"] = value
+    return state
+
+
+def place(folder: str) -> str:
+    return str(Path(folder) / "torch")
+
+
+def save(model, optimizer, folder: str) -> None:
+    dcp.save(state_of(model, optimizer), checkpoint_id=place(folder), no_dist=not dist.is_initialized())
+
+
+def restore(model, optimizer, folder: str) -> None:
+    dcp.load(state_of(model, optimizer), checkpoint_id=place(folder), no_dist=not dist.is_initialized())
+
+
+def whole(model, first: bool) -> dict | None:
+    """What learns, gathered on the first rank's CPU."""
+    found = {}
+    for name, parameter in trained(model).items():
+        value = parameter.detach()
+        value = value.full_tensor() if hasattr(value, "full_tensor") else value
+        if first:
+            found[name] = value.cpu()
+    return found if first else None
+
+
+def export(model, weights: dict, folder: str, tuning: str) -> None:
+    """An adapter in PEFT's file, or a whole model in transformers'; what stands beside them is Node's to write."""
+    if tuning == "full":
+        model.save_pretrained(folder, state_dict=weights, max_shard_size="5GB")
+        return
+    from peft import get_peft_model_state_dict
+    from safetensors.torch import save_file
+
+    adapter = get_peft_model_state_dict(model, state_dict=weights, save_embedding_layers=False)
+    path = Path(folder) / "adapter_model.safetensors"
+    save_file({name: tensor.contiguous() for name, tensor in adapter.items()}, path, metadata={"format": "pt"})

@@ -1,0 +1,121 @@
+"""One optimizer step, and an evaluation: sums over targets, divided by what the plan says."""
+
+import math
+import resource
+import sys
+from contextlib import nullcontext
+
+import torch
+from rows import IGNORED, Batch, Rows, share
+
+
+def losses_of(model, batch: Batch, device):
+    """Cross-entropies of the batch's targets: their sum, each of them [n], and where each row's lie among them."""
+    targets = batch.labels[0, 1:]
+    places = (targets != IGNORED).nonzero()[:, 0]
+    # Somebody else's rank has rows left where this one has none: its graph must be whole all the same.
+    asked = places if len(places) > 0 else torch.zeros(1, dtype=torch.long)
+    logits = model(
+        input_ids=batch.ids.to(device),
+        position_ids=batch.positions.to(device),
+        logits_to_keep=asked.to(device),
+        use_cache=False,
+    ).logits[0]
+    if len(places) == 0:
+        return logits.float().sum() * 0.0, None, []
+    losses = torch.nn.functional.cross_entropy(logits.float(), targets[places].to(device), reduction="none")
+    # Position i predicts the token at i + 1: the targets of a row that begins at `start` are predicted from there on.
+    bounds = [
+        (row, int(torch.searchsorted(places, start)), int(torch.searchsorted(places, end - 1)))
+        for row, start, end in batch.rows
+    ]
+    return losses.sum(), losses.detach(), bounds
+
+
+def row_sums(losses, bounds) -> list[tuple[int, float, int]]:
+    if losses is None:
+        return []
+    running = torch.cat([losses.new_zeros(1, dtype=torch.float64), losses.double().cumsum(0)]).cpu()
+    return [(row, float(running[end] - running[start]), end - start) for row, start, end in bounds]
+
+
+def peak_memory(device: torch.device) -> int:
+    """Bytes: of the device where there is one, else resident in this process."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024
+
+
+def finite(value: float) -> float | None:
+    """JSON has no other numbers."""
+    return value if math.isfinite(value) else None
+
+
+class Learner:
+    def __init__(self, strategy, rows: Rows | None, evaluations: dict[str, Rows], task: dict, ranks):
+        self.strategy, self.rows, self.evaluations = strategy, rows, evaluations
+        self.task, self.ranks = task, ranks
+        self.train = task["train"]
+
+    def computing(self):
+        if self.task["compute_dtype"] == "f32":
+            return nullcontext()
+        return torch.autocast(self.ranks.device.type, torch.bfloat16)
+
+    def learn(self, command: dict) -> dict:
+        """One step. The sums are those of all ranks."""
+        # What a step draws depends on it alone, so a run that goes on draws what it would have drawn.
+        torch.manual_seed((self.train["seed"] * 1_000_003 + command["step"]) * self.ranks.size + self.ranks.rank)
+        cuts = share(command["rows"], self.rows.length, self.ranks.size, self.train["micro_batch_tokens"])
+        mine = cuts[self.ranks.rank]
+        model = self.strategy.model
+        model.train()
+        done, read = [], 0
+        for number, cut in enumerate(mine):
+            batch = self.rows.batch(cut) if cut else self.rows.nothing()
+            with self.strategy.accumulate(last=number == len(mine) - 1):
+                with self.computing():
+                    total, losses, bounds = losses_of(model, batch, self.ranks.device)
+                # Gradients are averaged over ranks, and their sum is wanted.
+                self.strategy.backward(total / command["targets"] * self.ranks.size)
+            done += row_sums(losses, bounds)
+            read += batch.ids.numel() if cut else 0
+        for group in self.strategy.optimizer.param_groups:
+            group["lr"] = command["learning_rate"] * group.get("factor", 1.0)
+        norm = self.strategy.clip(self.train["max_grad_norm"])
+        if math.isfinite(norm):
+            self.strategy.step()
+        self.strategy.clear()
+        everyone = self.ranks.gather((done, read, peak_memory(self.ranks.device)))
+        sums = [row for part, _, _ in everyone for row in part]
+        return {
+            "loss": finite(sum(total for _, total, _ in sums) / command["targets"]),
+            "grad_norm": finite(norm),
+            "read": sum(part for _, part, _ in everyone),
+            "rows": [(row, finite(total), targets) for row, total, targets in sums],
+            "memory": [part for _, _, part in everyone],
+        }
+
+    @torch.no_grad()
+    def evaluate(self) -> dict:
+        """Of each set, its sum of losses and its targets."""
+        model = self.strategy.model
+        model.eval()
+        said = {}
+        for name, rows in self.evaluations.items():
+            cuts = share(range(rows.count), rows.length, self.ranks.size, self.train["micro_batch_tokens"])
+            total, targets = 0.0, 0
+            for cut in cuts[self.ranks.rank]:
+                batch = rows.batch(cut) if cut else rows.nothing()
+                with self.computing():
+                    _, losses, _ = losses_of(model, batch, self.ranks.device)
+                if losses is not None:
+                    total += float(losses.double().sum())
+                    targets += len(losses)
+            everyone = self.ranks.gather((total, targets))
+            said[name] = {
+                "sum": finite(sum(part for part, _ in everyone)),
+                "targets": sum(part for _, part in everyone),
+            }
+        return said

@@ -1,0 +1,30 @@
+"""The model, as transformers builds it from a folder."""
+
+import torch
+from transformers import AutoModelForCausalLM
+
+DTYPES = {"f32": torch.float32, "bf16": torch.bfloat16}
+
+
+def load(task: dict, device: torch.device):
+    """Weights in the dtype that they are held in; quantized where the task says so."""
+    quantization = task["quantization"]
+    extra = {}
+    if quantization is not None:
+        from transformers import BitsAndBytesConfig
+
+        extra["quantization_config"] = BitsAndBytesConfig(
+            load_in_4bit=quantization["bits"] == 4,
+            load_in_8bit=quantization["bits"] == 8,
+            bnb_4bit_quant_type=quantization["type"],
+            bnb_4bit_use_double_quant=quantization["double"],
+            bnb_4bit_compute_dtype=DTYPES[task["compute_dtype"]],
+        )
+        extra["device_map"] = {"": device}
+    model = AutoModelForCausalLM.from_pretrained(
+        task["model"], dtype=DTYPES[task["dtype"]], attn_implementation=task["attention"], **extra
+    )
+    model.config.use_cache = False
+    if task["gradient_checkpointing"]:
+        model.gradient_checkpointing_enable({"use_reentrant": False})
+    return model if quantization is not None else model.to(device)

@@ -1,0 +1,51 @@
+"""What learns: all weights, or an adapter that Node made, as PEFT reads it."""
+
+import torch
+
+
+def tune(model, task: dict):
+    if task["finetuning_type"] == "full":
+        return model.requires_grad_(True)
+    from peft import PeftModel
+
+    model.requires_grad_(False)
+    model = PeftModel.from_pretrained(model, task["adapter"], is_trainable=True)
+    # What learns is f32 whatever the base is held as: a small update must not be lost to rounding.
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            parameter.data = parameter.data.to(torch.float32)
+    return model
+
+
+def is_norm_or_bias(name: str) -> bool:
+    """What weight decay skips, as transformers' Trainer does."""
+    return name.endswith(".bias") or "norm" in name
+
+
+def groups(model, train: dict) -> list[dict]:
+    """Parameter groups of AdamW. LoRA+ (Hayou et al. 2024, arXiv:2402.12354): each B at a rate of its own."""
+    ratio = train["loraplus_lr_ratio"]
+    found: dict[tuple[float, float], list] = {}
+    for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        decay = 0.0 if is_norm_or_bias(name) else train["weight_decay"]
+        factor = ratio if ratio is not None and "lora_B" in name else 1.0
+        found.setdefault((decay, factor), []).append(parameter)
+    return [
+        {"params": parameters, "weight_decay": decay, "factor": factor}
+        for (decay, factor), parameters in found.items()
+    ]
+
+
+def optimizer_of(model, train: dict):
+    options = {
+        "lr": train["learning_rate"],
+        "betas": (train["adam_beta1"], train["adam_beta2"]),
+        "eps": train["adam_epsilon"],
+    }
+    if "8bit" in train["optim"]:
+        import bitsandbytes
+
+        return bitsandbytes.optim.AdamW8bit(groups(model, train), **options)
+    return torch.optim.AdamW(groups(model, train), **options)
