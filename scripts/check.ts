@@ -23,9 +23,10 @@ function pythonCheck(): (typeof checks)[number] {
       'python',
       'ruff',
       'check',
+      '--isolated',
       '--quiet',
-      '--line-length=120',
-      '--select=E,F,I,UP,B',
+      '--select=E7,E9,F',
+      '--ignore=E731',
       ...folders,
     ];
   const parse =

@@ -4,7 +4,6 @@
 
 Made with safetensors 0.8.0, gguf 0.19.0, torch 2.15, numpy 2.4. Seeded: a second run writes the same bytes.
 """
-import json
 import os
 import sys
 

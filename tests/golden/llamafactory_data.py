@@ -96,7 +96,6 @@ for case in CASES:
     print(case, len(rows), flush=True)
 
 import datasets
-import llamafactory
 import transformers
 
 versions = {"llamafactory": "0.9.5", "transformers": transformers.__version__, "datasets": datasets.__version__}

@@ -19,7 +19,6 @@ import sys
 import types
 
 from llamafactory_source import (
-    LEGACY_NAMES,
     TEMPLATES,
     Options,
     Plugin,

@@ -13,15 +13,15 @@ from parent import end_with_parent
 
 end_with_parent()
 
-import torch  # noqa: E402
-from channel import Channel  # noqa: E402
-from checkpoint import export  # noqa: E402
-from learn import Learner  # noqa: E402
-from load import load  # noqa: E402
-from ranks import Ranks  # noqa: E402
-from rows import Rows  # noqa: E402
-from strategy import STRATEGIES  # noqa: E402
-from tune import optimizer_of, tune  # noqa: E402
+import torch
+from channel import Channel
+from checkpoint import export
+from learn import Learner
+from load import load
+from ranks import Ranks
+from rows import Rows
+from strategy import STRATEGIES
+from tune import optimizer_of, tune
 
 
 def build(task: dict, ranks: Ranks) -> Learner:
