@@ -27,6 +27,7 @@ type Question = {
 
 const questions: Readonly<Record<string, Question>> = {
   tokenizer: { run: ['tokenizer.ts'] },
+  'torch-engine': { run: ['torch-engine.ts'], onlyByName: true },
   'training-step': { run: ['training-step.ts'] },
   'training-step-bf16': { run: ['training-step.ts', '--bf16'] },
   'start-up': { run: ['start-up.ts'] },

@@ -32,6 +32,7 @@ export function listCache(): CacheEntry[] {
     ...entriesOf('prepared', preparedFolder(), (entry) => /^[0-9a-f]{32}$/.test(entry.name)),
     ...entriesOf('plan', join(tuneryCache(), 'plans')),
     ...entriesOf('model', join(tuneryCache(), 'models')),
+    ...entriesOf('model', join(tuneryCache(), 'torch-models')),
     ...entriesOf('hub', hubCacheFolder(), (entry) => /^(models|datasets)--/.test(entry.name)),
     ...entriesOf('hub', join(tuneryCache(), 'modelscope')),
   ];

@@ -167,3 +167,23 @@ export const brokenEnvironment = defineError(
     help: '`tunery engine install` makes its environment anew; for a Python of your own, install what is missing with its pip',
   }),
 );
+
+export const noMaster = defineError('torch/no-master', (missing: string) => ({
+  message: `several machines are to train together, and \`${missing}\` is not set`,
+  help: 'set `master_addr` and `master_port` to the address of machine 0 and a free port there (the one after it is used too), the same on all machines; `node_rank` numbers them from 0',
+}));
+
+export const nodeLost = defineError('torch/node-lost', (name: string, why: string) => ({
+  message: `${name} is lost: ${why}`,
+  help: 'see what happened there, start all machines again with `resume_from_checkpoint: true`, and they go on from the last checkpoint',
+}));
+
+export const nodesDiffer = defineError('torch/nodes-differ', (name: string) => ({
+  message: `${name} has other rows, another model or other settings than this one`,
+  help: 'all machines need the same file, the same data and the same version of Tunery',
+}));
+
+export const runRefusedByLeader = defineError('torch/refused-by-leader', (name: string) => ({
+  message: `${name} has other rows, another model or other settings than this one`,
+  help: 'all machines need the same file, the same data and the same version of Tunery',
+}));

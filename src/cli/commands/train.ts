@@ -149,6 +149,10 @@ async function follow(handle: RunHandle, job: Job, context: Context): Promise<nu
       print();
       for (const line of comparisonLines(predicted, measured)) print(line);
     }
+    if (!opened) {
+      print('\nThis machine’s ranks are done; the run lies where machine 0 has it.');
+      return exitCodes.ok;
+    }
     const took = formatDuration((performance.now() - began) / 1000);
     if (job.train.do_train) {
       print(

@@ -1,7 +1,9 @@
 /** @file The ranks of a training: started, asked, and ended together. The first rank speaks for all, over a socket. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { createSocket } from 'node:dgram';
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -9,15 +11,11 @@ import { z } from 'zod';
 import { makeFolder, writeFileAtomic } from '../../files/atomic.ts';
 import { diskFull } from '../../files/errors.ts';
 import type { JsonObject } from '../../files/json.ts';
-import { childEnvironment } from '../../native/environment.ts';
-import type { TrainHost } from '../../train/host.ts';
+import { childEnvironment, environment } from '../../native/environment.ts';
 import { rankFailed, rankOutOfMemory } from '../errors.ts';
 import type { World } from './torch-world.ts';
 
 const worker = fileURLToPath(new URL('../../../workers/torch/worker.py', import.meta.url));
-
-/** Below the run's folder. */
-export const logsName = 'logs';
 
 /** How long ranks may take to end by themselves when nothing is asked any more. */
 const endMs = 10_000;
@@ -30,6 +28,10 @@ export type Ranks = {
   /** Lets them go, and waits for it. */
   end(): Promise<void>;
   kill(): void;
+  /** Ends them all for a reason from outside. */
+  fail(error: Error): void;
+  /** All of this machine's have ended; rejects where one failed. */
+  readonly ended: Promise<void>;
 };
 
 const Message = z.union([
@@ -44,19 +46,17 @@ export type StartInput = {
   readonly world: World;
   /** A folder of this run, which goes with it. */
   readonly scratch: string;
-  readonly host: TrainHost;
+  /** The folder of their logs. */
+  readonly logs: string;
+  /** Shows that the run is alive while they load. */
+  readonly turn: () => Promise<void>;
 };
 
 type Rank = { readonly rank: number; readonly log: string; readonly process: ChildProcess };
 
 /** Starts this machine's ranks; resolves when all have loaded the model. */
-export async function startRanks({
-  python,
-  task,
-  world,
-  scratch,
-  host,
-}: StartInput): Promise<Ranks> {
+export async function startRanks(input: StartInput): Promise<Ranks> {
+  const { python, task, world, scratch, logs } = input;
   const taskFile = join(scratch, 'task.json');
   writeFileAtomic(taskFile, JSON.stringify(task));
   const socketPath = join(scratch, 'socket');
@@ -65,10 +65,10 @@ export async function startRanks({
     server.once('error', reject);
     server.listen(socketPath, resolve);
   });
-  const logs = join(host.outputDir, logsName);
   makeFolder(logs);
   const address = world.address ?? '127.0.0.1';
   const port = world.port ?? (await freePort());
+  const network = environment('GLOO_SOCKET_IFNAME') ?? (await interfaceTo(address));
   const started = Array.from({ length: world.local }, (_, local): Rank => {
     const rank = world.node * world.local + local;
     const log = join(logs, `rank-${rank}.log`);
@@ -85,7 +85,9 @@ export async function startRanks({
       PYTHONUNBUFFERED: '1',
       TOKENIZERS_PARALLELISM: 'false',
       HF_HUB_OFFLINE: '1',
-      ...(world.nodes === 1 ? { GLOO_SOCKET_IFNAME: loopback } : {}),
+      ...(network === undefined
+        ? {}
+        : { GLOO_SOCKET_IFNAME: network, NCCL_SOCKET_IFNAME: network }),
       ...(world.device === 'cpu' ? { DS_ACCELERATOR: 'cpu', CUDA_VISIBLE_DEVICES: '' } : {}),
     });
     try {
@@ -102,17 +104,42 @@ export async function startRanks({
       closeSync(fd);
     }
   });
-  return lead(started, server, host);
+  return lead(started, server, input);
 }
 
-const loopback = process.platform === 'darwin' ? 'lo0' : 'lo';
+/** The network interface by which this machine reaches an address: a host's name, as gloo would take it, may mean another. */
+async function interfaceTo(address: string): Promise<string | undefined> {
+  const socket = createSocket('udp4');
+  try {
+    // Nothing is sent: the system only says which way it would go.
+    await new Promise<void>((resolve, reject) => {
+      socket.once('error', reject);
+      socket.connect(9, address, resolve);
+    });
+    const own = socket.address().address;
+    return Object.entries(networkInterfaces()).find(([, addresses = []]) =>
+      addresses.some(({ address }) => address === own),
+    )?.[0];
+  } catch {
+    return undefined;
+  } finally {
+    socket.close();
+  }
+}
 
-async function lead(started: readonly Rank[], server: Server, host: TrainHost): Promise<Ranks> {
+async function lead(
+  started: readonly Rank[],
+  server: Server,
+  { world, turn }: StartInput,
+): Promise<Ranks> {
   let ending = false;
   let failure: Error | undefined;
   let waiting: { resolve(value: unknown): void; reject(error: Error): void } | undefined;
   let socket: Socket | undefined;
   const ended = new Map<Rank, Promise<void>>();
+  const over = Promise.withResolvers<void>();
+  // Who leads asks; only who follows waits for the end.
+  over.promise.catch(() => {});
 
   const kill = (): void => {
     ending = true;
@@ -125,6 +152,7 @@ async function lead(started: readonly Rank[], server: Server, host: TrainHost): 
     kill();
     waiting?.reject(failure);
     waiting = undefined;
+    over.reject(failure);
   };
   const wait = (): Promise<unknown> =>
     new Promise((resolve, reject) => {
@@ -163,15 +191,23 @@ async function lead(started: readonly Rank[], server: Server, host: TrainHost): 
     });
   });
 
-  const ready = wait();
-  const beat = setInterval(() => host.turn().catch(fail), 500);
-  try {
-    await ready;
-  } finally {
-    clearInterval(beat);
+  Promise.all(ended.values()).then(() => {
+    if (failure === undefined) over.resolve();
+  });
+  // The first rank speaks, and it is on the first machine.
+  if (world.node === 0) {
+    const ready = wait();
+    const beat = setInterval(() => turn().catch(fail), 500);
+    try {
+      await ready;
+    } finally {
+      clearInterval(beat);
+    }
   }
   return {
     kill,
+    fail,
+    ended: over.promise,
     ask(command) {
       const answer = wait();
       if (!failure) socket?.write(`${JSON.stringify(command)}\n`);

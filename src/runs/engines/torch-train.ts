@@ -1,7 +1,13 @@
 /** @file One training of the torch engine: this process leads, ranks of PyTorch compute. */
 import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { digestOf } from '../../files/digest.ts';
+import type { JsonObject } from '../../files/json.ts';
 import { buildModel } from '../../models/load.ts';
+import type { Command, TrainHost } from '../../train/host.ts';
 import { runLoop } from '../../train/loop.ts';
+import { noMaster } from '../errors.ts';
 import type { Outcome } from '../run-folder.ts';
 import type { TrainContext } from './child.ts';
 import type { TrainRequest } from './protocol.ts';
@@ -9,56 +15,168 @@ import { runInFolder } from './run-in-folder.ts';
 import { savedTexts } from './save-model.ts';
 import { torchLearner } from './torch-learner.ts';
 import { adapterForTorch, modelForTorch, scratchFolder } from './torch-model.ts';
+import { awaitNodes, joinNodes, type Nodes, type NodesInput } from './torch-nodes.ts';
 import { torchPython } from './torch-python.ts';
-import { startRanks } from './torch-ranks.ts';
+import { type Ranks, startRanks } from './torch-ranks.ts';
 import { torchTask } from './torch-task.ts';
-import { worldOf } from './torch-world.ts';
-import { identify, openSource } from './train-identity.ts';
+import { type World, worldOf } from './torch-world.ts';
+import { type Identity, identify, openSource } from './train-identity.ts';
+
+/** Logs of ranks, below the run's folder. */
+const logsName = 'logs';
 
 export async function trainTorch(request: TrainRequest, context: TrainContext): Promise<Outcome> {
-  const { job, prepared } = request;
+  const { job } = request;
   const python = torchPython(job.engine);
+  const world = worldOf(job.engine);
+  const meeting = meetingOf(world);
   const source = await openSource(job);
   const identity = await identify(request, source, 'torch');
-  const { rows, plan, adapters, fingerprint } = identity;
   const scratch = scratchFolder();
   try {
+    const made = await makeReady(request, identity, world, scratch);
+    const start = { python, task: made.task, world, scratch };
+    if (world.node > 0) {
+      const logs = join(job.train.output_dir, logsName);
+      return await follow({ ...start, logs }, joining(meeting, identity), context);
+    }
+    const { fingerprint, plan, rows } = identity;
     return await runInFolder(request, fingerprint, plan.steps, context, 'torch', async () => {
-      const tuned = adapterForTorch(job, await buildModel(source), adapters, scratch);
-      const world = worldOf(job.engine);
-      const { task, notes } = torchTask(job, {
-        world,
-        model: await modelForTorch(source, request.version),
-        adapter: tuned.folder,
-        rows: prepared.train,
-        evaluations: prepared.evaluations,
-        config: source.config,
-      });
-      const texts = savedTexts(job, source, tuned.files);
-      return async (host) => {
-        for (const message of notes) {
-          host.emit({
-            type: 'warning',
-            code: 'torch/deepspeed',
-            message,
-            help: 'nothing need be done',
-          });
+      return async (given) => {
+        const command = (): Command => (stop ? 'stop' : given.command());
+        const host: TrainHost = { ...given, command };
+        for (const message of made.notes) {
+          const help = 'nothing need be done';
+          host.emit({ type: 'warning', code: 'torch/deepspeed', message, help });
         }
-        const ranks = await startRanks({ python, task, world, scratch, host });
+        const logs = join(host.outputDir, logsName);
+        const turn = (): Promise<void> => host.turn();
+        let ranks: Ranks | undefined;
+        let lost: Error | undefined;
+        let stop = false;
+        const nodes =
+          meeting &&
+          awaitNodes({
+            ...joining(meeting, identity),
+            onLost(error) {
+              lost ??= error;
+              ranks?.fail(error);
+            },
+            onStop() {
+              stop = true;
+            },
+          });
         try {
+          if (nodes && (await gathered(nodes, host)) === 'stopped') return 'stopped';
+          ranks = await startRanks({ ...start, logs, turn });
+          if (lost) throw lost;
           host.emit({ type: 'heartbeat', phase: 'training' });
-          const { place } = { place: (row: number) => rows.places(row)[0] };
-          const learner = torchLearner({ settings: job.train, ranks, plan, place, host, texts });
+          const learner = torchLearner({
+            ...{ settings: job.train, ranks, plan, host, texts: made.texts },
+            place: (row) => rows.places(row)[0],
+          });
           const { outcome } = await runLoop(job.train, plan, learner, host);
           if (outcome === 'finished' && job.train.do_train) await learner.exportTo(host.outputDir);
+          nodes?.close();
           await ranks.end();
           return outcome;
         } finally {
-          ranks.kill();
+          nodes?.close();
+          ranks?.kill();
         }
       };
     });
   } finally {
     rmSync(scratch, { recursive: true, force: true });
+  }
+}
+
+type Meeting = Pick<NodesInput, 'nodes' | 'node' | 'address' | 'port'>;
+
+/** Where several machines meet; undefined for one alone. */
+function meetingOf({ nodes, node, address, port }: World): Meeting | undefined {
+  if (nodes === 1) return undefined;
+  if (address === undefined) throw noMaster('master_addr');
+  if (port === undefined) throw noMaster('master_port');
+  return { nodes, node, address, port };
+}
+
+const joining = (meeting: Meeting | undefined, { fingerprint }: Identity) => ({
+  ...(meeting as Meeting),
+  identity: digestOf(JSON.stringify(fingerprint)),
+});
+
+/** Everything that ranks need before they begin, made from what the native engine would begin with. */
+async function makeReady(
+  { job, prepared, version }: TrainRequest,
+  { source, adapters }: Identity,
+  world: World,
+  scratch: string,
+): Promise<{
+  readonly task: JsonObject;
+  readonly notes: readonly string[];
+  readonly texts: () => Readonly<Record<string, string>>;
+}> {
+  const tuned = adapterForTorch(job, await buildModel(source), adapters, scratch);
+  const { task, notes } = torchTask(job, {
+    world,
+    model: await modelForTorch(source, version),
+    adapter: tuned.folder,
+    rows: prepared.train,
+    evaluations: prepared.evaluations,
+    config: source.config,
+  });
+  return { task, notes, texts: savedTexts(job, source, tuned.files) };
+}
+
+/** Waits for the other machines, and hears a wish to stop meanwhile. */
+async function gathered({ ready }: Nodes, host: TrainHost): Promise<'ready' | 'stopped'> {
+  const all = ready.then(() => 'ready' as const);
+  for (;;) {
+    const now = await Promise.race([all, sleep(200, 'waiting' as const)]);
+    if (now === 'ready') return now;
+    await host.turn();
+    if (host.command() === 'stop') return 'stopped';
+  }
+}
+
+/** On another machine than the first: its ranks do what the first one's leader says, and no file of the run is here. */
+async function follow(
+  start: Omit<Parameters<typeof startRanks>[0], 'turn'>,
+  meeting: Omit<NodesInput, 'onLost'>,
+  { mustEnd, mustStop }: TrainContext,
+): Promise<Outcome> {
+  let ranks: Ranks | undefined;
+  let lost: Error | undefined;
+  const nodes = joinNodes({
+    ...meeting,
+    onLost(error) {
+      lost ??= error;
+      ranks?.fail(error);
+    },
+  });
+  try {
+    while ((await Promise.race([nodes.ready.then(() => true), sleep(200)])) !== true) {
+      if (mustEnd() || mustStop()) return 'stopped';
+    }
+    ranks = await startRanks({ ...start, turn: () => Promise.resolve() });
+    if (lost) throw lost;
+    const ended = ranks.ended.then(() => true);
+    let asked = false;
+    while ((await Promise.race([ended, sleep(200)])) !== true) {
+      if (mustEnd()) return 'stopped';
+      // The first machine saves, with the help of the ranks here; then all end.
+      if (mustStop() && !asked) nodes.stop();
+      asked = mustStop();
+    }
+    return asked ? 'stopped' : 'finished';
+  } catch (error) {
+    nodes.fail(error instanceof Error ? error.message : String(error));
+    // A moment for that word to leave.
+    await sleep(200);
+    throw error;
+  } finally {
+    nodes.close();
+    ranks?.kill();
   }
 }

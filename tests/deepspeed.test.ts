@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import { loadConfig } from '../../config/load.ts';
-import type { JsonObject } from '../../files/json.ts';
-import { deepspeedConfig } from './deepspeed.ts';
-import { worldOf } from './torch-world.ts';
+import { loadConfig } from '../src/config/load.ts';
+import type { JsonObject } from '../src/files/json.ts';
+import { deepspeedConfig } from '../src/runs/engines/deepspeed.ts';
+import { worldOf } from '../src/runs/engines/torch-world.ts';
 
 const settings = [
   'engine=torch',
