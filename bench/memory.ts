@@ -80,6 +80,9 @@ const claims: readonly {
 ];
 
 const shown = [...memoryClasses.filter((name) => name !== 'cache' && name !== 'packed'), 'process'];
+/** Weights in blocks are weights. */
+const ofKind = ({ kinds }: Trained, kind: string): number =>
+  (kinds[kind] ?? 0) + (kind === 'weights' ? (kinds['packed'] ?? 0) : 0);
 const megabytes = (bytes: number): string => Math.round(bytes / 1e6).toLocaleString('en');
 const percent = (share: number): string => `${Math.round(100 * share)} %`;
 
@@ -90,9 +93,10 @@ function show(title: string, results: ReadonlyMap<string, Trained>): void {
     console.log(name.padEnd(24) + cells.map((cell) => cell.padStart(13)).join(''));
   console.log(`\n${title}, MB at the peak`);
   row('', [...shown, 'all', 'saved', 'tokens/s', 'speed']);
-  for (const [name, { kinds, memory, tokensPerSecond }] of results) {
+  for (const [name, trained] of results) {
+    const { memory, tokensPerSecond } = trained;
     row(name, [
-      ...shown.map((kind) => megabytes(kinds[kind] ?? 0)),
+      ...shown.map((kind) => megabytes(ofKind(trained, kind))),
       megabytes(memory),
       percent(1 - memory / measure.memory),
       tokensPerSecond.toPrecision(3),
@@ -108,8 +112,8 @@ function show(title: string, results: ReadonlyMap<string, Trained>): void {
     const ratio = one.tokensPerSecond / other.tokensPerSecond;
     // What no way to tune can save: Node, and activations that every one of them needs.
     const model = ['weights', 'trainable', 'gradients', 'optimizer'];
-    const of = ({ kinds }: Trained): number =>
-      model.reduce((sum, kind) => sum + (kinds[kind] ?? 0), 0);
+    const of = (trained: Trained): number =>
+      model.reduce((sum, kind) => sum + ofKind(trained, kind), 0);
     console.log(
       `  ${name}: said to save ${percent(saves)}; saves ${percent(saved)} of all, ${percent(1 - of(one) / of(other))} of weights, gradients and optimizer (${saved >= saves ? 'holds' : 'does not hold here'}). Said to be ${speed[1]}: ${ratio.toFixed(2)} times the speed (${ratio >= speed[0] ? 'holds' : 'does not hold here'}).`,
     );
