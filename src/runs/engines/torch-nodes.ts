@@ -87,7 +87,9 @@ export function awaitNodes({ nodes, port, identity, onLost, onStop }: NodesInput
     onLost(error);
   };
   const server = createServer((socket) => {
-    let name = socket.remoteAddress ?? 'a machine';
+    // An IPv4 address may come in the form that IPv6 has for it.
+    const from = (socket.remoteAddress ?? 'of no address').replace('::ffff:', '');
+    let name = `a machine (${from})`;
     const connection = talk(
       socket,
       (message) => {
@@ -95,7 +97,7 @@ export function awaitNodes({ nodes, port, identity, onLost, onStop }: NodesInput
         if ('stop' in message) onStop?.();
         if (!('hello' in message)) return;
         const { node, host, identity: theirs } = message.hello;
-        name = `machine ${node} (${host}, ${socket.remoteAddress ?? ''})`;
+        name = `machine ${node} (${host}, ${from})`;
         if (theirs !== identity) {
           connection.say({ refused: name });
           connection.end();
