@@ -164,7 +164,7 @@ export const brokenEnvironment = defineError(
   (python: string, what: string) => ({
     message: `\`${python}\` cannot run the torch engine: ${what}`,
     place: { file: python },
-    help: '`tunery engine install` makes its environment anew; for a Python of your own, install what is missing with its pip',
+    help: '`tunery engine check` says what is missing and `tunery engine install` makes its environment anew; for a Python of your own, install it with its pip',
   }),
 );
 

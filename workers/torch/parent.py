@@ -1,9 +1,12 @@
-"""No rank outlives who started it. Imports nothing slow: it is the first thing that a rank does."""
+"""Who started a rank: it ends with them, and tells them why it fails. Imports nothing slow: it is the first thing there is."""
 
 import ctypes
+import json
 import os
 import signal
 import sys
+import traceback
+from typing import NoReturn
 
 PR_SET_PDEATHSIG = 1
 
@@ -15,3 +18,11 @@ def end_with_parent() -> None:
     if os.getppid() != int(os.environ["TUNERY_PARENT"]):
         # It was gone before that could be asked for.
         os._exit(1)
+
+
+def fail(kind: str, error: Exception) -> NoReturn:
+    """Says why, in the last line of the log, and ends at once: others wait for this rank in a collective."""
+    traceback.print_exception(error)
+    said = {"kind": kind, "rank": int(os.environ.get("RANK", "0")), "message": f"{type(error).__name__}: {error}"}
+    print(f"tunery: {json.dumps(said)}", file=sys.stderr, flush=True)
+    os._exit(1)

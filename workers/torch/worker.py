@@ -1,91 +1,15 @@
-"""A rank of a training: `python worker.py TASK.json`, with the environment of torch's launcher (RANK, WORLD_SIZE, …).
+"""`python worker.py TASK.json`, with the environment of torch's launcher (RANK, WORLD_SIZE, …): a rank of a training."""
 
-The first rank asks Node what to do next, all do it, and it answers. What a run decides as it goes is Node's
-(docs/decisions/one-loop.md); what a rank knows is its rows, its share of the model, and the next command.
-"""
-
-import json
-import os
 import sys
-import traceback
 
-from parent import end_with_parent
+from parent import end_with_parent, fail
 
 end_with_parent()
 
-import torch
-from channel import Channel
-from checkpoint import export
-from learn import Learner
-from load import load
-from ranks import Ranks
-from rows import Rows
-from strategy import STRATEGIES
-from tune import optimizer_of, tune
+try:
+    from rank import main
+except (ImportError, OSError, ValueError) as error:
+    # Not the run's fault: files of the environment are missing, or do not fit each other.
+    fail("environment", error)
 
-
-def build(task: dict, ranks: Ranks) -> Learner:
-    model = tune(load(task, ranks.device), task)
-    strategy = STRATEGIES[task["strategy"]](model, ranks, task)
-    strategy.optimize(optimizer_of(strategy.module, task["train"]))
-    rows = Rows(task["rows"]) if task["rows"] else None
-    evaluations = {each["name"]: Rows(each["folder"]) for each in task["evaluations"]}
-    return Learner(strategy, rows, evaluations, task, ranks)
-
-
-def obey(learner: Learner, command: dict, ranks: Ranks):
-    strategy = learner.strategy
-    match command["do"]:
-        case "learn":
-            return learner.learn(command)
-        case "evaluate":
-            return learner.evaluate()
-        case "save":
-            return strategy.save(command["folder"], command["optimizer"])
-        case "restore":
-            return strategy.restore(command["folder"], command["optimizer"])
-        case "export":
-            weights = strategy.whole()
-            if ranks.first:
-                export(strategy.module, weights, command["folder"], learner.task["finetuning_type"])
-            return None
-    raise ValueError(f"no such command: {command['do']}")
-
-
-def kind_of(error: Exception) -> str:
-    text = str(error)
-    if isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in text:
-        return "out-of-memory"
-    if isinstance(error, OSError) and error.errno == 28:
-        return "disk-full"
-    return "error"
-
-
-def main() -> int:
-    with open(sys.argv[1], encoding="utf-8") as file:
-        task = json.load(file)
-    if task["threads"]:
-        torch.set_num_threads(task["threads"])
-    rank = int(os.environ.get("RANK", "0"))
-    channel = Channel(os.environ["TUNERY_SOCKET"]) if rank == 0 else None
-    try:
-        ranks = Ranks(task["device"], always_group=task["strategy"] == "deepspeed")
-        learner = build(task, ranks)
-        if channel:
-            channel.send({"ready": {"torch": torch.__version__, "world": ranks.size, "device": str(ranks.device)}})
-        while command := ranks.broadcast(channel.receive() if channel else None):
-            answer = obey(learner, command, ranks)
-            if channel:
-                channel.send({"answer": answer})
-    except Exception as error:
-        print(traceback.format_exc(), file=sys.stderr, flush=True)
-        said = {"kind": kind_of(error), "rank": rank, "message": f"{type(error).__name__}: {error}"}
-        print(f"tunery: {json.dumps(said)}", file=sys.stderr, flush=True)
-        # The others wait for this rank in a collective that it will never reach: no orderly end is to be had.
-        os._exit(1)
-    ranks.close()
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+sys.exit(main())

@@ -1,7 +1,7 @@
 /** @file `tunery engine …`: the Python environment of the torch engine. */
 import { z } from 'zod';
 import { field, textList } from '../../core/field.ts';
-import { formatBytes } from '../../core/units.ts';
+import { formatBytes, formatDuration } from '../../core/units.ts';
 import {
   checkPython,
   environmentFolder,
@@ -49,7 +49,7 @@ export const engineInstallCommand = defineCommand({
     });
     const { disk, fetched } = environmentSize;
     print(
-      `It takes ${formatBytes(disk)} in ${environmentFolder()}; ${options.wheels === null ? `${formatBytes(fetched)} are fetched, about ${Math.ceil(fetched / 50e6 / 60)} minutes at 50 MB/s` : 'nothing is fetched'}.`,
+      `It takes ${formatBytes(disk)} in ${environmentFolder()}; ${options.wheels === null ? `${formatBytes(fetched)} are fetched, ${formatDuration(fetched / 50e6)} at 50 MB/s` : 'nothing is fetched'}.`,
     );
     const began = performance.now();
     const python = await installEnvironment({

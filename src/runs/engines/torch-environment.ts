@@ -183,7 +183,9 @@ async function findPython(given: string | null): Promise<string> {
     );
     const [major = 0, minor = 0] = out.trim().split(' ').map(Number);
     if (code === 0 && major === 3 && minor >= 11 && minor <= 13) return name;
-    tried.push(code === 0 ? `${name} is ${major}.${minor}` : `${name} does not run`);
+    tried.push(
+      major > 0 ? `${name} is ${major}.${minor}` : `${name} does not run, or is no Python`,
+    );
   }
   throw noPythonForTorch(tried.join(', '));
 }

@@ -12,7 +12,7 @@ import { makeFolder, writeFileAtomic } from '../../files/atomic.ts';
 import { diskFull } from '../../files/errors.ts';
 import type { JsonObject } from '../../files/json.ts';
 import { childEnvironment, environment } from '../../native/environment.ts';
-import { rankFailed, rankOutOfMemory } from '../errors.ts';
+import { brokenEnvironment, rankFailed, rankOutOfMemory } from '../errors.ts';
 import type { World } from './torch-world.ts';
 
 const worker = fileURLToPath(new URL('../../../workers/torch/worker.py', import.meta.url));
@@ -242,6 +242,8 @@ function explain(
   const cause = said.find(({ message }) => !lostPeer.test(message)) ?? said[0];
   if (!cause) return rankFailed(first.rank, `it ended with code ${code}`, first.log);
   if (cause.kind === 'out-of-memory') return rankOutOfMemory(cause.rank, cause.message, cause.log);
+  if (cause.kind === 'environment')
+    return brokenEnvironment(first.process.spawnfile, cause.message);
   if (cause.kind === 'disk-full') return diskFull(cause.log, 0, 0);
   return rankFailed(cause.rank, cause.message, cause.log);
 }
