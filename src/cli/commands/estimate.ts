@@ -26,6 +26,11 @@ export const estimateCommand = defineCommand({
 
   async run({ engine, model, data, tuning, method, train, generate }, context) {
     const job: Job = { engine, model, data, tuning, method, train, generate };
+    if (engine.engine === 'torch') {
+      context.note(
+        'note: `engine: torch` has no estimate yet; this is what the native engine would take',
+      );
+    }
     const estimator = await nativeEngine().estimator();
     try {
       const sample = sampleOf(job, await plannedRows(job, context));

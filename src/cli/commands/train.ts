@@ -49,6 +49,9 @@ export const trainCommand = defineCommand({
   async run({ engine, model, data, tuning, method, train, generate }, context) {
     const job: Job = { engine, model, data, tuning, method, train, generate };
     const { detach } = context.options;
+    if (context.options.profile !== null && engine.engine === 'torch') {
+      context.note('note: `--profile` is the native engine’s: nothing is profiled');
+    }
     const source = await openSource(model, context);
     context.print(`model   ${source.name} (${basename(source.path)})`);
     const begun = engineOf(engine).begin(job, { detached: detach });
