@@ -189,6 +189,24 @@ describe.runIf(there)('the torch engine', () => {
     expectClose('NF4 again', await goOn('nf4', settings, torch), other, 1e-7);
   });
 
+  test('`parity` holds both engines against each other, and tells where they part', async () => {
+    const settings = (more: Settings): string[] =>
+      asArguments('unused', torch, two, { fsdp: 'full_shard' }, more);
+    const same = await place.run('parity', ...settings({}), '--steps', '3', '--report', 'p.json');
+    expect(same, same.err).toMatchObject({ code: 0 });
+    expect(same.out).toMatch(/No step differs/);
+    const report = JSON.parse(readFileSync(place.at('p.json'), 'utf8'));
+    expect(report).toMatchObject({
+      firstDifference: null,
+      steps: [{ step: 1 }, { step: 2 }, { step: 3 }],
+    });
+    expect(report.weights).toBeLessThan(1e-4);
+    const other = await place.run('parity', ...settings({ lora_dropout: 0.5 }), '--steps', '3');
+    expect(other.code).toBe(1);
+    expect(other.err).toMatch(/each engine draws its own `lora_dropout`/);
+    expect(other.out).toMatch(/is the first that differs/);
+  });
+
   describe('whoever is killed', () => {
     const long = { max_steps: 100_000, save_steps: 2, save_total_limit: 2, save_only_model: false };
 

@@ -30,7 +30,8 @@ export const parityCommand = defineCommand({
   },
 
   async run(_job, context) {
-    const { options, positionals, settings, print, progress, signal, json, emit } = context;
+    const { options, positionals, settings, print, note, ...words } = context;
+    const { progress, signal, json, emit } = words;
     const [file] = positionals;
     // Whatever the file says: what only one engine has must be heard.
     const { job } = loadConfig({
@@ -40,6 +41,9 @@ export const parityCommand = defineCommand({
     });
     const { sets } = await openData(job, context);
     if (!sets.train) throw noSuchSet('dataset');
+    if (job.tuning.lora_dropout > 0) {
+      note('note: each engine draws its own `lora_dropout`: `lora_dropout=0` holds what is equal');
+    }
     const folder = mkdtempSync(join(tmpdir(), 'tunery-parity-'));
     try {
       const report = await parity({
