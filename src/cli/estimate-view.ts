@@ -1,6 +1,6 @@
 /** @file An estimate as lines for people. */
 import type { RunEvent } from '../core/events.ts';
-import { formatBytes, formatDuration } from '../core/units.ts';
+import { formatBytes, formatCount, formatDuration } from '../core/units.ts';
 import type { Estimate, MemoryKind } from '../estimate/estimate.ts';
 
 /** What each kind of memory is, in the order they are shown. */
@@ -18,11 +18,11 @@ const kinds: Readonly<Record<MemoryKind, string>> = {
 
 /** Tokens in a second, as far as a prediction of them is worth. */
 export const formatRate = (rate: number): string =>
-  `${rate < 100 ? rate.toPrecision(2) : Math.round(rate).toLocaleString('en')} tokens/s`;
+  `${rate < 100 ? rate.toPrecision(2) : formatCount(Math.round(rate))} tokens/s`;
 
 const count = (value: number): string =>
   value < 1e6
-    ? Math.round(value).toLocaleString('en')
+    ? formatCount(Math.round(value))
     : value < 1e9
       ? `${(value / 1e6).toPrecision(3)} M`
       : `${(value / 1e9).toPrecision(3)} B`;

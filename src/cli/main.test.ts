@@ -131,7 +131,7 @@ describe('config', () => {
       'auto',
       '--use_galore',
     );
-    expect(both.out).toContain('refused: `quantization_device_map` waits for the torch engine');
+    expect(both.out).toContain('refused: `quantization_device_map` will come with `engine: torch`');
     expect(both.out).toContain('`use_galore` is not supported yet');
   });
 

@@ -1,8 +1,10 @@
 /** @file The Prepared sets that a command's settings describe, with a status line while they are made and their warnings said. */
+
 import { z } from 'zod';
 import { formatPlace } from '../core/errors.ts';
 import { field } from '../core/field.ts';
 import { didYouMean } from '../core/suggest.ts';
+import { formatCount } from '../core/units.ts';
 import { noSuchEvalSet, noSuchSet } from '../data/errors.ts';
 import type { PreparedSets } from '../data/prepare.ts';
 import type { Prepared } from '../data/prepared.ts';
@@ -20,7 +22,7 @@ export async function openData(
   const data = await prepareJob(job, source, {
     signal,
     hub: dataHub(job.model, context),
-    progress: (examples) => progress(`${examples.toLocaleString('en')} rows tokenized`),
+    progress: (examples) => progress(`${formatCount(examples)} rows tokenized`),
     notice: (line) => note(`note: ${line}`),
   });
   progress(null);

@@ -1,5 +1,7 @@
 /** @file A profile's sums by op as a table for people. */
+
 import type { RunEvent } from '../core/events.ts';
+import { formatCount } from '../core/units.ts';
 
 type Told = Extract<RunEvent, { type: 'profile' }>;
 
@@ -34,7 +36,7 @@ export function profileLines({ file, steps, peak, dropped, ops }: Told): string[
         ]
       : []),
     `a step: ${((1000 * all) / steps).toFixed(0)} ms, ${percent(1 - kernels / all)} outside kernels, ${(flops / all / 1e9).toFixed(0)} GFLOP/s, ${percent(flops / all / 1e9 / peak)} of the peak (${peak.toFixed(0)})`,
-    ...(dropped > 0 ? [`${dropped.toLocaleString('en')} events found no room in the file`] : []),
+    ...(dropped > 0 ? [`${formatCount(dropped)} events found no room in the file`] : []),
     `profile ${file}: open it at https://ui.perfetto.dev`,
   ];
 }

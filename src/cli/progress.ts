@@ -1,6 +1,6 @@
 /** @file What a run looks like in a terminal: one line that follows it, plain lines elsewhere. */
 import type { RunEvent } from '../core/events.ts';
-import { formatBytes, formatDuration } from '../core/units.ts';
+import { formatBytes, formatCount, formatDuration } from '../core/units.ts';
 
 type Of<Type extends RunEvent['type']> = Extract<RunEvent, { type: Type }>;
 
@@ -97,8 +97,6 @@ function speed(events: readonly Of<'step-end'>[]): string {
   const rate = (count: (event: Of<'step-end'>) => number): string =>
     seconds === 0
       ? '–'
-      : Math.round(events.reduce((sum, event) => sum + count(event), 0) / seconds).toLocaleString(
-          'en',
-        );
+      : formatCount(Math.round(events.reduce((sum, event) => sum + count(event), 0) / seconds));
   return `${rate((event) => event.tokens.read)} tok/s (${rate((event) => event.tokens.supervised)} learned)`;
 }

@@ -1,4 +1,5 @@
 /** @file The figures of a Prepared set for a terminal: a histogram of lengths, and a line for each thing that matters. */
+import { formatCount } from '../core/units.ts';
 import { type Bin, histogram } from '../data/histogram.ts';
 import type { Spread, Stats } from '../data/stats.ts';
 import { type Advised, advise } from '../data/stats-advice.ts';
@@ -11,7 +12,7 @@ export type StatsView = Advised & {
   readonly color: boolean;
 };
 
-const number = (value: number): string => value.toLocaleString('en');
+const number = formatCount;
 const percent = (part: number, of: number): string => {
   const value = of === 0 ? 0 : (100 * part) / of;
   return value === 0 || value >= 10 ? `${Math.round(value)} %` : `${value.toPrecision(2)} %`;

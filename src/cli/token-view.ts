@@ -1,5 +1,7 @@
 /** @file A row of tokens for a terminal: running text in colors, or one token a line. */
+
 import { formatPlace } from '../core/errors.ts';
+import { formatCount } from '../core/units.ts';
 import { type Cell, cellsOf, signs, visible } from '../data/token-text.ts';
 import type { Token, TokenDocument, TokenRow } from '../data/tokens.ts';
 import { textWidth } from './text-width.ts';
@@ -27,7 +29,7 @@ const kindOf = ({ state, special }: Token): Kind =>
 /** A token that is learned as another one is shown by itself. */
 const cellKind = (token: Token): string => `${kindOf(token)} ${token.label ?? ''}`;
 
-const number = (value: number): string => value.toLocaleString('en');
+const number = formatCount;
 
 export const heading = (row: TokenRow, rows: number): string =>
   `row ${row.row} of ${rows}: ${row.fed} tokens are fed, ${row.trained} learned` +

@@ -36,3 +36,10 @@ export function formatDuration(seconds: number): string {
   if (minutes < 90) return `${minutes} min`;
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
+
+/** `12,345.678`, as `toLocaleString('en')` writes it, without the 60 ms that its tables take at their first use. */
+export function formatCount(value: number): string {
+  const [whole = '', part] = String(Math.round(Math.abs(value) * 1000) / 1000).split('.');
+  const grouped = whole.replaceAll(/\B(?=(\d{3})+$)/g, ',');
+  return `${value < 0 ? '-' : ''}${grouped}${part === undefined ? '' : `.${part}`}`;
+}

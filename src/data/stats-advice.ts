@@ -1,4 +1,5 @@
 /** @file What the figures of a set suggest, in plain words. Nothing is said that changes nothing. */
+import { formatCount } from '../core/units.ts';
 import { below } from './histogram.ts';
 import { quantile, type Stats } from './stats.ts';
 import type { Work } from './stats-work.ts';
@@ -18,7 +19,7 @@ export type Advised = {
 /** A `cutoff_len` that a person would type: the next multiple of 64. */
 const roundUp = (length: number): number => Math.max(64, Math.ceil(length / 64) * 64);
 
-const number = (value: number): string => value.toLocaleString('en');
+const number = formatCount;
 const share = (part: number, of: number): string => {
   const percent = (100 * part) / of;
   return `${percent >= 10 || percent === 0 ? Math.round(percent) : percent.toPrecision(2)} %`;

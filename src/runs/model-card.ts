@@ -1,5 +1,7 @@
 /** @file README.md of a finished run: the model card, as hubs read it and people do. */
+
 import { basename, isAbsolute } from 'node:path';
+import { formatCount } from '../core/units.ts';
 import type { Job } from '../train/job.ts';
 import type { Progress, Results } from './logs.ts';
 
@@ -69,7 +71,7 @@ ${lora ? `- lora_rank: ${tuning.lora_rank}, lora_alpha: ${tuning.lora_alpha}, lo
 
 ${resultsTable(progress)}
 
-Tokens read: ${progress.tokens.read.toLocaleString('en')}; learned: ${progress.tokens.supervised.toLocaleString('en')}.
+Tokens read: ${formatCount(progress.tokens.read)}; learned: ${formatCount(progress.tokens.supervised)}.
 `;
 }
 

@@ -29,9 +29,10 @@ export type JobData = {
 export function openJobTemplate(
   job: Pick<Job, 'data' | 'method'>,
   source: ModelSource,
+  tokenizer?: Tokenizer,
 ): OpenTemplate | undefined {
   const input = templateInput(job, source);
-  return input && openTemplate({ ...input, tokenizer: source.tokenizer() });
+  return input && openTemplate({ ...input, tokenizer: tokenizer ?? source.tokenizer() });
 }
 
 /** How the template is opened: plain data, which another thread can take. */
@@ -76,14 +77,15 @@ export async function prepareJob(
   source: ModelSource,
   follow: Follow = {},
 ): Promise<JobData> {
-  const opened = openJobTemplate(job, source);
-  const tokenizer = opened?.tokenizer ?? source.tokenizer();
+  const plain = source.tokenizer();
+  const opened = openJobTemplate(job, source, plain);
+  const tokenizer = opened?.tokenizer ?? plain;
   const sets = await prepare({
     stage: job.method.stage,
     data: job.data,
     tokenizer,
     template: opened?.template,
-    recipe: { tokenizer: source.tokenizer().definition, template: templateInput(job, source) },
+    recipe: { tokenizer: plain.definition, template: templateInput(job, source) },
     rowsToLearn: rowsToLearn(job.train),
     cache: join(tuneryCache(), 'prepared'),
     ...follow,

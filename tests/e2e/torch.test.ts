@@ -156,6 +156,13 @@ describe.runIf(there)('the torch engine', () => {
       );
     });
 
+    beforeAll(() => {
+      if (!has('deepspeed')) return;
+      // It compiles a part of itself at its first use, in a minute or more.
+      const build = 'from deepspeed.ops.op_builder.cpu import ShareMemCommBuilder as B; B().load()';
+      spawnSync(python!, ['-c', build], { env: { ...process.env, DS_ACCELERATOR: 'cpu' } });
+    }, 600_000);
+
     test.runIf(has('deepspeed')).each([1, 2, 3])('ZeRO %i', async (stage) => {
       const config = `zero${stage}.json`;
       const zero = {

@@ -1,7 +1,7 @@
 /** @file `tunery cache …`: what is kept on the disk so that it need not be made or fetched again. */
 import { z } from 'zod';
 import { field } from '../../core/field.ts';
-import { formatBytes, parseBytes } from '../../core/units.ts';
+import { formatBytes, formatCount, parseBytes } from '../../core/units.ts';
 import {
   type CacheEntry,
   listCache,
@@ -158,7 +158,7 @@ function describe({ kind, manifest }: CacheEntry): string {
   const { stage, split, rows, tokens, template, files } = manifest;
   const [first = '', ...others] = files;
   const from = others.length === 0 ? first : `${first} and ${others.length} more`;
-  const number = (value: number): string => value.toLocaleString('en');
+  const number = formatCount;
   return `${stage} ${split}${template === '' ? '' : `, ${template}`}: ${number(rows)} rows, ${number(tokens)} tokens, from ${from}`;
 }
 

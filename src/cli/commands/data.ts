@@ -1,6 +1,8 @@
 /** @file `tunery data tokens`: what the model learns from, before it does. */
+
 import { z } from 'zod';
 import { field } from '../../core/field.ts';
+import { formatCount } from '../../core/units.ts';
 import { noSuchRow, textNotFound } from '../../data/errors.ts';
 import { encodeOptions } from '../../data/prepare.ts';
 import type { Prepared } from '../../data/prepared.ts';
@@ -155,7 +157,7 @@ function* rowsWith(
   for (const row of rows) {
     if (row % 1000 === 0) {
       signal.throwIfAborted();
-      progress(`looked at ${row.toLocaleString('en')} rows`);
+      progress(`looked at ${formatCount(row)} rows`);
     }
     if (columns.some((name) => tokenizer.decode(prepared.column(name, row)).includes(text)))
       yield row;

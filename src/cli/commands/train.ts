@@ -3,7 +3,7 @@ import { basename } from 'node:path';
 import { z } from 'zod';
 import { formatPlace } from '../../core/errors.ts';
 import { field } from '../../core/field.ts';
-import { formatDuration } from '../../core/units.ts';
+import { formatCount, formatDuration } from '../../core/units.ts';
 import { noSuchSet } from '../../data/errors.ts';
 import type { Prepared } from '../../data/prepared.ts';
 import { dataSection } from '../../data/settings.ts';
@@ -81,7 +81,7 @@ async function readyData(job: Job, source: ModelSource, words: Words) {
   const { sets, opened } = await prepareJob(job, source, {
     signal,
     hub: dataHub(job.model, words),
-    progress: (examples) => progress(`${examples.toLocaleString('en')} rows tokenized`),
+    progress: (examples) => progress(`${formatCount(examples)} rows tokenized`),
     notice: (line) => note(`note: ${line}`),
   });
   progress(null);
@@ -98,7 +98,7 @@ async function readyData(job: Job, source: ModelSource, words: Words) {
 }
 
 function describe({ count, tokens, targets, manifest }: Prepared): string {
-  const number = (value: number): string => value.toLocaleString('en');
+  const number = formatCount;
   const cut = manifest.truncated === 0 ? '' : `, ${number(manifest.truncated)} cut off`;
   return `${number(count)} rows, ${number(tokens)} tokens, ${number(targets)} learned${cut}`;
 }

@@ -35,6 +35,7 @@ export const environmentSize =
 
 const engines = (): string => join(tuneryCache(), 'engines');
 export const environmentFolder = (): string => join(engines(), 'torch');
+export const extensionsFolder = (): string => join(environmentFolder(), 'extensions');
 const manifestOf = (folder: string): string => join(folder, 'tunery-engine.json');
 
 const Manifest = z.object({

@@ -13,6 +13,7 @@ import { diskFull } from '../../files/errors.ts';
 import type { JsonObject } from '../../files/json.ts';
 import { childEnvironment, environment } from '../../native/environment.ts';
 import { brokenEnvironment, rankFailed, rankOutOfMemory } from '../errors.ts';
+import { extensionsFolder, installedPython } from './torch-environment.ts';
 import type { World } from './torch-world.ts';
 
 const worker = fileURLToPath(new URL('../../../workers/torch/worker.py', import.meta.url));
@@ -88,6 +89,8 @@ export async function startRanks(input: StartInput): Promise<Ranks> {
       ...(network === undefined
         ? {}
         : { GLOO_SOCKET_IFNAME: network, NCCL_SOCKET_IFNAME: network }),
+      // What DeepSpeed compiles at its first use belongs to the environment, and goes with it.
+      ...(python === installedPython() ? { TORCH_EXTENSIONS_DIR: extensionsFolder() } : {}),
       ...(world.device === 'cpu' ? { DS_ACCELERATOR: 'cpu', CUDA_VISIBLE_DEVICES: '' } : {}),
     });
     try {
