@@ -44,7 +44,13 @@ const two: Settings = { nproc_per_node: 2 };
 describe.runIf(there)('the torch engine', () => {
   const place = makePlace();
   const at = (folder: string): string => place.at(folder);
-  beforeAll(() => copyFileSync(identity, place.at('identity.json')));
+  beforeAll(() => {
+    copyFileSync(identity, place.at('identity.json'));
+    if (!has('deepspeed')) return;
+    // It compiles a part of itself at its first use, in a minute or more.
+    const build = 'from deepspeed.ops.op_builder.cpu import ShareMemCommBuilder as B; B().load()';
+    spawnSync(python!, ['-c', build], { env: { ...process.env, DS_ACCELERATOR: 'cpu' } });
+  }, 600_000);
   afterAll(() => place.remove());
 
   const asArguments = (folder: string, ...settings: readonly Settings[]): string[] =>
@@ -155,13 +161,6 @@ describe.runIf(there)('the torch engine', () => {
         1e-6,
       );
     });
-
-    beforeAll(() => {
-      if (!has('deepspeed')) return;
-      // It compiles a part of itself at its first use, in a minute or more.
-      const build = 'from deepspeed.ops.op_builder.cpu import ShareMemCommBuilder as B; B().load()';
-      spawnSync(python!, ['-c', build], { env: { ...process.env, DS_ACCELERATOR: 'cpu' } });
-    }, 600_000);
 
     test.runIf(has('deepspeed')).each([1, 2, 3])('ZeRO %i', async (stage) => {
       const config = `zero${stage}.json`;
