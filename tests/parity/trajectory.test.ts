@@ -166,7 +166,7 @@ describe.runIf(deep)('fifty steps', () => {
   });
 });
 
-/** Bitsandbytes’ NF4 under transformers and PEFT, on the same steps. */
+/** Bitsandbytes’ NF4 under transformers and PEFT, on the same steps. Measured: 2.3e-5; in bf16 −3.1e-4 and 4.5e-3. */
 describe('fifty steps of QLoRA, or their beginning', () => {
   test('nf4-50 in f32', { timeout: 1_200_000 }, async () => {
     const reference = beginning(readTrajectory('nf4-50'));
