@@ -79,13 +79,15 @@ try {
 
   let begins = 0;
   const engine = async (): Promise<Steps> => {
+    begins = 0;
     const { lines } = await runTunery(
       ['train', ...settings, 'output_dir=out', 'overwrite_output_dir=true', '--json'],
       { cwd: folder },
     );
     return lines.flatMap(({ text, at }) => {
       const event = JSON.parse(text) as RunEvent;
-      if (event.type === 'heartbeat' && event.phase === 'training') begins = at;
+      // Said again now and then, as a sign of life.
+      if (event.type === 'heartbeat' && event.phase === 'training') begins ||= at;
       return event.type === 'step-end' ? [event] : [];
     });
   };
