@@ -73,6 +73,16 @@ export const engineSection = section(
               help: 'keep one of them',
             }
           : undefined,
+      (v) => {
+        const targets = v['additional_target'];
+        return v.engine === 'torch' && Array.isArray(targets) && targets.length > 0
+          ? {
+              keys: ['engine', 'additional_target'],
+              message: 'the torch engine does not train modules whole beside an adapter yet',
+              help: 'take `additional_target` out, or use `engine: native`',
+            }
+          : undefined;
+      },
       (v) =>
         v.engine === 'torch' &&
         (v['base_compute'] === 'int8' || v['quantization_method'] === 'gguf')

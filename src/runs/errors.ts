@@ -87,7 +87,7 @@ export const noTorchEnvironment = defineError('torch/no-environment', () => ({
 }));
 
 export const noSuchPython = defineError('torch/no-python', (path: string) => ({
-  message: `\`engine_python\` is \`${path}\`, and there is no such file`,
+  message: `\`engine_python\` is \`${path}\`, and that is no file`,
   place: { file: path },
   help: 'name the Python itself, as `/path/to/venv/bin/python`',
 }));
@@ -179,11 +179,6 @@ export const nodeLost = defineError('torch/node-lost', (name: string, why: strin
 }));
 
 export const nodesDiffer = defineError('torch/nodes-differ', (name: string) => ({
-  message: `${name} has other rows, another model or other settings than this one`,
-  help: 'all machines need the same file, the same data and the same version of Tunery',
-}));
-
-export const runRefusedByLeader = defineError('torch/refused-by-leader', (name: string) => ({
   message: `${name} has other rows, another model or other settings than this one`,
   help: 'all machines need the same file, the same data and the same version of Tunery',
 }));

@@ -26,9 +26,7 @@ export async function evaluate(
     turn,
   }: { memory: Memory; microBatchTokens: number; turn: () => Promise<void> },
 ): Promise<Record<string, number>> {
-  const metrics: Record<string, number> = {};
-  let total = 0;
-  let targets = 0;
+  const sums: EvalSum[] = [];
   for (const { name, rows } of sets) {
     let setTotal = 0;
     let setTargets = 0;
@@ -43,11 +41,21 @@ export async function evaluate(
       setTargets += batch.targets.length;
       await turn();
     }
-    if (sets.length > 1) metrics[`eval_${name}_loss`] = setTotal / setTargets;
-    total += setTotal;
-    targets += setTargets;
+    sums.push({ name, sum: setTotal, targets: setTargets });
   }
-  metrics['eval_loss'] = total / targets;
-  metrics['eval_perplexity'] = Math.exp(total / targets);
-  return metrics;
+  return evalMetrics(sums);
+}
+
+/** What a set came to: Σ −log p, and over how many targets. */
+export type EvalSum = { readonly name: string; readonly sum: number; readonly targets: number };
+
+export function evalMetrics(sets: readonly EvalSum[]): Record<string, number> {
+  const metrics: Record<string, number> = {};
+  let [total, count] = [0, 0];
+  for (const { name, sum, targets } of sets) {
+    if (sets.length > 1) metrics[`eval_${name}_loss`] = sum / targets;
+    total += sum;
+    count += targets;
+  }
+  return { ...metrics, eval_loss: total / count, eval_perplexity: Math.exp(total / count) };
 }

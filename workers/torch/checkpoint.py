@@ -8,12 +8,8 @@ import torch.distributed.checkpoint as dcp
 
 
 def trained(model) -> dict:
-    """The parameters that learn, by the names that they have without any wrapper."""
-    return {
-        name.removeprefix("module.").replace("_checkpoint_wrapped_module.", ""): parameter
-        for name, parameter in model.named_parameters()
-        if parameter.requires_grad
-    }
+    """The parameters that learn, by name. `model` is the one inside any wrapper of ranks."""
+    return {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
 
 
 def state_of(model, optimizer) -> dict:

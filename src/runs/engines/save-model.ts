@@ -13,7 +13,7 @@ import { openJobTemplate } from '../prepare-job.ts';
 type Parts = Pick<Job, 'data' | 'method' | 'tuning'>;
 
 /** Bytes of the largest file of a whole model: as an export's by default. */
-const shardBytes = exportSection.fields.export_size.schema.parse(undefined) * 1e9;
+export const shardBytes = exportSection.fields.export_size.schema.parse(undefined) * 1e9;
 
 /**
  * Each file is there whole or not at all, whatever happens on the way. An adapter goes into PEFT's one file, a whole
@@ -26,13 +26,7 @@ export function modelSaver(
 ): (folder: string) => void {
   const texts = savedTexts(job, source, tuned.files);
   const isWhole = job.tuning.finetuning_type === 'full';
-  const tensors = tuned.weights.map(({ name, parameter: { tensor } }) => ({
-    name,
-    dtype: 'F32',
-    shape: tensor.shape,
-    bytes: new Uint8Array(tensor.data.buffer, tensor.data.byteOffset, tensor.data.byteLength),
-    size: tensor.data.byteLength,
-  }));
+  const tensors = savedTensors(tuned);
   const { shards, index } = isWhole
     ? shardTensors(tensors, shardBytes)
     : { shards: [{ file: tuned.weightsFile, tensors }], index: undefined };
@@ -43,6 +37,16 @@ export function modelSaver(
     if (index !== undefined) writeFileAtomic(join(folder, indexName), index);
   };
 }
+
+/** The weights as they go into a file: views of what is learned. */
+export const savedTensors = ({ weights }: Pick<Tuned, 'weights'>) =>
+  weights.map(({ name, parameter: { tensor } }) => ({
+    name,
+    dtype: 'F32',
+    shape: tensor.shape,
+    bytes: new Uint8Array(tensor.data.buffer, tensor.data.byteOffset, tensor.data.byteLength),
+    size: tensor.data.byteLength,
+  }));
 
 /** What stands beside the weights, by name. The tokenizer takes a while to open and never changes: once, at the first save. */
 export function savedTexts(

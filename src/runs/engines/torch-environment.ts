@@ -3,10 +3,11 @@
  * or not at all, checked before it is used, and removed without a trace.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
+import type { EngineSettings } from '../../engine/settings.ts';
 import { freeDisk, makeFolder, writeFileAtomic } from '../../files/atomic.ts';
 import { digestFile, digestOf } from '../../files/digest.ts';
 import { tuneryCache } from '../../files/hub-cache.ts';
@@ -18,6 +19,8 @@ import {
   environmentNotMade,
   noNetwork,
   noPythonForTorch,
+  noSuchPython,
+  noTorchEnvironment,
   noVenv,
 } from '../errors.ts';
 
@@ -52,6 +55,14 @@ const binary = (folder: string, name: string): string =>
 export function installedPython(): string | undefined {
   const folder = environmentFolder();
   return existsSync(manifestOf(folder)) ? binary(folder, 'python') : undefined;
+}
+
+/** The Python that a job's ranks run: the one that it names, or ours. */
+export function torchPython({ engine_python: given }: EngineSettings): string {
+  const python = given ?? installedPython();
+  if (python === undefined) throw noTorchEnvironment();
+  if (!statSync(python, { throwIfNoEntry: false })?.isFile()) throw noSuchPython(python);
+  return python;
 }
 
 /** What the environment has, and whether it is of today's locks. */

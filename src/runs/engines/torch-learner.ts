@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { writeFileAtomic } from '../../files/atomic.ts';
 import { nonFinite, notACheckpoint } from '../../train/errors.ts';
-import type { Rows } from '../../train/evaluate.ts';
+import { evalMetrics, type Rows } from '../../train/evaluate.ts';
 import type { TrainHost } from '../../train/host.ts';
 import type { Learner, Plan } from '../../train/loop.ts';
 import type { TrainSettings } from '../../train/settings.ts';
@@ -92,19 +92,9 @@ export function torchLearner(
 
     async evaluate() {
       const sets = Object.entries(Evaluated.parse(await ask({ do: 'evaluate' })));
-      const metrics: Record<string, number> = {};
-      let [sum, targets] = [0, 0];
-      for (const [name, set] of sets) {
-        const total = set.sum ?? Number.NaN;
-        if (sets.length > 1) metrics[`eval_${name}_loss`] = total / set.targets;
-        sum += total;
-        targets += set.targets;
-      }
-      return {
-        ...metrics,
-        eval_loss: sum / targets,
-        eval_perplexity: Math.exp(sum / targets),
-      };
+      return evalMetrics(
+        sets.map(([name, { sum, targets }]) => ({ name, sum: sum ?? Number.NaN, targets })),
+      );
     },
 
     contents: () => ({

@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Memory } from '../../engine/memory.ts';
 import { exportModel } from '../../export/export-model.ts';
-import { exportSection } from '../../export/settings.ts';
 import { makeFolder, writeFileAtomic } from '../../files/atomic.ts';
 import { digestOf } from '../../files/digest.ts';
 import { tuneryCache } from '../../files/hub-cache.ts';
@@ -17,6 +16,7 @@ import type { StoredAdapter } from '../../tuning/peft-adapter.ts';
 import { configName, weightsName } from '../../tuning/peft-config.ts';
 import type { Tuned } from '../../tuning/tuning.ts';
 import { severalAdapters } from '../errors.ts';
+import { savedTensors, shardBytes } from './save-model.ts';
 
 /** For what lives as long as a run: short, for a socket's path has 100 bytes. */
 export const scratchFolder = (): string => mkdtempSync(join(tmpdir(), 'tunery-'));
@@ -33,7 +33,7 @@ export async function modelForTorch(source: ModelSource, version: string): Promi
     opened: undefined,
     dtype: 'float32',
     folder,
-    shardBytes: exportSection.fields.export_size.schema.parse(undefined) * 1e9,
+    shardBytes,
     version,
   });
   return folder;
@@ -41,7 +41,7 @@ export async function modelForTorch(source: ModelSource, version: string): Promi
 
 /**
  * The adapter as PEFT loads it: the one that training goes on with, or a new one, begun here with the numbers that the
- * native engine begins with. Modules that are trained whole have no weights in it: PEFT copies the base's.
+ * native engine begins with.
  */
 export function adapterForTorch(
   job: Job,
@@ -64,29 +64,18 @@ export function adapterForTorch(
       files: { [configName]: `${JSON.stringify(config, null, 2)}\n` },
     };
   }
-  const { additional_target: whole } = job.tuning;
   const tuned = tunings[type].apply(model, {
-    settings: { ...job.tuning, additional_target: [] },
+    settings: job.tuning,
     memory: new Memory(),
     seed: job.train.seed,
     adapterTargets: family.adapterTargets,
     baseModel: job.model.model_name_or_path,
     adapters: [],
   });
-  const config = { ...JSON.parse(tuned.files[configName] ?? '{}') };
-  if (whole.length > 0) config.modules_to_save = whole;
-  const files = { ...tuned.files, [configName]: `${JSON.stringify(config, null, 2)}\n` };
+  const { files } = tuned;
   const folder = join(scratch, 'adapter');
   makeFolder(folder);
   for (const [name, text] of Object.entries(files)) writeFileAtomic(join(folder, name), text);
-  writeSafetensors(
-    join(folder, weightsName),
-    tuned.weights.map(({ name, parameter: { tensor } }) => ({
-      name,
-      dtype: 'F32',
-      shape: tensor.shape,
-      bytes: new Uint8Array(tensor.data.buffer, tensor.data.byteOffset, tensor.data.byteLength),
-    })),
-  );
+  writeSafetensors(join(folder, weightsName), savedTensors(tuned));
   return { folder, files };
 }

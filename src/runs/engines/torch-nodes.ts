@@ -7,7 +7,7 @@ import { createConnection, createServer, type Socket } from 'node:net';
 import { hostname } from 'node:os';
 import { createInterface } from 'node:readline';
 import { z } from 'zod';
-import { nodeLost, nodesDiffer, runRefusedByLeader } from '../errors.ts';
+import { nodeLost, nodesDiffer } from '../errors.ts';
 
 const aliveMs = 2000;
 /** So long without a word, and a machine counts as gone. */
@@ -20,7 +20,7 @@ const portOf = (masterPort: number): number => masterPort + 1;
 const Message = z.union([
   z.object({ hello: z.object({ node: z.int(), host: z.string(), identity: z.string() }) }),
   z.object({ welcome: z.literal(true) }),
-  z.object({ refused: z.string() }),
+  z.object({ refused: z.literal(true) }),
   z.object({ failed: z.string() }),
   /** Somebody there wants all to save and stop. */
   z.object({ stop: z.literal(true) }),
@@ -99,7 +99,7 @@ export function awaitNodes({ nodes, port, identity, onLost, onStop }: NodesInput
         const { node, host, identity: theirs } = message.hello;
         name = `machine ${node} (${host}, ${from})`;
         if (theirs !== identity) {
-          connection.say({ refused: name });
+          connection.say({ refused: true });
           connection.end();
           return fail(nodesDiffer(name));
         }
@@ -153,7 +153,7 @@ export function joinNodes({ node, address, port, identity, onLost }: NodesInput)
           if ('welcome' in message) resolve();
           if ('refused' in message) {
             line.end();
-            fail(runRefusedByLeader(first));
+            fail(nodesDiffer(first));
           }
           // What is asked of ranks ends with them; a silent end of the connection is then no loss.
           if ('over' in message) line.end();

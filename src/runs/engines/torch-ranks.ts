@@ -53,7 +53,13 @@ export type StartInput = {
   readonly turn: () => Promise<void>;
 };
 
-type Rank = { readonly rank: number; readonly log: string; readonly process: ChildProcess };
+type Rank = {
+  readonly rank: number;
+  readonly log: string;
+  /** Bytes of the log before this attempt: what an earlier one said is no cause of this one's end. */
+  readonly logFrom: number;
+  readonly process: ChildProcess;
+};
 
 /** Starts this machine's ranks; resolves when all have loaded the model. */
 export async function startRanks(input: StartInput): Promise<Ranks> {
@@ -73,6 +79,7 @@ export async function startRanks(input: StartInput): Promise<Ranks> {
   const started = Array.from({ length: world.local }, (_, local): Rank => {
     const rank = world.node * world.local + local;
     const log = join(logs, `rank-${rank}.log`);
+    const logFrom = statSync(log, { throwIfNoEntry: false })?.size ?? 0;
     const fd = openSync(log, 'a');
     const env = childEnvironment({
       RANK: String(rank),
@@ -97,6 +104,8 @@ export async function startRanks(input: StartInput): Promise<Ranks> {
       return {
         rank,
         log,
+        logFrom,
+        // In a group of its own: Ctrl+C of the terminal is for the one who leads.
         process: spawn(python, [worker, taskFile], {
           env,
           stdio: ['ignore', fd, fd],
@@ -237,8 +246,8 @@ function explain(
   if (signal !== null) {
     return rankFailed(first.rank, `it was ended by ${signal}`, first.log);
   }
-  const said = ranks.flatMap(({ log }) => {
-    const failure = failureIn(log);
+  const said = ranks.flatMap(({ log, logFrom }) => {
+    const failure = failureIn(log, logFrom);
     return failure ? [{ ...failure, log }] : [];
   });
   // One that lost its peer says only that; one that says anything else is the cause.
@@ -253,9 +262,9 @@ function explain(
 
 const lostPeer = /[Cc]onnection (closed|reset|refused)|Broken pipe|Socket Timeout|peer/;
 
-/** The last line that a rank wrote as it failed. */
-function failureIn(log: string): z.infer<typeof Failure> | undefined {
-  const line = tail(log)
+/** The last line that a rank wrote as it failed, in the bytes from `from` on. */
+function failureIn(log: string, from: number): z.infer<typeof Failure> | undefined {
+  const line = tail(log, from)
     .split('\n')
     .findLast((text) => text.startsWith('tunery: '));
   try {
@@ -269,9 +278,9 @@ function failureIn(log: string): z.infer<typeof Failure> | undefined {
 
 const tailBytes = 16 << 10;
 
-function tail(path: string): string {
+function tail(path: string, from: number): string {
   const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
-  const bytes = Buffer.alloc(Math.min(size, tailBytes));
+  const bytes = Buffer.alloc(Math.min(Math.max(0, size - from), tailBytes));
   const fd = openSync(path, 'r');
   try {
     readSync(fd, bytes, 0, bytes.length, size - bytes.length);

@@ -50,7 +50,6 @@ export function torchTask(
       model: input.model,
       adapter: input.adapter,
       finetuning_type: tuning.finetuning_type,
-      stage: job.method.stage,
       // What learns is f32 from the first.
       dtype: train.bf16 && !whole ? 'bf16' : 'f32',
       compute_dtype: train.bf16 ? 'bf16' : 'f32',

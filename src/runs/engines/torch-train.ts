@@ -13,10 +13,10 @@ import type { TrainContext } from './child.ts';
 import type { TrainRequest } from './protocol.ts';
 import { runInFolder } from './run-in-folder.ts';
 import { savedTexts } from './save-model.ts';
+import { torchPython } from './torch-environment.ts';
 import { torchLearner } from './torch-learner.ts';
 import { adapterForTorch, modelForTorch, scratchFolder } from './torch-model.ts';
 import { awaitNodes, joinNodes, type Nodes, type NodesInput } from './torch-nodes.ts';
-import { torchPython } from './torch-python.ts';
 import { type Ranks, startRanks } from './torch-ranks.ts';
 import { torchTask } from './torch-task.ts';
 import { type World, worldOf } from './torch-world.ts';
@@ -47,7 +47,7 @@ export async function trainTorch(request: TrainRequest, context: TrainContext): 
         const host: TrainHost = { ...given, command };
         for (const message of made.notes) {
           const help = 'nothing need be done';
-          host.emit({ type: 'warning', code: 'torch/deepspeed', message, help });
+          host.emit({ type: 'warning', code: 'torch/settings', message, help });
         }
         const logs = join(host.outputDir, logsName);
         const turn = (): Promise<void> => host.turn();

@@ -28,7 +28,8 @@ export function worldOf(engine: EngineSettings): World {
     local,
     nodes,
     size: local * nodes,
-    node: number(engine.node_rank, 'NODE_RANK') ?? 0,
+    // A number that the shell kept from another job says nothing of one machine alone.
+    node: nodes === 1 ? 0 : (number(engine.node_rank, 'NODE_RANK') ?? 0),
     address: engine.master_addr ?? environment('MASTER_ADDR'),
     port: number(engine.master_port, 'MASTER_PORT'),
     device: gpus > 0 ? 'cuda' : 'cpu',
