@@ -3,7 +3,15 @@
  * `TUNERY_ORACLE_PYTHON` set; what needs DeepSpeed or bitsandbytes is skipped by name where that Python has none.
  */
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  cpSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
@@ -214,14 +222,24 @@ describe.runIf(there)('the torch engine', () => {
   });
 
   describe('whoever is killed', () => {
-    const long = { max_steps: 100_000, save_steps: 2, save_total_limit: 2, save_only_model: false };
+    // One rate throughout: no step depends on how many are to come.
+    const steady = { lr_scheduler_type: 'constant', save_steps: 4, save_total_limit: 2 };
+    const long = { ...steady, max_steps: 100_000 };
+    let whole: number[];
+    beforeAll(async () => {
+      whole = await train('uninterrupted', torch, two, steady, { max_steps: 80, save_steps: 80 });
+    });
 
-    test.each(['a rank', 'all ranks', 'the leader', 'the command'] as const)(
-      '%s: no process is left, and the run goes on',
-      async (victim) => {
-        const folder = `killed-${victim.replaceAll(' ', '-')}`;
+    const moments = ['a step', 'a save'] as const;
+    const victims = ['a rank', 'all ranks', 'the leader', 'the command'] as const;
+    test.each(moments.flatMap((moment) => victims.map((victim) => ({ moment, victim }))))(
+      '$victim, during $moment: no process is left, and the run goes on',
+      async ({ moment, victim }) => {
+        const folder = `killed-${victim}-${moment}`.replaceAll(' ', '-');
         const running = place.start('train', ...asArguments(folder, torch, two, long));
-        await until('three steps', () => losses(at(folder)).length > 2, 120_000);
+        const saving = (): boolean =>
+          readdirSync(at(folder)).some((name) => /^\.checkpoint-/.test(name));
+        await until('a checkpoint', () => checkpoints(at(folder)).length > 0, 120_000);
         const [leader] = childrenOf(running.pid).filter(({ command }) =>
           command.includes('torch-child'),
         );
@@ -232,8 +250,12 @@ describe.runIf(there)('the torch engine', () => {
           'all ranks': ranks,
           'the leader': [leader!.pid],
           'the command': [running.pid],
-        };
-        for (const pid of kill[victim]) process.kill(pid, 'SIGKILL');
+        }[victim];
+        // Frozen first, so that it is known what they were doing.
+        await aim([...ranks, leader!.pid], () => saving() === (moment === 'a save'));
+        for (const pid of kill) process.kill(pid, 'SIGKILL');
+        for (const pid of [...ranks, leader!.pid])
+          if (!kill.includes(pid)) process.kill(pid, 'SIGCONT');
         const { code, err } = await running.ended;
         if (victim !== 'the command') expect(code).toBe(1);
         if (victim === 'a rank')
@@ -245,19 +267,24 @@ describe.runIf(there)('the torch engine', () => {
           () => [leader!.pid, ...ranks].every((pid) => !alive(pid)),
           10_000,
         );
-        const newest = Math.max(
-          ...readdirSync(at(folder))
-            .flatMap((name) => /^checkpoint-(\d+)$/.exec(name)?.[1] ?? [])
-            .map(Number),
+        const newest = Math.max(...checkpoints(at(folder)));
+        expect(newest + 3).toBeLessThanOrEqual(whole.length);
+        const last = { max_steps: newest + 3, resume_from_checkpoint: true };
+        // Another number of ranks takes the same steps.
+        const again = await train(folder, torch, victim === 'the leader' ? {} : two, long, last);
+        const redone = readEvents(join(at(folder), eventsName))
+          .filter(({ type }) => type === 'step-end')
+          .slice(-3);
+        expect(redone.map((event) => 'step' in event && event.step)).toEqual(
+          [1, 2, 3].map((i) => newest + i),
         );
-        const before = losses(at(folder));
-        const again = await train(folder, torch, two, long, {
-          max_steps: newest + 2,
-          resume_from_checkpoint: true,
-        });
-        expect(again.length).toBeGreaterThanOrEqual(newest + 2);
-        const shared = Math.min(before.length, newest + 2);
-        expectClose(victim, again.slice(0, shared), before.slice(0, shared), 1e-6);
+        expectClose(
+          `${victim}, during ${moment}`,
+          again.slice(0, newest + 3),
+          whole.slice(0, newest + 3),
+          1e-6,
+        );
+        expect(saving()).toBe(false);
       },
     );
 
@@ -302,6 +329,29 @@ describe.runIf(there)('the torch engine', () => {
     });
   });
 });
+
+const checkpoints = (folder: string): number[] =>
+  (existsSync(folder) ? readdirSync(folder) : [])
+    .flatMap((name) => /^checkpoint-(\d+)$/.exec(name)?.[1] ?? [])
+    .map(Number);
+
+/** Freezes processes at a moment at which something holds. */
+async function aim(pids: readonly number[], holds: () => boolean): Promise<void> {
+  const signal = (name: NodeJS.Signals): void => {
+    for (const pid of pids) process.kill(pid, name);
+  };
+  await until(
+    'the moment',
+    () => {
+      if (!holds()) return false;
+      signal('SIGSTOP');
+      if (holds()) return true;
+      signal('SIGCONT');
+      return false;
+    },
+    60_000,
+  );
+}
 
 function losses(folder: string): number[] {
   const steps = new Map<number, number>();
