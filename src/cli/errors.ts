@@ -83,6 +83,14 @@ export const badSize = defineError('cli/bad-size', (text: string) => ({
   help: 'write `500MB` or `20GB`',
 }));
 
+export const badGpu = defineError(
+  'cli/bad-gpu',
+  (text: string, near: string | undefined, known: readonly string[]) => ({
+    message: `\`--gpu ${text}\` does not say how many GPUs of which size`,
+    help: `${near === undefined ? '' : `did you mean \`${near}\`? `}write \`8xH100-80GB\`, \`8x80GB\` or \`24GB\`; by name alone it knows ${known.join(', ')}`,
+  }),
+);
+
 export const unknownExtra = defineError(
   'cli/unknown-extra',
   (name: string, known: readonly string[]) => ({

@@ -20,7 +20,8 @@ const kinds: Readonly<Record<MemoryKind, string>> = {
 export const formatRate = (rate: number): string =>
   `${rate < 100 ? rate.toPrecision(2) : formatCount(Math.round(rate))} tokens/s`;
 
-const count = (value: number): string =>
+/** Weights or tokens, as `6.74 B`. */
+export const formatElements = (value: number): string =>
   value < 1e6
     ? formatCount(Math.round(value))
     : value < 1e9
@@ -43,11 +44,11 @@ export function estimateLines(estimate: Estimate): string[] {
   const rate = step.tokens / step.seconds;
   const share = step.flops / step.seconds / 1e9 / machine.peak;
   return [
-    `weights  ${count(parameters.all)}, of which ${count(parameters.trainable)} learn`,
+    `weights  ${formatElements(parameters.all)}, of which ${formatElements(parameters.trainable)} learn`,
     `memory   ${formatBytes(memory.total)} at the peak`,
     ...memoryLines(estimate),
-    `step     ${formatDuration(step.seconds)} for ${count(step.tokens)} tokens, ${count(step.targets)} learned: ${formatRate(rate)}`,
-    `all      ${formatDuration(seconds)} for ${count(steps)} steps`,
+    `step     ${formatDuration(step.seconds)} for ${formatElements(step.tokens)} tokens, ${formatElements(step.targets)} learned: ${formatRate(rate)}`,
+    `all      ${formatDuration(seconds)} for ${formatElements(steps)} steps`,
     `machine  ${Math.round(machine.peak)} GFLOP/s, ${Math.round(machine.bandwidth)} GB/s, ${machine.instructions}, ${machine.threads} threads; the step does ${Math.round(100 * share)} % of that peak`,
   ];
 }

@@ -401,7 +401,7 @@ export const trainSection = section(
             }
           : undefined,
       (v, given) =>
-        given.training && v.do_train && Array.isArray(v.dataset) && !v.dataset.length
+        given.command === 'train' && v.do_train && Array.isArray(v.dataset) && !v.dataset.length
           ? {
               keys: ['dataset'],
               message: 'there is nothing to train on',

@@ -47,6 +47,29 @@ test('estimate: memory by class and time, for people and for programs', async ()
   expect(said.step.seconds).toBeGreaterThan(0);
 });
 
+test('estimate --gpu: memory of each rank, what fits, and what to set', async () => {
+  const shape =
+    'random:llama?hidden_size=4096&intermediate_size=11008&num_hidden_layers=32&num_attention_heads=32&num_key_value_heads=32&head_dim=128&vocab_size=32000';
+  const job = [
+    `model_name_or_path=${shape}`,
+    'finetuning_type=full',
+    'bf16=true',
+    'per_device_train_batch_size=4',
+  ];
+  const told = await place.run('estimate', ...job, 'cutoff_len=2048', '--gpu', '8xH100-80GB');
+  expect(told.code).toBe(0);
+  expect(told.out).toMatch(/^weights {2}6\.74 B, of which 6\.74 B learn$/m);
+  expect(told.out).toMatch(/^DDP \(ZeRO 0\) .* no$/m);
+  expect(told.out).toMatch(/^FSDP2 .* fits$/m);
+  expect(told.out).toMatch(/^engine: torch\nnproc_per_node: 8\n/m);
+  const none = await place.run('estimate', ...job, '--gpu', '2GB', '--json');
+  expect(none.code).toBe(1);
+  expect(JSON.parse(none.out)).toMatchObject({ gpus: { count: 1 }, recommended: null });
+  const bad = await place.run('estimate', ...job, '--gpu', '8xFoo');
+  expect(bad.code).toBe(2);
+  expect(bad.err).toMatch(/error\[cli\/bad-gpu\]: `--gpu 8xFoo` does not say/);
+});
+
 test('train tells what was predicted beside what it took, and writes a profile', async () => {
   const { out, code } = await place.run(
     ...['train', ...settings, 'max_steps=4', 'output_dir=out', '--profile', 'profile.json'],

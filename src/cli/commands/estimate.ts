@@ -1,4 +1,8 @@
 /** @file `tunery estimate`: memory and time of a training, before it loads anything. */
+import { z } from 'zod';
+import { knownGpus, parseGpus } from '../../advise/gpus.ts';
+import { field } from '../../core/field.ts';
+import { suggest } from '../../core/suggest.ts';
 import { dataSection } from '../../data/settings.ts';
 import { engineSection } from '../../engine/settings.ts';
 import type { Estimate } from '../../estimate/estimate.ts';
@@ -10,6 +14,8 @@ import type { Job } from '../../train/job.ts';
 import { trainSection } from '../../train/settings.ts';
 import { tuningSection } from '../../tuning/settings.ts';
 import { defineCommand } from '../command.ts';
+import { badGpu } from '../errors.ts';
+import { estimateRanks } from '../estimate-ranks.ts';
 import { estimateLines } from '../estimate-view.ts';
 import { plannedRows } from '../planned-rows.ts';
 
@@ -20,15 +26,27 @@ export const estimateCommand = defineCommand({
   examples: [
     'tunery estimate examples/smollm2_lora_sft.yaml',
     'tunery estimate examples/smollm2_lora_sft.yaml finetuning_type=full bf16=true',
+    'tunery estimate examples/smollm2_lora_sft.yaml --gpu 2xRTX4090-24GB',
     'tunery estimate model_name_or_path=folder/with/config.json finetuning_type=lora cutoff_len=2048 --json',
   ],
   sections: [modelSection, methodSection, tuningSection, dataSection, trainSection, engineSection],
+  options: {
+    gpu: field(z.string().nullable().default(null), {
+      help: 'Memory of each rank of the torch engine on such GPUs, as `8xH100-80GB`, `2xRTX4090` or `24GB`: by class, for DDP, ZeRO and FSDP2, and what to set.',
+    }),
+  },
 
   async run({ engine, model, data, tuning, method, train, generate }, context) {
     const job: Job = { engine, model, data, tuning, method, train, generate };
+    const { gpu } = context.options;
+    if (gpu !== null) {
+      const gpus = parseGpus(gpu);
+      if (!gpus) throw badGpu(gpu, suggest(gpu.replace(/^\d+x/, ''), knownGpus), knownGpus);
+      return estimateRanks(job, gpus, context);
+    }
     if (engine.engine === 'torch') {
       context.note(
-        'note: `engine: torch` has no estimate yet; this is what the native engine would take',
+        'note: this is what the native engine would take; `--gpu 8xH100-80GB` tells of `engine: torch`',
       );
     }
     const estimator = await nativeEngine().estimator();

@@ -26,7 +26,7 @@ const attentions = {
 };
 
 /** A constant, as the native engine's: how a step is cut enters the last bits of its sums. */
-const autoTokens = { cpu: 2048, cuda: 8192 };
+export const autoTokens = { cpu: 2048, cuda: 8192 };
 
 export function torchTask(
   job: Job,
