@@ -1,22 +1,25 @@
 /** @file Opens what chat and the API talk to, with its progress, its notes and its warnings on stderr. */
+
+import type { RunConfig } from '../config/run-config.ts';
 import { formatPlace } from '../core/errors.ts';
 import { formatBytes } from '../core/units.ts';
-import { nativeEngine } from '../runs/engines/engines.ts';
+import { sessionEngineOf } from '../runs/engines/engines.ts';
 import { type OpenedTalk, openTalk } from '../runs/open-talk.ts';
-import type { Job } from '../train/job.ts';
 import type { Context } from './command.ts';
 import { planLine } from './open-source.ts';
+import { packageVersion } from './version.ts';
 
 type Words = Pick<Context, 'note' | 'progress' | 'signal' | 'loaded'>;
 
 export async function openTalkHere(
-  job: Job,
+  job: RunConfig,
   { note, progress, signal, loaded }: Words,
   { templateOptional }: { readonly templateOptional: boolean },
 ): Promise<OpenedTalk> {
   const given = (key: string): boolean =>
     ['file', 'argument'].includes(loaded?.origins.get(key)?.kind ?? 'default');
-  const talk = await openTalk(job, nativeEngine(), {
+  const talk = await openTalk(job, sessionEngineOf(job.infer), {
+    version: packageVersion(),
     given,
     templateOptional,
     signal,

@@ -37,15 +37,15 @@ export function allNames(): string[] {
   return [...settings.keys(), ...aliases.keys(), ...knownKeys.keys(), ...formerNames.keys()];
 }
 
-/** `command` is what is going to run, and `engine` what computes it: some values serve one and not another. */
-export function answer(entry: Entry, command = 'config', engine = 'native'): Answer {
+/** `command` is what is going to run, and `engines` what computes it: some values serve one and not another. */
+export function answer(entry: Entry, command = 'config', engines: readonly string[] = []): Answer {
   const key = canonicalKey(entry.key);
   const notes = key === entry.key ? [] : [`it is called \`${key}\` here`];
   const setting = settings.get(key);
   if (setting) {
     const said = answerSetting(entry, key, setting.field, notes, command);
     const { ofEngine = {} } = setting.field.notes;
-    const [otherwise] = engine in ofEngine ? [] : Object.values(ofEngine);
+    const [otherwise] = engines.some((name) => name in ofEngine) ? [] : Object.values(ofEngine);
     if (said.kind !== 'value' || otherwise === undefined) return said;
     const usual = sameText(said.value, plainDefault(setting.field));
     return { kind: 'unset', notes: usual ? notes : [...notes, otherwise] };

@@ -1,4 +1,5 @@
 /** @file `config explain`: every value in force, where it came from, and what a setting means. */
+import { chosenBy } from '../core/field.ts';
 import { suggest } from '../core/suggest.ts';
 import { allNames, canonicalKey } from './answer.ts';
 import { unknownKey } from './errors.ts';
@@ -85,7 +86,7 @@ export function explainKey(name: string, loaded: Pick<Loaded, 'values' | 'origin
     }
   }
   for (const [engine, otherwise] of Object.entries(notes.ofEngine ?? {})) {
-    lines.push(line('only', `with \`engine: ${engine}\`; otherwise ${otherwise}`));
+    lines.push(line('only', `with \`${chosenBy(engine)}\`; otherwise ${otherwise}`));
   }
   if (notes.aliases) lines.push(line('also', notes.aliases.join(', ')));
   lines.push(line('section', section.title));

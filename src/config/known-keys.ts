@@ -194,11 +194,6 @@ const accepted: readonly Group[] = [
   [
     'the native engine generates, and that option is another’s',
     {
-      vllm_maxlen: 4096,
-      vllm_gpu_util: 0.7,
-      vllm_enforce_eager: false,
-      vllm_max_lora_rank: 32,
-      vllm_config: null,
       sglang_maxlen: 4096,
       sglang_mem_fraction: 0.7,
       sglang_tp_size: -1,

@@ -86,8 +86,12 @@ export function resolveConfig(entries: readonly Entry[], caller: string, file?: 
   const warnings: ConfigWarning[] = [];
   const later = new Map<string, Later>();
   const set = new Map<string, Place>();
+  // A training is computed by the engine alone; what it has learned may be served by another.
+  const computing = (isTraining(command) ? ['engine'] : ['engine', 'infer_backend']).map((key) =>
+    String(written.get(key)?.value ?? 'native'),
+  );
   for (const [key, entry] of written) {
-    const said = answer(entry, command, String(written.get('engine')?.value ?? 'native'));
+    const said = answer(entry, command, computing);
     if (said.kind === 'problem') problems.push(said.problem);
     else if (said.kind === 'later') {
       const { what, instead, engine } = said;

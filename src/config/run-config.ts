@@ -3,6 +3,7 @@ import type { Field, Section, SectionOf } from '../core/field.ts';
 import { dataSection } from '../data/settings.ts';
 import { engineSection } from '../engine/settings.ts';
 import { exportSection } from '../export/settings.ts';
+import { inferSection } from '../generate/backends.ts';
 import { generateSection } from '../generate/settings.ts';
 import { methodSection } from '../methods/settings.ts';
 import { modelSection } from '../models/settings.ts';
@@ -19,6 +20,7 @@ export const sections = {
   data: dataSection,
   train: trainSection,
   generate: generateSection,
+  infer: inferSection,
   export: exportSection,
   serve: serveSection,
   engine: engineSection,
@@ -28,6 +30,7 @@ export const sections = {
 export type RunConfig = Job & {
   readonly export: SectionOf<typeof exportSection>;
   readonly serve: SectionOf<typeof serveSection>;
+  readonly infer: SectionOf<typeof inferSection>;
 };
 
 export const sectionList: readonly Section[] = Object.values(sections);

@@ -1,4 +1,5 @@
 /** @file `docs/reference/settings.md`: every setting by section, then every other name that is known. */
+import { chosenBy } from '../core/field.ts';
 import { formerNames, knownKeys } from './known-keys.ts';
 import { aliases, sectionList } from './run-config.ts';
 import { display, expected, plainDefault } from './schema-words.ts';
@@ -40,7 +41,7 @@ export function toDocs(): string {
         help,
         why,
         ...Object.entries(ofEngine).map(
-          ([engine, otherwise]) => `Only with \`engine: ${engine}\`; otherwise ${otherwise}.`,
+          ([engine, otherwise]) => `Only with \`${chosenBy(engine)}\`; otherwise ${otherwise}.`,
         ),
         ...Object.entries(accepted).map(
           ([value, says]) => `Accepted ${value === '*' ? 'otherwise' : `\`${value}\``}: ${says}.`,

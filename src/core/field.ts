@@ -23,11 +23,15 @@ export type Notes = {
   readonly laterIn?: Readonly<Record<string, Readonly<Record<string, string>>>>;
   /** Values that mean the same as leaving the key out, so that a derived default applies. Null always does. */
   readonly unset?: readonly (string | number | boolean)[];
-  /** Only this engine has it; with any other it is as good as not written, and this line says why. */
+  /** Only this engine, or this backend of inference, has it; with any other it is as good as not written, and this line says why. */
   readonly ofEngine?: Readonly<Record<string, string>>;
   /** Commands that cannot run without it. Such a key has no default. */
   readonly requiredBy?: readonly string[];
 };
+
+/** The setting that chooses what `ofEngine` names. */
+export const chosenBy = (engine: string): string =>
+  `${engine === 'vllm' ? 'infer_backend' : 'engine'}: ${engine}`;
 
 export type Field<Schema extends z.ZodType = z.ZodType> = {
   readonly schema: Schema;

@@ -86,8 +86,8 @@ export const noTorchEnvironment = defineError('torch/no-environment', () => ({
   help: '`tunery engine install` makes one in a folder of its own, `engine_python` names one that is there, and without `engine: torch` the native engine trains with none',
 }));
 
-export const noSuchPython = defineError('torch/no-python', (path: string) => ({
-  message: `\`engine_python\` is \`${path}\`, and that is no file`,
+export const noSuchPython = defineError('torch/no-python', (key: string, path: string) => ({
+  message: `\`${key}\` is \`${path}\`, and that is no file`,
   place: { file: path },
   help: 'name the Python itself, as `/path/to/venv/bin/python`',
 }));
@@ -181,4 +181,51 @@ export const nodeLost = defineError('torch/node-lost', (name: string, why: strin
 export const nodesDiffer = defineError('torch/nodes-differ', (name: string) => ({
   message: `${name} has other rows, another model or other settings than this one`,
   help: 'all machines need the same file, the same data and the same version of Tunery',
+}));
+
+export const noVllm = defineError('vllm/no-environment', () => ({
+  message: '`infer_backend: vllm` needs a Python that has vLLM, and `vllm_python` names none',
+  help: 'vLLM wants an environment of its own: `python3 -m venv vllm && vllm/bin/pip install vllm`, then `vllm_python: vllm/bin/python` (docs/scale.md; there is what a CPU needs)',
+}));
+
+export const brokenVllm = defineError(
+  'vllm/broken-environment',
+  (python: string, what: string) => ({
+    message: `\`${python}\` cannot run vLLM: ${what}`,
+    place: { file: python },
+    help: 'name in `vllm_python` the Python of an environment in which `pip install vllm` has ended well; docs/scale.md has the steps',
+  }),
+);
+
+export const severalForVllm = defineError('vllm/several-adapters', () => ({
+  message: 'vLLM puts one adapter beside the model, and `adapter_name_or_path` names several',
+  help: 'merge those before the last with `tunery export`, and serve the last on the result; or use `infer_backend: torch` or `native`',
+}));
+
+/** The code begins with `runs/`: nothing more can be asked of the session. */
+export const backendFailed = defineError(
+  'runs/backend-failed',
+  (backend: string, what: string, log: string) => ({
+    message: `\`infer_backend: ${backend}\` has failed: ${what}`,
+    place: { file: log },
+    help: 'the log has all that it said; `infer_backend: native` needs none of it',
+  }),
+);
+
+export const backendOutOfMemory = defineError(
+  'runs/backend-out-of-memory',
+  (backend: string, what: string, log: string) => ({
+    message: `\`infer_backend: ${backend}\` has no memory left: ${what}`,
+    place: { file: log },
+    help:
+      backend === 'vllm'
+        ? 'lower `vllm_maxlen` or `kv_cache_memory`, raise `vllm_gpu_util` where the GPU is free, or share the model among GPUs with `vllm_config: {"tensor_parallel_size": 2}`'
+        : 'lower `max_num_seqs`, set `infer_dtype: bfloat16` or `quantization_bit: 4`, or use a smaller model',
+  }),
+);
+
+/** One call failed; the session goes on. */
+export const callFailed = defineError('infer/failed', (backend: string, what: string) => ({
+  message: `\`infer_backend: ${backend}\` could not answer: ${what}`,
+  help: 'where memory was short, ask for fewer or shorter replies at once, or lower `max_num_seqs`; other requests go on',
 }));

@@ -1,5 +1,6 @@
 /** @file Opens what one talks to: the model that the settings mean, the template of its training, and a session in a process. */
 import type { OpenTemplate } from '../data/open-template.ts';
+import type { InferSettings } from '../generate/backends.ts';
 import type { Talk } from '../generate/talk.ts';
 import { type ModelSource, type OpenOptions, openModel } from '../models/source.ts';
 import type { Job } from '../train/job.ts';
@@ -9,6 +10,8 @@ import { openJobTemplate } from './prepare-job.ts';
 import { trainedModel } from './trained-model.ts';
 
 export type OpenTalkOptions = Pick<OpenOptions, 'signal' | 'progress' | 'announce'> & {
+  /** Version of Tunery. */
+  readonly version: string;
   /** Whether the user set a key. */
   readonly given: (key: string) => boolean;
   /** A text model without a template is opened all the same. */
@@ -25,7 +28,9 @@ export type OpenedTalk = Talk & {
 };
 
 export async function openTalk(
-  job: Pick<Job, 'engine' | 'model' | 'data' | 'tuning' | 'train'>,
+  job: Pick<Job, 'engine' | 'model' | 'data' | 'tuning' | 'train'> & {
+    readonly infer: InferSettings;
+  },
   engine: Engine,
   options: OpenTalkOptions,
 ): Promise<OpenedTalk> {
@@ -48,7 +53,9 @@ export async function openTalk(
       ? undefined
       : openJobTemplate({ data, method: { stage: 'sft' } }, source);
   options.loading?.();
-  const session = await openRemote(engine, { job: { engine: job.engine, model } });
+  const { infer } = job;
+  const request = { job: { engine: job.engine, model, infer }, version: options.version };
+  const session = await openRemote(engine, request, signal);
   return {
     session,
     source,

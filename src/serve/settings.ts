@@ -2,16 +2,7 @@
 import { z } from 'zod';
 import { field, type SectionOf, section } from '../core/field.ts';
 
-const servedElsewhere =
-  'start that server on the folder that `tunery export` writes; here set `infer_backend: native`';
-
 export const serveSection = section('serve', 'Serving', {
-  infer_backend: field(z.enum(['native', 'huggingface']).default('native'), {
-    help: 'What generates; `native` is the only engine so far.',
-    accepted: { huggingface: 'the native engine generates' },
-    later: { vllm: servedElsewhere, sglang: servedElsewhere },
-    level: 'advanced',
-  }),
   api_host: field(z.string().min(1).default('127.0.0.1'), {
     help: 'Address that the API listens on.',
     why: 'Loopback, so that nobody else reaches the model unless you say so.',

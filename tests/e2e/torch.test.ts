@@ -19,6 +19,7 @@ import { openSafetensors } from '../../src/files/safetensors.ts';
 import { environment } from '../../src/native/environment.ts';
 import { eventsName, readEvents } from '../../src/runs/events-file.ts';
 import { isAlive as alive, type Ended, makePlace, until } from './cli.ts';
+import { childrenOf, descendantsOf } from './processes.ts';
 
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 120_000 });
 
@@ -396,21 +397,3 @@ function expectSameWeights(found: string, wanted: string): void {
   }
   expect(Math.sqrt(difference / size)).toBeLessThan(1e-4);
 }
-
-type Child = { readonly pid: number; readonly command: string };
-
-function childrenOf(parent: number): Child[] {
-  return readdirSync('/proc').flatMap((name) => {
-    if (!/^\d+$/.test(name)) return [];
-    try {
-      const [, ppid] = /\) \S (\d+)/.exec(readFileSync(`/proc/${name}/stat`, 'utf8')) ?? [];
-      if (Number(ppid) !== parent) return [];
-      return [{ pid: Number(name), command: readFileSync(`/proc/${name}/cmdline`, 'utf8') }];
-    } catch {
-      return [];
-    }
-  });
-}
-
-const descendantsOf = (parent: number): number[] =>
-  childrenOf(parent).flatMap(({ pid }) => [pid, ...descendantsOf(pid)]);

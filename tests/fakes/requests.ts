@@ -1,7 +1,7 @@
 /** @file Requests to the fake engine of engine-child.ts. */
 import { fileURLToPath } from 'node:url';
 import { loadConfig } from '../../src/config/load.ts';
-import type { TrainRequest } from '../../src/runs/engines/protocol.ts';
+import type { SessionRequest, TrainRequest } from '../../src/runs/engines/protocol.ts';
 
 export const fakeEntry = fileURLToPath(new URL('./engine-child.ts', import.meta.url));
 
@@ -28,4 +28,9 @@ export function fakeRequest(
     version: '1.2.3',
     detached,
   };
+}
+
+export function fakeSession(): SessionRequest {
+  const { job } = loadConfig({ overrides: ['model_name_or_path=fake'], command: 'chat' });
+  return { job, version: '1.2.3' };
 }

@@ -11,6 +11,7 @@ import sys
 import torch
 from channel import Channel
 from checkpoint import export
+from faults import kind_of
 from learn import Learner
 from load import load
 from parent import fail
@@ -46,17 +47,6 @@ def obey(learner: Learner, command: dict, ranks: Ranks):
                 export(strategy.module, weights, command["folder"], learner.task["finetuning_type"])
             return None
     raise ValueError(f"no such command: {command['do']}")
-
-
-def kind_of(error: Exception) -> str:
-    text = str(error)
-    if isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in text:
-        return "out-of-memory"
-    if isinstance(error, ImportError):
-        return "environment"
-    if isinstance(error, OSError) and error.errno == 28:
-        return "disk-full"
-    return "error"
 
 
 def main() -> int:

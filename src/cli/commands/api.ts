@@ -2,6 +2,7 @@
 import { basename } from 'node:path';
 import { dataSection } from '../../data/settings.ts';
 import { engineSection } from '../../engine/settings.ts';
+import { inferSection } from '../../generate/backends.ts';
 import { generateSection } from '../../generate/settings.ts';
 import { modelSection } from '../../models/settings.ts';
 import { environment } from '../../native/environment.ts';
@@ -20,7 +21,7 @@ export const apiCommand = defineCommand({
     'tunery api examples/smollm2_lora_sft.yaml api_port=0 --json',
     'tunery api examples/smollm2_lora_chat.yaml api_host=0.0.0.0   # with TUNERY_API_KEY set',
   ],
-  sections: [modelSection, generateSection, serveSection, dataSection, engineSection],
+  sections: [modelSection, generateSection, inferSection, serveSection, dataSection, engineSection],
 
   async run(job, context) {
     const { print, emit, json, signal } = context;

@@ -6,6 +6,7 @@ import { defineError, invariant, TuneryError } from '../../core/errors.ts';
 import { didYouMean } from '../../core/suggest.ts';
 import { dataSection } from '../../data/settings.ts';
 import { engineSection } from '../../engine/settings.ts';
+import { inferSection } from '../../generate/backends.ts';
 import { type GenerateSettings, generateSection } from '../../generate/settings.ts';
 import { modelSection } from '../../models/settings.ts';
 import { type Context, defineCommand, exitCodes } from '../command.ts';
@@ -28,7 +29,7 @@ export const chatCommand = defineCommand({
     'tunery chat model_name_or_path=HuggingFaceTB/SmolLM2-135M-Instruct',
     'tunery chat examples/smollm2_lora_chat.yaml --json < questions.txt',
   ],
-  sections: [modelSection, generateSection, dataSection, engineSection],
+  sections: [modelSection, generateSection, inferSection, dataSection, engineSection],
 
   async run(job, context) {
     const { loaded, isTTY, json } = context;

@@ -6,7 +6,7 @@
 import type { Job } from '../../train/job.ts';
 import type { Surroundings } from '../process-host.ts';
 import type { Outcome } from '../run-folder.ts';
-import type { SessionMethods } from './engine.ts';
+import type { OpenedSession } from './engine.ts';
 import {
   type Opened,
   type SessionRequest,
@@ -28,8 +28,6 @@ export type ChildWork = {
   session(request: SessionRequest): Promise<OpenedSession>;
   estimator?(): Promise<OpenedSession>;
 };
-
-type OpenedSession = { readonly about: unknown; readonly methods: SessionMethods };
 
 /** How long work that never gives the event loop a turn may hold a process whose parent is gone. */
 const graceMs = 1000;
@@ -95,12 +93,18 @@ async function serveSession(
   finish: (outcome: Outcome | 'refused') => void,
 ): Promise<void> {
   const calls = new Map<number, AbortController>();
-  process.on('SIGTERM', () => finish('stopped'));
+  let close: OpenedSession['close'];
+  process.on('SIGTERM', () => {
+    finish('stopped');
+    void close?.();
+  });
   process.on('disconnect', () => {
     for (const call of calls.values()) call.abort();
   });
   try {
-    const { about, methods } = await opening;
+    const opened = await opening;
+    const { about, methods } = opened;
+    close = opened.close;
     process.on('message', (message: ToChild) => {
       if (message.type === 'cancel') calls.get(message.id)?.abort();
       if (message.type !== 'call') return;

@@ -9,7 +9,8 @@ export type Engine = {
   train(request: TrainRequest): RunHandle;
   /** Starts the process, which loads the model while its parent still makes the data ready. */
   begin(job: Job, options: { readonly detached: boolean }): BegunEngine;
-  open(request: SessionRequest): Promise<SessionClient>;
+  /** The signal ends a process that still loads. */
+  open(request: SessionRequest, signal?: AbortSignal): Promise<SessionClient>;
   /** A process that computes nothing, and says what trainings would take. */
   estimator(): Promise<SessionClient>;
 };
@@ -71,3 +72,10 @@ export type SessionMethods = Readonly<
     ) => Promise<unknown>
   >
 >;
+
+export type OpenedSession = {
+  readonly about: unknown;
+  readonly methods: SessionMethods;
+  /** Ends what it has started. */
+  readonly close?: () => Promise<void>;
+};

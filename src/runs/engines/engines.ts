@@ -1,6 +1,7 @@
 /** @file The engines, from the parent's side: the native one in its own process, and the one that leads torch's. */
 import { fileURLToPath } from 'node:url';
 import type { EngineSettings } from '../../engine/settings.ts';
+import type { InferSettings } from '../../generate/backends.ts';
 import type { Engine } from './engine.ts';
 import { processEngine } from './process-engine.ts';
 
@@ -12,6 +13,12 @@ const entryOf = (name: string): string =>
 export const nativeEngine = (entry: string = entryOf('native-child')): Engine =>
   processEngine('native', entry);
 
+const torchEngine = (): Engine => processEngine('torch', entryOf('torch-child'));
+
 /** Who trains a job. */
 export const engineOf = ({ engine }: Pick<EngineSettings, 'engine'>): Engine =>
-  engine === 'torch' ? processEngine('torch', entryOf('torch-child')) : nativeEngine();
+  engine === 'torch' ? torchEngine() : nativeEngine();
+
+/** Who opens its sessions. */
+export const sessionEngineOf = ({ infer_backend: backend }: InferSettings): Engine =>
+  backend === 'torch' || backend === 'vllm' ? torchEngine() : nativeEngine();

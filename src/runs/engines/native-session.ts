@@ -8,13 +8,15 @@ import type { ModelSettings } from '../../models/settings.ts';
 import { type ModelSource, openModel } from '../../models/source.ts';
 import { setThreads } from '../../native/machine.ts';
 import { availableMemory } from '../../native/memory.ts';
+import type { Job } from '../../train/job.ts';
 import { attachAdapters } from '../../tuning/attach-adapters.ts';
-import type { SessionMethods } from './engine.ts';
-import type { SessionRequest } from './protocol.ts';
+import type { OpenedSession } from './engine.ts';
 
 export async function openNative({
   job: { engine, model: settings },
-}: SessionRequest): Promise<{ about: unknown; methods: SessionMethods }> {
+}: {
+  readonly job: Pick<Job, 'engine' | 'model'>;
+}): Promise<OpenedSession> {
   setThreads(engine.threads ?? 0);
   const source = await openModel(settings.model_name_or_path, {
     revision: settings.model_revision,
@@ -64,7 +66,7 @@ export async function openNative({
 const cacheDtypes = { auto: undefined, bfloat16: 'bf16', float32: 'f32' } as const;
 
 /** `auto` is the checkpoint's own: f32 where its matrices are f32, else bf16, which loses less than quantizing did. */
-function inferDtype(
+export function inferDtype(
   asked: ModelSettings['infer_dtype'],
   { weights }: Pick<ModelSource, 'weights'>,
 ): 'f32' | 'bf16' {
@@ -76,7 +78,7 @@ function inferDtype(
   return 'f32';
 }
 
-function contextLength({ config }: Pick<ModelSource, 'config'>): number | null {
+export function contextLength({ config }: Pick<ModelSource, 'config'>): number | null {
   const most = config['max_position_embeddings'];
   return typeof most === 'number' ? most : null;
 }

@@ -14,7 +14,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { fakeEntry, fakeRequest } from '../../../tests/fakes/requests.ts';
+import { fakeEntry, fakeRequest, fakeSession } from '../../../tests/fakes/requests.ts';
 import type { RunEvent } from '../../core/events.ts';
 import { checkpointSteps, latestCheckpoint } from '../../train/checkpoint.ts';
 import { sendCommand } from '../control-file.ts';
@@ -445,7 +445,7 @@ test('a full disk is a clear error; the checkpoint before it stays, and the run 
 
 describe('a session', () => {
   test('gives parts as they come, and a result', async () => {
-    const session = await engine.open({ job: fakeRequest({}).job });
+    const session = await engine.open(fakeSession());
     expect(session.about).toEqual({ context_length: 7 });
     const parts: unknown[] = [];
     const stream = session.stream('count', 4);
@@ -457,7 +457,7 @@ describe('a session', () => {
   });
 
   test('cancels, runs calls side by side, and tells each its error', async () => {
-    const session = await engine.open({ job: fakeRequest({}).job });
+    const session = await engine.open(fakeSession());
     const abort = new AbortController();
     const long = session.stream('count', 12, abort.signal);
     await long.next();
@@ -473,7 +473,7 @@ describe('a session', () => {
   });
 
   test('a session that dies says so to whoever waits', async () => {
-    const session = await engine.open({ job: fakeRequest({}).job });
+    const session = await engine.open(fakeSession());
     await expect(session.call('die', null)).rejects.toMatchObject({ code: 'runs/engine-killed' });
   });
 });

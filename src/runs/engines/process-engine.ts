@@ -37,8 +37,8 @@ export function processEngine(name: Engine['name'], entry: string): Engine {
         cancel: () => void child.kill('SIGKILL'),
       };
     },
-    open: (request) =>
-      openSession(startChild(entry, { detached: false }), { type: 'session', request }),
+    open: (request, signal) =>
+      openSession(startChild(entry, { detached: false }), { type: 'session', request }, signal),
     estimator: () => openSession(startChild(entry, { detached: false }), { type: 'estimator' }),
   };
 }

@@ -1,5 +1,6 @@
 /** @file What an engine's process and its parent say to each other over the child's channel. */
 import { type Explanation, TuneryError } from '../../core/errors.ts';
+import type { InferSettings } from '../../generate/backends.ts';
 import type { Job } from '../../train/job.ts';
 import type { Outcome } from '../run-folder.ts';
 
@@ -21,7 +22,9 @@ export type TrainRequest = {
 
 /** A session: a model with its adapters, to generate and to score. */
 export type SessionRequest = {
-  readonly job: Pick<Job, 'engine' | 'model'>;
+  readonly job: Pick<Job, 'engine' | 'model'> & { readonly infer: InferSettings };
+  /** Version of Tunery. */
+  readonly version: string;
 };
 
 export type ToChild =

@@ -5,8 +5,12 @@ import type { Engine } from './engine.ts';
 import type { SessionRequest } from './protocol.ts';
 
 /** Starts a process, and waits until its model is loaded. Rejects with its words where that fails. */
-export async function openRemote(engine: Engine, request: SessionRequest): Promise<Session> {
-  const client = await engine.open(request);
+export async function openRemote(
+  engine: Engine,
+  request: SessionRequest,
+  signal?: AbortSignal,
+): Promise<Session> {
+  const client = await engine.open(request, signal);
   return {
     about: About.parse(client.about),
     async *generate(request, signal) {

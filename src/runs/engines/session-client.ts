@@ -11,6 +11,7 @@ type End = { readonly value: unknown } | { readonly error: Error };
 export async function openSession(
   child: ChildProcess,
   opening: Extract<ToChild, { type: 'session' | 'estimator' }>,
+  loading?: AbortSignal,
 ): Promise<SessionClient> {
   const calls = new Map<number, Call>();
   let next = 0;
@@ -50,6 +51,12 @@ export async function openSession(
     else if (message.type === 'error') call.end = { error: fromWire(message.error) };
     call.wake();
   });
+  const abandon = (): void => {
+    end(loading?.reason);
+    child.kill('SIGKILL');
+  };
+  loading?.addEventListener('abort', abandon);
+  if (loading?.aborted) abandon();
   tell(opening);
 
   async function* stream(
@@ -82,8 +89,9 @@ export async function openSession(
     }
   }
 
+  const said = await about.finally(() => loading?.removeEventListener('abort', abandon));
   return {
-    about: await about,
+    about: said,
     stream,
     async call(method, params, signal) {
       const parts = stream(method, params, signal);

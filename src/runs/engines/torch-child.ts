@@ -7,5 +7,8 @@ module.enableCompileCache();
 serveParent({
   train: async (request, context) =>
     (await import('./torch-train.ts')).trainTorch(request, context),
-  session: async (request) => (await import('./native-session.ts')).openNative(request),
+  session: async (request) =>
+    request.job.infer.infer_backend === 'vllm'
+      ? (await import('./vllm-session.ts')).openVllm(request)
+      : (await import('./torch-session.ts')).openTorch(request),
 });

@@ -11,6 +11,7 @@ import type { EngineSettings } from '../../engine/settings.ts';
 import { freeDisk, makeFolder, writeFileAtomic } from '../../files/atomic.ts';
 import { digestFile, digestOf } from '../../files/digest.ts';
 import { tuneryCache } from '../../files/hub-cache.ts';
+import type { InferSettings } from '../../generate/backends.ts';
 import { childEnvironment } from '../../native/environment.ts';
 import { waitForLock } from '../../native/lock.ts';
 import {
@@ -22,6 +23,7 @@ import {
   noSuchPython,
   noTorchEnvironment,
   noVenv,
+  noVllm,
 } from '../errors.ts';
 
 const workers = fileURLToPath(new URL('../../../workers/torch', import.meta.url));
@@ -61,7 +63,17 @@ export function installedPython(): string | undefined {
 export function torchPython({ engine_python: given }: EngineSettings): string {
   const python = given ?? installedPython();
   if (python === undefined) throw noTorchEnvironment();
-  if (!statSync(python, { throwIfNoEntry: false })?.isFile()) throw noSuchPython(python);
+  return existing('engine_python', python);
+}
+
+/** The Python of vLLM, which is always the user's own. */
+export function vllmPython({ vllm_python: given }: InferSettings): string {
+  if (given === null) throw noVllm();
+  return existing('vllm_python', given);
+}
+
+function existing(key: string, python: string): string {
+  if (!statSync(python, { throwIfNoEntry: false })?.isFile()) throw noSuchPython(key, python);
   return python;
 }
 

@@ -1,7 +1,7 @@
 /** @file The ranks of a training: started, asked, and ended together. The first rank speaks for all, over a socket. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
-import { closeSync, openSync, readSync, statSync } from 'node:fs';
+import { closeSync, openSync, statSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
@@ -13,6 +13,7 @@ import { diskFull } from '../../files/errors.ts';
 import type { JsonObject } from '../../files/json.ts';
 import { childEnvironment, environment } from '../../native/environment.ts';
 import { brokenEnvironment, rankFailed, rankOutOfMemory } from '../errors.ts';
+import { failureIn } from './last-words.ts';
 import { extensionsFolder, installedPython } from './torch-environment.ts';
 import type { World } from './torch-world.ts';
 
@@ -39,7 +40,6 @@ const Message = z.union([
   z.object({ ready: z.record(z.string(), z.unknown()) }),
   z.object({ answer: z.unknown() }),
 ]);
-const Failure = z.object({ kind: z.string(), rank: z.int(), message: z.string() });
 
 export type StartInput = {
   readonly python: string;
@@ -261,34 +261,6 @@ function explain(
 }
 
 const lostPeer = /[Cc]onnection (closed|reset|refused)|Broken pipe|Socket Timeout|peer/;
-
-/** The last line that a rank wrote as it failed, in the bytes from `from` on. */
-function failureIn(log: string, from: number): z.infer<typeof Failure> | undefined {
-  const line = tail(log, from)
-    .split('\n')
-    .findLast((text) => text.startsWith('tunery: '));
-  try {
-    return line === undefined
-      ? undefined
-      : Failure.parse(JSON.parse(line.slice('tunery: '.length)));
-  } catch {
-    return undefined;
-  }
-}
-
-const tailBytes = 16 << 10;
-
-function tail(path: string, from: number): string {
-  const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
-  const bytes = Buffer.alloc(Math.min(Math.max(0, size - from), tailBytes));
-  const fd = openSync(path, 'r');
-  try {
-    readSync(fd, bytes, 0, bytes.length, size - bytes.length);
-  } finally {
-    closeSync(fd);
-  }
-  return bytes.toString('utf8');
-}
 
 /** A port that is free now, of this machine alone. */
 async function freePort(): Promise<number> {

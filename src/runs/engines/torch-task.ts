@@ -17,7 +17,7 @@ export type TaskInput = {
   readonly config: JsonObject;
 };
 
-const attentions = {
+export const attentions = {
   auto: 'sdpa',
   sdpa: 'sdpa',
   disabled: 'eager',
