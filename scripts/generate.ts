@@ -2,6 +2,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { hardwareDocs } from '../src/advise/hardware.ts';
 import { commands } from '../src/cli/commands/index.ts';
 import { commandDocs } from '../src/cli/to-docs.ts';
 import { toDocs } from '../src/config/to-docs.ts';
@@ -15,6 +16,7 @@ const files: Readonly<Record<string, () => string | Promise<string>>> = {
   'tunery.schema.json': () => `${JSON.stringify(toJsonSchema(), null, 2)}\n`,
   'docs/compat.md': compatDocs,
   'docs/reference/settings.md': toDocs,
+  'docs/reference/hardware.md': hardwareDocs,
   'docs/reference/commands.md': () => commandDocs(commands),
   'docs/reference/data-check.md': checkDocs,
   'docs/reference/llama-factory-faults.md': faultDocs,

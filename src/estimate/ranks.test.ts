@@ -87,7 +87,11 @@ describe('what two ranks of the worker had, measured with gloo', async () => {
         gathered: 13_844_480,
       },
     ],
-    ['ZeRO 3, bf16', { strategy: 'zero3', bf16: true }, { activations: 14_769_348, casts: 0 }],
+    [
+      'ZeRO 3, bf16',
+      { strategy: 'zero3', bf16: true },
+      { activations: 14_769_348, casts: 0, gathered: 13_844_480 },
+    ],
     [
       'DDP, LoRA',
       { passing: lora },
@@ -112,7 +116,13 @@ describe('what two ranks of the worker had, measured with gloo', async () => {
     [
       'ZeRO 3, LoRA',
       { strategy: 'zero3', passing: lora },
-      { weights: 7_562_880, optimizer: 598_020, gradients: 299_008, activations: 19_714_244 },
+      {
+        weights: 7_562_880,
+        optimizer: 598_020,
+        gradients: 299_008,
+        activations: 19_714_244,
+        gathered: 12_566_528,
+      },
     ],
     [
       'ZeRO 3, LoRA, bf16',

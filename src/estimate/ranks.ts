@@ -173,19 +173,25 @@ export function rankMemory(input: RankInput): RankMemory {
     : learns;
   const casts = precision === 'cast' ? 2 * matricesThatLearn : 0;
 
-  const block = whole ? model.block.all * computed : frozenBlock(input) + adapter * computed;
-  const outside = model.outside * computed;
+  // Autocast comes after ZeRO 3 has gathered.
+  const sent = strategy === 'zero3' ? float : computed;
+  const block = whole ? model.block.all * sent : frozenBlock(input) + adapter * sent;
+  const outside = model.outside * (whole ? sent : computed);
   const [largest] = model.linears
     .map(({ inputs, outputs }) => inputs * outputs)
     .toSorted((a, b) => b - a);
   const dequantized = input.quantization === null ? 0 : (largest ?? 0) * computed;
+  // A frozen embedding that is not the head as well is not asked for again, and small tensors are this rank's own.
+  const embedding = model.vocabulary * model.width;
+  const untied = model.outside > 1.5 * embedding;
+  const letGo = whole ? 0 : persistent(input) + (untied ? embedding * computed : 0);
   const gathered =
-    ranks === 1
+    ranks === 1 && !offload
       ? 0
       : strategy === 'fsdp'
         ? outside + block
         : strategy === 'zero3'
-          ? Math.min(1, zeroLive / weightsOf(model)) * (model.layers * block + outside)
+          ? Math.min(1, zeroLive / weightsOf(model)) * (model.layers * block + outside - letGo)
           : 0;
 
   const blockLearns = whole ? model.block.all : adapter;

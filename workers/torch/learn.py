@@ -6,6 +6,7 @@ import sys
 from contextlib import nullcontext
 
 import torch
+from account import Account
 from rows import IGNORED, Batch, Rows, share
 
 
@@ -72,15 +73,20 @@ class Learner:
         model = self.strategy.model
         model.train()
         done, read = [], 0
+        account = Account(self.strategy, self.ranks.device) if command.get("account") else None
+        if account:
+            account.begin()
         for number, cut in enumerate(mine):
             batch = self.rows.batch(cut) if cut else self.rows.nothing()
             with self.strategy.accumulate(last=number == len(mine) - 1):
-                with self.computing():
+                with account.forward(batch) if account else nullcontext(), self.computing():
                     total, losses, bounds = losses_of(model, batch, self.ranks.device)
                 # Gradients are averaged over ranks, and their sum is wanted.
                 self.strategy.backward(total / command["targets"] * self.ranks.size)
             done += row_sums(losses, bounds)
             read += batch.ids.numel() if cut else 0
+            if account:
+                account.gradients()
         for group in self.strategy.optimizer.param_groups:
             group["lr"] = command["learning_rate"] * group.get("factor", 1.0)
         norm = self.strategy.clip(self.train["max_grad_norm"])
@@ -95,6 +101,7 @@ class Learner:
             "read": sum(part for _, part, _ in everyone),
             "rows": [(row, finite(total), targets) for row, total, targets in sums],
             "memory": [part for _, _, part in everyone],
+            "accounts": self.ranks.gather(account.told()) if account else [],
         }
 
     @torch.no_grad()

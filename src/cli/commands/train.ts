@@ -39,7 +39,7 @@ export const trainCommand = defineCommand({
   sections: [modelSection, methodSection, tuningSection, dataSection, trainSection, engineSection],
   options: {
     profile: field(z.string().nullable().default(null), {
-      help: 'Profile two steps, the second and the third, into this file: a timeline of ops and memory that Perfetto opens, and a table.',
+      help: 'Profile two steps, the second and the third, into this file: a timeline of ops and memory that Perfetto opens, and a table. With `engine: torch` it is the memory of each rank in the second step, by class, beside what was predicted.',
     }),
     detach: field(z.boolean().default(false), {
       help: 'Let the run go on when this terminal closes; `tunery runs watch DIR` follows it.',
@@ -49,9 +49,6 @@ export const trainCommand = defineCommand({
   async run({ engine, model, data, tuning, method, train, generate }, context) {
     const job: Job = { engine, model, data, tuning, method, train, generate };
     const { detach } = context.options;
-    if (context.options.profile !== null && engine.engine === 'torch') {
-      context.note('note: `--profile` is the native engine’s: nothing is profiled');
-    }
     const source = await openSource(model, context);
     context.print(`model   ${source.name} (${basename(source.path)})`);
     const begun = engineOf(engine).begin(job, { detached: detach });

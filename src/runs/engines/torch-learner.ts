@@ -9,6 +9,7 @@ import { evalMetrics, type Rows } from '../../train/evaluate.ts';
 import type { TrainHost } from '../../train/host.ts';
 import type { Learner, Plan } from '../../train/loop.ts';
 import type { TrainSettings } from '../../train/settings.ts';
+import { Account } from './torch-account.ts';
 import type { Ranks } from './torch-ranks.ts';
 
 /** JSON has no number that is none: it is null. */
@@ -20,6 +21,7 @@ const Learned = z.object({
   read: z.int(),
   rows: z.array(z.tuple([z.int(), figure, z.int()])),
   memory: z.array(z.number()),
+  accounts: z.array(Account),
 });
 const Evaluated = z.record(z.string(), z.object({ sum: figure, targets: z.int() }));
 
@@ -31,6 +33,8 @@ export type TorchInput = {
   readonly host: TrainHost;
   /** What stands beside the weights, by name. */
   readonly texts: () => Readonly<Record<string, string>>;
+  /** Told what each rank took in a step of this attempt: the second, or the only one. */
+  readonly account: ((accounts: readonly Account[]) => void) | undefined;
 };
 
 /** How often the run shows that it is alive, and sees that it must end. */
@@ -39,7 +43,10 @@ const turnMs = 200;
 export function torchLearner(
   input: TorchInput,
 ): Learner & { exportTo(folder: string): Promise<void> } {
-  const { settings, ranks, plan, place, host, texts } = input;
+  const { settings, ranks, plan, place, host, texts, account } = input;
+  // Moments are there from the second step on.
+  const first = host.resume?.step ?? 0;
+  const accounted = Math.min(first + 2, plan.steps);
   const optimizer = !settings.save_only_model;
 
   const ask = async (command: Readonly<Record<string, unknown>>): Promise<unknown> => {
@@ -66,9 +73,10 @@ export function torchLearner(
     async learn(step, learningRate) {
       const rows = Array.from(plan.rows(step - 1));
       const targets = plan.targets(step - 1);
-      const done = Learned.parse(
-        await ask({ do: 'learn', step, learning_rate: learningRate, rows, targets }),
-      );
+      const asked = { do: 'learn', step, learning_rate: learningRate, rows, targets };
+      const accounts = account !== undefined && step === accounted;
+      const done = Learned.parse(await ask({ ...asked, account: accounts }));
+      if (accounts) account(done.accounts);
       const { loss, grad_norm: gradNorm } = done;
       if (loss === null || gradNorm === null) {
         const bad = done.rows.filter(([, sum]) => sum === null).map(([row]) => row);

@@ -2,6 +2,7 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { writeFileAtomic } from '../../files/atomic.ts';
 import { digestOf } from '../../files/digest.ts';
 import type { JsonObject } from '../../files/json.ts';
 import { buildModel } from '../../models/load.ts';
@@ -13,6 +14,7 @@ import type { TrainContext } from './child.ts';
 import type { TrainRequest } from './protocol.ts';
 import { runInFolder } from './run-in-folder.ts';
 import { savedTexts } from './save-model.ts';
+import { type Account, type Accounted, accountOf } from './torch-account.ts';
 import { torchPython } from './torch-environment.ts';
 import { torchLearner } from './torch-learner.ts';
 import { adapterForTorch, modelForTorch, scratchFolder } from './torch-model.ts';
@@ -73,6 +75,7 @@ export async function trainTorch(request: TrainRequest, context: TrainContext): 
           host.emit({ type: 'heartbeat', phase: 'training' });
           const learner = torchLearner({
             ...{ settings: job.train, ranks, plan, host, texts: made.texts },
+            account: accountTo(request.profile, { job, world, ...made.accounted }),
             place: (row) => rows.places(row)[0],
           });
           const { outcome } = await runLoop(job.train, plan, learner, host);
@@ -90,6 +93,13 @@ export async function trainTorch(request: TrainRequest, context: TrainContext): 
     rmSync(scratch, { recursive: true, force: true });
   }
 }
+
+/** Writes what a step took where `--profile` wants it. */
+const accountTo = (file: string | undefined, about: Accounted) =>
+  file === undefined
+    ? undefined
+    : (accounts: readonly Account[]): void =>
+        writeFileAtomic(file, `${JSON.stringify(accountOf(about, accounts), null, 2)}\n`);
 
 type Meeting = Pick<NodesInput, 'nodes' | 'node' | 'address' | 'port'>;
 
@@ -116,8 +126,10 @@ async function makeReady(
   readonly task: JsonObject;
   readonly notes: readonly string[];
   readonly texts: () => Readonly<Record<string, string>>;
+  readonly accounted: Pick<Accounted, 'loaded' | 'config' | 'task'>;
 }> {
-  const tuned = adapterForTorch(job, await buildModel(source), adapters, scratch);
+  const loaded = await buildModel(source);
+  const tuned = adapterForTorch(job, loaded, adapters, scratch);
   const { task, notes } = torchTask(job, {
     world,
     model: await modelForTorch(source, version),
@@ -126,7 +138,8 @@ async function makeReady(
     evaluations: prepared.evaluations,
     config: source.config,
   });
-  return { task, notes, texts: savedTexts(job, source, tuned.files) };
+  const accounted = { loaded, config: source.config, task };
+  return { task, notes, texts: savedTexts(job, source, tuned.files), accounted };
 }
 
 /** Waits for the other machines, and hears a wish to stop meanwhile. */

@@ -1,0 +1,156 @@
+/** @file The table of hardware: what models of 7, 13 and 70 billion weights take by method, beside what others say. */
+import { formatBytes } from '../core/units.ts';
+import { type ModelShape, shapeOf } from '../estimate/model-shape.ts';
+import {
+  modelStates,
+  paperBytes,
+  type RankInput,
+  type RankMemory,
+  rankMemory,
+} from '../estimate/ranks.ts';
+import { buildModel } from '../models/load.ts';
+
+/** LLaMA 2's shapes (arXiv:2307.09288): width, feed-forward, layers, heads, key heads. */
+const sizes = {
+  '7B': [4096, 11008, 32, 32, 32],
+  '13B': [5120, 13824, 40, 40, 40],
+  '70B': [8192, 28672, 80, 64, 8],
+} as const;
+type Size = keyof typeof sizes;
+
+type Method = {
+  readonly name: string;
+  readonly ranks: number;
+  readonly input: Partial<RankInput>;
+  /** LLaMA-Factory's README, of all GPUs together, for 7B, 14B and 70B. */
+  readonly theirs?: readonly [string, string, string];
+  readonly full?: boolean;
+};
+
+const nested = true;
+const methods = {
+  qlora4: {
+    ...{ name: 'QLoRA, 4 bits', ranks: 1, theirs: ['6', '12', '48'] },
+    input: { quantization: { bits: 4, nested } },
+  },
+  qlora8: {
+    ...{ name: 'QLoRA, 8 bits', ranks: 1, theirs: ['10', '20', '80'] },
+    input: { quantization: { bits: 8, nested } },
+  },
+  lora: { name: 'LoRA, bf16', ranks: 1, input: {}, theirs: ['16', '32', '160'] },
+  loraShared: { name: 'LoRA, bf16, FSDP2', ranks: 8, input: { strategy: 'fsdp' } },
+  full: { name: 'full, bf16', ranks: 1, input: {}, full: true, theirs: ['120', '240', '1200'] },
+  fullZero2: { name: 'full, bf16, ZeRO 2', ranks: 8, input: { strategy: 'zero2' }, full: true },
+  fullShared: { name: 'full, bf16, FSDP2', ranks: 8, input: { strategy: 'fsdp' }, full: true },
+  fullOffload: {
+    ...{ name: 'full, bf16, FSDP2, offload', ranks: 8, full: true },
+    input: { strategy: 'fsdp', offload: true },
+  },
+  aloneOffload: {
+    ...{ name: 'full, bf16, ZeRO 3, offload', ranks: 1, full: true },
+    input: { strategy: 'zero3', offload: true },
+  },
+} as const satisfies Readonly<Record<string, Method>>;
+
+/** One row of 1,024 tokens at once, all learned, blocks computed again. */
+function memoryOf(model: ModelShape, { ranks, input, full }: Method): RankMemory {
+  const targets = model.linears.map(({ name }) => name);
+  return rankMemory({
+    ...{ model, strategy: 'none', ranks, offload: false, bf16: true, quantization: null },
+    ...{ optimizer8bit: false, cuts: 1, device: 'cuda' },
+    cut: { tokens: 1024, targets: 1023, documents: 1 },
+    passing: {
+      ...{ attention: 'sdpa', checkpointing: true },
+      adapter: full ? undefined : { rank: 8, dropout: false, targets },
+    },
+    ...input,
+  });
+}
+
+async function modelOf(size: Size): Promise<ModelShape> {
+  const [hidden_size, intermediate_size, num_hidden_layers, heads, keyHeads] = sizes[size];
+  const config = {
+    ...{ model_type: 'llama', vocab_size: 32000, hidden_size, intermediate_size },
+    ...{ num_hidden_layers, num_attention_heads: heads, num_key_value_heads: keyHeads },
+  };
+  return shapeOf(await buildModel({ path: size, config }), config);
+}
+
+const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
+
+/** `docs/reference/hardware.md`. */
+export async function hardwareDocs(): Promise<string> {
+  const models = new Map<Size, ModelShape>();
+  for (const size of Object.keys(sizes) as Size[]) models.set(size, await modelOf(size));
+  const of = (size: Size, method: Method): RankMemory => memoryOf(models.get(size)!, method);
+  const peak = (size: Size, method: Method): string => formatBytes(of(size, method).peak);
+  const cpu = (size: Size, method: Method): string =>
+    formatBytes(of(size, method).host * method.ranks);
+  const rows = Object.values(methods).map((method: Method) =>
+    line([
+      method.name,
+      String(method.ranks),
+      ...[...models.keys()].map((size) => {
+        const { peak, host } = of(size, method);
+        return formatBytes(peak) + (host > 0 ? ` + ${cpu(size, method)} CPU` : '');
+      }),
+      method.theirs ? `${method.theirs.join(' / ')} GB` : '',
+    ]),
+  );
+  const { qlora4, lora, loraShared, fullShared, fullOffload, aloneOffload } = methods;
+  const within = (size: Size, method: Method, gigabytes: number): string =>
+    of(size, method).peak <= gigabytes * 1e9 ? 'yes' : '**no**';
+  const claim = (gpu: string, says: string, size: Size, method: Method, most: number): string => {
+    const many = method.ranks > 1 ? ` on ${method.ranks} GPUs` : '';
+    const beside = of(size, method).host > 0 ? ` and ${cpu(size, method)} of the CPU’s memory` : '';
+    return line([
+      gpu,
+      says,
+      `${size}, ${method.name}${many}`,
+      peak(size, method) + beside,
+      within(size, method, most),
+    ]);
+  };
+  const paper = ([0, 1, 2, 3] as const).map((stage) => {
+    const { weights, gradients, optimizer } = modelStates(7.5e9, paperBytes, stage, 64);
+    return formatBytes(weights + gradients + optimizer);
+  });
+  return `<!-- Generated by \`npm run generate\` from src/advise/hardware.ts. -->
+
+# Which GPU trains what
+
+Memory of **each** GPU with \`engine: torch\`: one row of 1,024 tokens at once, all of them learned, \`gradient_checkpointing: true\`, \`bf16: true\`, adapters
+of rank 8 on all linear layers, LLaMA 2's shapes. Reckoned as [scale.md](../scale.md#memory-of-each-gpu) says, 0.6 to 1.1 GB and a twentieth for CUDA
+included; no GPU has measured it. For your own model and rows: \`tunery estimate FILE.yaml --gpu 8xH100-80GB\`.
+
+${line(['method', 'GPUs', '7B', '13B', '70B', 'LLaMA-Factory’s README, 7B / 14B / 70B'])}
+| --- | ---: | ---: | ---: | ---: | ---: |
+${rows.join('\n')}
+
+LLaMA-Factory marks its figures as estimated, and gives those of all GPUs together. Its 120 GB of full fine-tuning are 18 bytes for each weight; ours are 16
+(weights, gradients and two moments in f32), two for autocast's copies, and what a step passes. Its \`pure_bf16\` (60 GB) and 2 bits (4 GB) are not there.
+
+## What the article says
+
+${line(['GPU', 'its advice', 'here', 'takes', 'holds'])}
+| --- | --- | --- | ---: | --- |
+${claim('4–8 GB', 'QLoRA with 4 bits, 7B', '7B', qlora4, 8)}
+${claim('12–16 GB', 'LoRA with mixed precision, 7B to 13B', '7B', lora, 16)}
+${claim('', '', '13B', lora, 16)}
+${claim('', '', '13B', loraShared, 16)}
+${claim('', '', '13B', qlora4, 16)}
+${claim('24 GB and more', 'full with DeepSpeed, 7B', '7B', aloneOffload, 24)}
+${claim('', '', '7B', fullShared, 24)}
+${claim('80 GB and more', 'full with model parallelism, 13B to 70B', '13B', fullShared, 80)}
+${claim('', '', '70B', fullShared, 80)}
+${claim('', '', '70B', fullOffload, 80)}
+
+*Holds* is said of the upper end of what the row names. There is no model parallelism here: shards take its place.
+
+## The ZeRO paper
+
+7.5 B weights on 64 GPUs, model states alone (Rajbhandari et al. 2020, figure 1: 120, 31.4, 16.6 and 1.9 GB): the same formula gives ${paper.join(', ')}
+for stages 0 to 3. What runs here holds weights that learn in f32, so 4 + 4 + 8 bytes stand in place of 2 + 2 + 12; DDP has four more for the buffers that it
+sends, and stages 1 and 2 a second copy of a rank's own part.
+`;
+}
