@@ -20,12 +20,14 @@ if (process.argv[2] === '--version' || process.argv[2] === '-V') {
 } else {
   module.enableCompileCache?.();
   followLauncher();
-  const source = join(root, 'src', 'cli', 'main.ts');
   // Node strips types in a clone, and refuses to under node_modules.
-  const inClone = existsSync(source) && !root.includes(`${sep}node_modules${sep}`);
-  const entry = inClone ? source : join(root, 'dist', 'cli', 'main.js');
-  const { main, processTerminal } = await import(pathToFileURL(entry).href);
-  process.exitCode = await main(process.argv.slice(2), processTerminal());
+  const inClone = existsSync(join(root, 'src')) && !root.includes(`${sep}node_modules${sep}`);
+  const load = (name) =>
+    import(pathToFileURL(join(root, inClone ? `src/${name}.ts` : `dist/${name}.js`)).href);
+  const args = process.argv.slice(2);
+  if (args[0] === 'train') (await load('runs/engines/start-child')).startEarly(args);
+  const { main, processTerminal } = await load('cli/main');
+  process.exitCode = await main(args, processTerminal());
 }
 
 /** The package brings its own Node (an optional dependency), for machines with an older one. */

@@ -9,7 +9,6 @@ import { didYouMean } from '../core/suggest.ts';
 import { digestOf } from '../files/digest.ts';
 import { readFault } from '../files/errors.ts';
 import { type GgufFile, openGguf } from '../files/gguf.ts';
-import { openHub } from '../files/hub.ts';
 import { prefersModelScope } from '../files/hub-access.ts';
 import { findSnapshot, hubCacheFolder, isHubId, listCached } from '../files/hub-cache.ts';
 import { hubNotFound, hubOffline, hubUnreachable } from '../files/hub-errors.ts';
@@ -127,6 +126,7 @@ async function openFromHub(
   { revision, hubCache = null, announce, progress, signal, ...tokens }: OpenOptions,
   hint: string,
 ): Promise<ModelSource> {
+  const { openHub } = await import('../files/hub.ts');
   const { fetchModel } = await import('./hub-model.ts');
   let note: string | undefined;
   const hub = prefersModelScope()

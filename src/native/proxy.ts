@@ -1,5 +1,4 @@
 /** @file The proxy that the environment names (`HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`), for requests of this process. */
-import { setGlobalProxyFromEnv } from 'node:http';
 import { environment } from './environment.ts';
 
 let done = false;
@@ -12,6 +11,8 @@ export function useProxy(): void {
     environment(name) ?? environment(name.toUpperCase());
   const [http, https] = [of('http_proxy'), of('https_proxy')];
   if (http === undefined && https === undefined) return;
+  // An `import` of it would load its WebSocket, and with that the whole of fetch, in every process that only may fetch.
+  const { setGlobalProxyFromEnv } = process.getBuiltinModule('node:http');
   const direct = [of('no_proxy'), 'localhost,127.0.0.1,::1'].filter((each) => each !== undefined);
   setGlobalProxyFromEnv({
     ...(http === undefined ? {} : { http_proxy: http }),

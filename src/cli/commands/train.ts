@@ -14,7 +14,6 @@ import type { ModelSource } from '../../models/source.ts';
 import { environment } from '../../native/environment.ts';
 import type { RunHandle } from '../../runs/engines/engine.ts';
 import { engineOf } from '../../runs/engines/engines.ts';
-import { prepareJob } from '../../runs/prepare-job.ts';
 import { checkpointSteps } from '../../train/checkpoint.ts';
 import type { Job } from '../../train/job.ts';
 import { trainSection } from '../../train/settings.ts';
@@ -75,6 +74,8 @@ type Words = Pick<Context, 'print' | 'note' | 'progress' | 'signal'>;
 /** Data, tokens and warnings are shown before anything is learned. */
 async function readyData(job: Job, source: ModelSource, words: Words) {
   const { print, note, progress, signal } = words;
+  // Not before the engine loads the model: what makes data ready is a third of all modules.
+  const { prepareJob } = await import('../../runs/prepare-job.ts');
   const { sets, opened } = await prepareJob(job, source, {
     signal,
     hub: dataHub(job.model, words),

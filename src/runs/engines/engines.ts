@@ -1,13 +1,9 @@
 /** @file The engines, from the parent's side: the native one in its own process, and the one that leads torch's. */
-import { fileURLToPath } from 'node:url';
 import type { EngineSettings } from '../../engine/settings.ts';
 import type { InferSettings } from '../../generate/backends.ts';
 import type { Engine } from './engine.ts';
 import { processEngine } from './process-engine.ts';
-
-/** `.ts` in a clone, `.js` in a package. */
-const entryOf = (name: string): string =>
-  fileURLToPath(new URL(`./${name}${import.meta.url.slice(-3)}`, import.meta.url));
+import { entryOf } from './start-child.ts';
 
 /** Tests put a small loop in the place of the real one. */
 export const nativeEngine = (entry: string = entryOf('native-child')): Engine =>

@@ -1,9 +1,6 @@
 /** @file Entry of the native engine's process. It loads what its first message needs, and nothing that faces people. */
-import module from 'node:module';
 import { serveParent } from './child.ts';
-
-// For the modules that are loaded from here on; the launcher's own cache ends with its process.
-module.enableCompileCache();
+import { trainsSoon } from './protocol.ts';
 
 serveParent({
   begin: async (job) => (await import('./native-train.ts')).beginNative(job),
@@ -12,3 +9,6 @@ serveParent({
   estimator: async () => (await import('./native-estimate.ts')).openEstimator(),
   session: async (request) => (await import('./native-session.ts')).openNative(request),
 });
+
+// Whoever asks for it meets a fault again.
+if (process.argv[2] === trainsSoon) void import('./native-train.ts').catch(() => {});

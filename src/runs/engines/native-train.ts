@@ -7,6 +7,7 @@ import type { LoadedModel } from '../../models/load.ts';
 import type { ModelSource } from '../../models/source.ts';
 import { instructionSet, setThreads } from '../../native/machine.ts';
 import type { Rows } from '../../train/evaluate.ts';
+import type { TrainHost } from '../../train/host.ts';
 import type { Job } from '../../train/job.ts';
 import { loadToTrain, tune } from '../../train/load.ts';
 import { train } from '../../train/train.ts';
@@ -16,7 +17,7 @@ import type { TrainContext } from './child.ts';
 import { profilingHost } from './profile-run.ts';
 import type { TrainRequest } from './protocol.ts';
 import { runInFolder } from './run-in-folder.ts';
-import { modelSaver } from './save-model.ts';
+import { modelSaver, savingModules } from './save-model.ts';
 import { identify, openSource } from './train-identity.ts';
 
 /** The model in memory, once: for the process's one training. */
@@ -59,6 +60,11 @@ export async function trainNative(request: TrainRequest, context: TrainContext):
         file ? profilingHost(host, { file, memory, totalSteps: plan.steps }) : host,
         { job, source, memory, sample, timesKernels: !file },
       );
+      const emit: TrainHost['emit'] = (event) => {
+        account.host.emit(event);
+        // Not before the first step, which everybody waits for; by a save's time their files may be another version's.
+        if (event.type === 'step-end') savingModules().catch(() => {});
+      };
       const { outcome } = await train({
         settings: job.train,
         method: methods[job.method.stage],
@@ -68,7 +74,7 @@ export async function trainNative(request: TrainRequest, context: TrainContext):
         rows: rowsOf(rows),
         plan,
         evalSets: evaluations.map(({ name, set }) => ({ name, rows: rowsOf(set) })),
-        host: account.host,
+        host: { ...account.host, emit },
         saveModel,
       });
       account.end();

@@ -1,5 +1,5 @@
 /** @file An engine from the parent's side: starts the child, follows its run, and explains how it ended. */
-import { type ChildProcess, fork } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { checkpointSteps } from '../../train/checkpoint.ts';
@@ -15,6 +15,7 @@ import {
   type TrainRequest,
 } from './protocol.ts';
 import { openSession } from './session-client.ts';
+import { startChild } from './start-child.ts';
 
 /** The engine whose child runs `entry`. */
 export function processEngine(name: Engine['name'], entry: string): Engine {
@@ -41,16 +42,6 @@ export function processEngine(name: Engine['name'], entry: string): Engine {
       openSession(startChild(entry, { detached: false }), { type: 'session', request }, signal),
     estimator: () => openSession(startChild(entry, { detached: false }), { type: 'estimator' }),
   };
-}
-
-/** Typed arrays cross as they are; Ctrl+C of the terminal reaches the child too, which ignores it. */
-function startChild(entry: string, { detached }: { readonly detached: boolean }): ChildProcess {
-  return fork(entry, [], {
-    detached,
-    execArgv: [],
-    serialization: 'advanced',
-    stdio: ['ignore', 'ignore', detached ? 'ignore' : 'pipe', 'ipc'],
-  });
 }
 
 function startTraining(child: ChildProcess, request: TrainRequest): RunHandle {

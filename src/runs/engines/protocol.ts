@@ -27,6 +27,9 @@ export type SessionRequest = {
   readonly version: string;
 };
 
+/** The child's one argument, where it shall load what a training takes before anybody asks for one. */
+export const trainsSoon = 'train';
+
 export type ToChild =
   /** A training will follow: what it needs beside its data can be loaded already. */
   | { readonly type: 'begin'; readonly job: Job }

@@ -8,7 +8,6 @@ import { writeSafetensors } from '../../files/safetensors.ts';
 import type { ModelSource } from '../../models/source.ts';
 import type { Job } from '../../train/job.ts';
 import type { Tuned } from '../../tuning/tuning.ts';
-import { openJobTemplate } from '../prepare-job.ts';
 
 type Parts = Pick<Job, 'data' | 'method' | 'tuning'>;
 
@@ -23,16 +22,18 @@ export function modelSaver(
   job: Parts,
   source: ModelSource,
   tuned: Tuned,
-): (folder: string) => void {
+): (folder: string) => Promise<void> {
   const texts = savedTexts(job, source, tuned.files);
   const isWhole = job.tuning.finetuning_type === 'full';
   const tensors = savedTensors(tuned);
   const { shards, index } = isWhole
     ? shardTensors(tensors, shardBytes)
     : { shards: [{ file: tuned.weightsFile, tensors }], index: undefined };
-  return (folder) => {
+  return async (folder) => {
     for (const shard of shards) writeSafetensors(join(folder, shard.file), shard.tensors);
-    for (const [name, text] of Object.entries(texts())) writeFileAtomic(join(folder, name), text);
+    for (const [name, text] of Object.entries(await texts())) {
+      writeFileAtomic(join(folder, name), text);
+    }
     // Last: an index names files that are all there.
     if (index !== undefined) writeFileAtomic(join(folder, indexName), index);
   };
@@ -48,14 +49,18 @@ export const savedTensors = ({ weights }: Pick<Tuned, 'weights'>) =>
     size: tensor.data.byteLength,
   }));
 
+/** The modules behind templates and tokenizers: many, and no training needs one before it saves. */
+export const savingModules = () => import('../prepare-job.ts');
+
 /** What stands beside the weights, by name. The tokenizer takes a while to open and never changes: once, at the first save. */
 export function savedTexts(
   job: Parts,
   source: ModelSource,
   ofTuning: Tuned['files'],
-): () => Readonly<Record<string, string>> {
+): () => Promise<Readonly<Record<string, string>>> {
   let texts: Readonly<Record<string, string>> | undefined;
-  const made = (): Readonly<Record<string, string>> => {
+  const made = async (): Promise<Readonly<Record<string, string>>> => {
+    const { openJobTemplate } = await savingModules();
     const opened = openJobTemplate(job, source);
     return {
       ...ofTuning,
@@ -66,8 +71,8 @@ export function savedTexts(
         : {}),
     };
   };
-  return () => {
-    texts ??= made();
+  return async () => {
+    texts ??= await made();
     return texts;
   };
 }

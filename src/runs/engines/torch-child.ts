@@ -1,8 +1,5 @@
 /** @file Entry of the process that leads torch's. It loads what its first message needs, and nothing that faces people. */
-import module from 'node:module';
 import { serveParent } from './child.ts';
-
-module.enableCompileCache();
 
 serveParent({
   train: async (request, context) =>

@@ -32,7 +32,7 @@ export type TorchInput = {
   readonly place: Rows['place'];
   readonly host: TrainHost;
   /** What stands beside the weights, by name. */
-  readonly texts: () => Readonly<Record<string, string>>;
+  readonly texts: () => Promise<Readonly<Record<string, string>>>;
   /** Told what each rank took in a step of this attempt: the second, or the only one. */
   readonly account: ((accounts: readonly Account[]) => void) | undefined;
 };
@@ -64,7 +64,9 @@ export function torchLearner(
 
   const exportTo = async (folder: string): Promise<void> => {
     await ask({ do: 'export', folder });
-    for (const [name, text] of Object.entries(texts())) writeFileAtomic(join(folder, name), text);
+    for (const [name, text] of Object.entries(await texts())) {
+      writeFileAtomic(join(folder, name), text);
+    }
   };
 
   return {

@@ -125,7 +125,7 @@ async function makeReady(
 ): Promise<{
   readonly task: JsonObject;
   readonly notes: readonly string[];
-  readonly texts: () => Readonly<Record<string, string>>;
+  readonly texts: () => Promise<Readonly<Record<string, string>>>;
   readonly accounted: Pick<Accounted, 'loaded' | 'config' | 'task'>;
 }> {
   const loaded = await buildModel(source);
