@@ -38,13 +38,13 @@ export type Place = {
   readonly remove: () => void;
 };
 
-/** `own`: another cache than a fresh one, where a packaged model lies already. */
-export function makePlace(own?: string): Place {
+/** `own`: another cache than a fresh one, where a packaged model lies already. `longest`: for what takes its time. */
+export function makePlace(own?: string, longest = longestMs): Place {
   const root = mkdtempSync(join(tmpdir(), 'tunery-e2e-'));
   const cache = own ?? join(root, 'cache');
   const folder = join(root, 'here');
   mkdirSync(folder);
-  const start = (...args: string[]): Running => startCli(args, folder, cache);
+  const start = (...args: string[]): Running => startCli(args, folder, cache, longest);
   return {
     folder,
     cache,
@@ -55,7 +55,7 @@ export function makePlace(own?: string): Place {
   };
 }
 
-function startCli(args: readonly string[], cwd: string, cache: string): Running {
+function startCli(args: readonly string[], cwd: string, cache: string, longest: number): Running {
   const child = spawn(process.execPath, [launcher, ...args], {
     cwd,
     env: {
@@ -80,7 +80,7 @@ function startCli(args: readonly string[], cwd: string, cache: string): Running 
     const watch = setTimeout(() => {
       hung = true;
       child.kill('SIGKILL');
-    }, longestMs);
+    }, longest);
     child.on('error', reject);
     child.on('close', (code, signal) => {
       clearTimeout(watch);
