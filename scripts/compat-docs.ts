@@ -57,8 +57,12 @@ const commands: readonly (readonly [there: string, here: string])[] = [
   ],
   ['`llamafactory-cli env`, `version`, `help`', '`tunery env`, `tunery version`, `tunery help`'],
   [
-    '`FORCE_TORCHRUN=1`, `torchrun`, `accelerate launch`, `deepspeed`',
-    'leave them out: one process trains',
+    '`torchrun`, `accelerate launch`, `deepspeed` before the command',
+    'leave them out: `engine: torch` starts its processes itself (`nproc_per_node`, `nnodes`), and accelerate’s file goes into `fsdp_config`',
+  ],
+  [
+    '`FORCE_TORCHRUN=1`',
+    'the same, for `tunery train`: the torch engine, with `NPROC_PER_NODE`, `NNODES`, `NODE_RANK`, `MASTER_ADDR`, `MASTER_PORT`',
   ],
 ];
 

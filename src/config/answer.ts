@@ -43,7 +43,7 @@ export function answer(entry: Entry, command = 'config', engines: readonly strin
   const notes = key === entry.key ? [] : [`it is called \`${key}\` here`];
   const setting = settings.get(key);
   if (setting) {
-    const said = answerSetting(entry, key, setting.field, notes, command);
+    const said = answerSetting(entry, key, setting.field, notes, command, engines);
     const { ofEngine = {} } = setting.field.notes;
     const [otherwise] = engines.some((name) => name in ofEngine) ? [] : Object.values(ofEngine);
     if (said.kind !== 'value' || otherwise === undefined) return said;
@@ -96,8 +96,11 @@ function answerSetting(
   field: Field,
   notes: readonly string[],
   command: string,
+  engines: readonly string[],
 ): Answer {
-  const { unset = [], later: others = {}, accepted = {}, healthy } = field.notes;
+  const { unset = [], later: others = {}, servedBy, healthy } = field.notes;
+  const accepted =
+    servedBy !== undefined && engines.includes(servedBy) ? {} : (field.notes.accepted ?? {});
   const { value } = entry;
   if (value === null && !field.schema.safeParse(null).success) return { kind: 'unset', notes };
   const single = Array.isArray(value) && value.length === 1 ? value[0] : value;

@@ -45,7 +45,6 @@ const accepted: readonly Group[] = [
   [
     'one process trains and holds the model whole, so nothing is sharded',
     {
-      fsdp_config: null,
       fsdp_min_num_params: null,
       fsdp_transformer_layer_cls_to_wrap: null,
     },
@@ -69,9 +68,6 @@ const accepted: readonly Group[] = [
       no_cuda: null,
       use_mps_device: null,
       tf32: null,
-      torch_compile: false,
-      torch_compile_backend: null,
-      torch_compile_mode: null,
       torchdynamo: null,
       jit_mode_eval: null,
       use_ipex: null,
@@ -87,9 +83,7 @@ const accepted: readonly Group[] = [
   [
     'the native kernels are fused already',
     {
-      use_liger_kernel: false,
       liger_kernel_config: null,
-      enable_liger_kernel: false,
       use_unsloth: false,
       use_unsloth_gc: false,
       use_v1_kernels: false,
@@ -412,8 +406,6 @@ const later: readonly Group[] = [
   [
     'plain LoRA is there: leave it out',
     {
-      use_rslora: false,
-      use_dora: false,
       pissa_init: false,
       pissa_iter: 16,
       pissa_convert: false,

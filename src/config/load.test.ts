@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
 import { formatError, TuneryError } from '../core/errors.ts';
 import { explainKey, explainTable } from './explain.ts';
 import { configLines, formatOrigin, type Loaded, loadConfig } from './load.ts';
@@ -153,8 +153,8 @@ describe('faults', () => {
     ],
     [
       'what an engine will have later',
-      `${base}use_dora: true\n`,
-      'error[config/engine-planned]: `use_dora` will come with `engine: torch`\n  --> run.yaml:3:1\n  help: plain LoRA is there: leave it out',
+      `${base}pissa_init: true\n`,
+      'error[config/engine-planned]: `pissa_init` will come with `engine: torch`\n  --> run.yaml:3:1\n  help: plain LoRA is there: leave it out',
     ],
     [
       'a service to report to',
@@ -469,8 +469,57 @@ describe('explain', () => {
     expect(explainKey('deepspeed', loaded)).toMatch(
       /only +with `engine: torch`; otherwise one process trains/,
     );
-    expect(explainKey('use_dora', loaded)).toContain('use_dora: not supported yet;');
+    expect(explainKey('pissa_init', loaded)).toContain('pissa_init: not supported yet;');
     expect(failure(() => explainKey('lora_rnk', loaded))).toContain('did you mean `lora_rank`?');
+  });
+});
+
+describe('`engine: auto`', () => {
+  const chosen = (variables: Record<string, string>, ...settings: string[]) => {
+    vi.stubEnv('FORCE_TORCHRUN', undefined);
+    vi.stubEnv('CUDA_VISIBLE_DEVICES', '');
+    for (const [name, value] of Object.entries(variables)) vi.stubEnv(name, value);
+    const overrides = ['model_name_or_path=x', 'dataset=y', ...settings];
+    return loadConfig({ command: 'train', overrides });
+  };
+  afterEach(() => {
+    vi.unstubAllEnvs();
+  });
+
+  test.each<[string, Record<string, string>, string[], 'auto' | 'torch']>([
+    ['nothing is there', {}, [], 'auto'],
+    ['a GPU and a Python', { CUDA_VISIBLE_DEVICES: '0,1' }, ['engine_python=/p'], 'torch'],
+    [
+      'a GPU that is left alone',
+      { CUDA_VISIBLE_DEVICES: '0' },
+      ['engine_python=/p', 'use_cpu=true'],
+      'auto',
+    ],
+    ['GPUs that are hidden', { CUDA_VISIBLE_DEVICES: '-1' }, ['engine_python=/p'], 'auto'],
+    [
+      'what only the native engine has',
+      { CUDA_VISIBLE_DEVICES: '0' },
+      ['engine_python=/p', 'base_compute=int8'],
+      'auto',
+    ],
+    ['LLaMA-Factory’s variable', { FORCE_TORCHRUN: '1' }, ['nproc_per_node=2'], 'torch'],
+    ['the variable, off', { FORCE_TORCHRUN: '0' }, [], 'auto'],
+  ])('%s', (_, variables, settings, wanted) => {
+    const { job } = chosen(variables, ...settings);
+    expect(job.engine.engine).toBe(wanted);
+    // A setting of torch's counts where torch was chosen.
+    expect(job.engine.nproc_per_node).toBe(settings.includes('nproc_per_node=2') ? 2 : null);
+  });
+
+  test('what is written stands', () => {
+    expect(chosen({ FORCE_TORCHRUN: '1' }, 'engine=native').job.engine.engine).toBe('native');
+  });
+
+  test('`fp16` is served by torch, and told where bfloat16 takes its place', () => {
+    expect(chosen({}, 'fp16=true').notes.map(({ message }) => message)).toEqual([
+      'bfloat16 is used instead, which needs no loss scaling',
+    ]);
+    expect(chosen({}, 'fp16=true', 'engine=torch').notes).toEqual([]);
   });
 });
 

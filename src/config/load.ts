@@ -2,6 +2,7 @@
 import type { Place, TuneryError } from '../core/errors.ts';
 import { formatPlace } from '../core/errors.ts';
 import { type Given, isTraining } from '../core/field.ts';
+import { type Choice, chooseEngine } from '../engine/choose-engine.ts';
 import { answer, canonicalKey } from './answer.ts';
 import {
   ConfigProblems,
@@ -86,10 +87,13 @@ export function resolveConfig(entries: readonly Entry[], caller: string, file?: 
   const warnings: ConfigWarning[] = [];
   const later = new Map<string, Later>();
   const set = new Map<string, Place>();
+  const choice: Choice = isTraining(command)
+    ? chooseEngine((key) => written.get(key)?.value)
+    : { engine: written.get('engine')?.value === 'torch' ? 'torch' : 'native' };
   // A training is computed by the engine alone; what it has learned may be served by another.
-  const computing = (isTraining(command) ? ['engine'] : ['engine', 'infer_backend']).map((key) =>
-    String(written.get(key)?.value ?? 'native'),
-  );
+  const computing = isTraining(command)
+    ? [choice.engine]
+    : [choice.engine, String(written.get('infer_backend')?.value ?? 'native')];
   for (const [key, entry] of written) {
     const said = answer(entry, command, computing);
     if (said.kind === 'problem') problems.push(said.problem);
@@ -122,6 +126,11 @@ export function resolveConfig(entries: readonly Entry[], caller: string, file?: 
     problems.push(
       engine ? engineLater(place, what, engine, instead) : notSupportedYet(place, what, instead),
     );
+
+  if (choice.from !== undefined) {
+    values['engine'] = choice.engine;
+    origins.set('engine', { kind: 'derived', from: [choice.from] });
+  }
 
   const given: Given = { command, training: isTraining(command), has: (key) => set.has(key) };
   // Rules and derived values need values of the right type.

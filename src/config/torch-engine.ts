@@ -14,8 +14,6 @@ const planned: ReadonlySet<string> = new Set([
   'oft_block_size',
   'oft_target',
   'module_dropout',
-  'use_dora',
-  'use_rslora',
   'pissa_init',
   'pissa_iter',
   'pissa_convert',

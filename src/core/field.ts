@@ -17,6 +17,8 @@ export type Notes = {
   readonly aliases?: readonly string[];
   /** Values that are accepted, with what happens instead, in one line each; `*` is any value but the default. */
   readonly accepted?: Readonly<Record<string, string>>;
+  /** An engine that does what is written, so that nothing of `accepted` happens instead. */
+  readonly servedBy?: string;
   /** Values that LLaMA-Factory or Hugging Face define and nothing here implements yet, with the alternative; `*` is any. */
   readonly later?: Readonly<Record<string, string>>;
   /** Values that some commands cannot serve yet, command by command, with the alternative. */

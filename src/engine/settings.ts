@@ -12,7 +12,7 @@ export const engineSection = section(
   'Engine',
   {
     engine: field(z.enum(['auto', 'native', 'torch']).default('auto'), {
-      help: 'What computes: `native` is TypeScript with Rust kernels on this machine; `torch` is PyTorch, for GPUs and many processes; `auto` is `native` so far.',
+      help: 'What computes: `native` is TypeScript with Rust kernels on this machine; `torch` is PyTorch, for GPUs and many processes; `auto` trains with `torch` where a GPU and its Python are there, or `FORCE_TORCHRUN` is set, and with `native` elsewhere.',
       why: 'Both take the very same steps, so a file that trains with one trains with the other.',
     }),
     threads: field(z.int().min(1).nullable().default(null), {
@@ -58,12 +58,46 @@ export const engineSection = section(
       },
     ),
     fsdp: field(fsdpWords(), {
-      help: 'Shards weights, gradients and optimizer over all ranks (FSDP2): `full_shard`, with `offload` to keep them in the CPU’s memory.',
+      help: 'Shards over all ranks (FSDP2): `full_shard` weights, gradients and optimizer; `shard_grad_op` the same, weights whole from forward to backward; `hybrid_shard` within each machine; `no_shard` nothing. `offload` keeps them in the CPU’s memory.',
       why: 'Its checkpoints go on at another number of ranks.',
       ...ofTorch('one process trains and holds the model whole, so nothing is sharded'),
     }),
+    fsdp_config: field(
+      z
+        .union([z.string().min(1), z.record(z.string(), z.unknown())])
+        .nullable()
+        .default(null),
+      {
+        help: 'Accelerate’s configuration file, or Hugging Face’s map of this name: what it says of processes, machines and sharding counts where the setting of ours is unset.',
+        ...ofTorch('one process trains and holds the model whole, so nothing is sharded'),
+      },
+    ),
+    torch_compile: field(z.boolean().default(false), {
+      help: 'Compiles the model’s layers (`torch.compile`), in a minute before the first step.',
+      ...ofTorch('the native engine computes on the CPU, with kernels that are compiled already'),
+    }),
+    torch_compile_backend: field(z.string().min(1).nullable().default(null), {
+      help: 'Backend of `torch.compile`; unset is `inductor`.',
+      ...ofTorch('the native engine computes on the CPU, with kernels that are compiled already'),
+    }),
+    torch_compile_mode: field(z.string().min(1).nullable().default(null), {
+      help: 'Mode of `torch.compile`: `default`, `reduce-overhead` or `max-autotune`.',
+      ...ofTorch('the native engine computes on the CPU, with kernels that are compiled already'),
+    }),
+    enable_liger_kernel: field(z.boolean().default(false), {
+      help: 'Liger’s kernels for norms, rotary embedding and SwiGLU, on a GPU.',
+      aliases: ['use_liger_kernel'],
+      ...ofTorch('the native kernels are fused already'),
+    }),
   },
   {
+    derive: {
+      torch_compile: {
+        from: ['torch_compile_backend', 'torch_compile_mode'],
+        value: (v) =>
+          v.torch_compile_backend !== null || v.torch_compile_mode !== null ? true : undefined,
+      },
+    },
     rules: [
       (v) =>
         v.deepspeed !== null && v.fsdp.length > 0
@@ -102,11 +136,18 @@ export type EngineSettings = SectionOf<typeof engineSection>;
 
 /** Hugging Face's words, as text or as a list; `auto_wrap` is what FSDP2 does anyway. */
 function fsdpWords() {
-  const words = z.enum(['full_shard', 'auto_wrap', 'offload']);
+  const words = z.enum([
+    'full_shard',
+    'shard_grad_op',
+    'hybrid_shard',
+    'no_shard',
+    'auto_wrap',
+    'offload',
+  ]);
   const split = (value: unknown): unknown => {
     if (value === null || value === false || value === '') return [];
     if (value === true) return ['full_shard'];
-    return typeof value === 'string' ? value.split(/[\s,]+/) : value;
+    return typeof value === 'string' ? value.toLowerCase().split(/[\s,]+/) : value;
   };
   return z.preprocess(split, z.array(words)).default([]);
 }

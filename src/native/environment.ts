@@ -6,6 +6,9 @@ export function environment(name: string): string | undefined {
   return value === '' ? undefined : value;
 }
 
+/** Whether a variable is there, be it empty. */
+export const isSet = (name: string): boolean => process.env[name] !== undefined;
+
 /** The environment for a child process: our own, with some variables changed. */
 export function childEnvironment(changes: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
   return { ...process.env, ...changes };

@@ -130,6 +130,21 @@ export const deepspeedConflict = defineError(
   }),
 );
 
+export const accelerateRefused = defineError('torch/fsdp-config', (file: string, why: string) => ({
+  message: `\`fsdp_config\` is \`${file}\`: ${why}`,
+  place: { file },
+  help: "name accelerate's configuration file, or write Hugging Face's `fsdp_config` as a map; or leave it out and set `fsdp` and `nproc_per_node`",
+}));
+
+export const accelerateConflict = defineError(
+  'torch/fsdp-config-conflict',
+  (file: string, key: string, written: string, but: string) => ({
+    message: `\`${key}\` is ${written} in accelerate's file, and ${but}`,
+    place: { file, key },
+    help: 'make them equal: what a run computes in is its own setting',
+  }),
+);
+
 export const environmentNoDisk = defineError(
   'torch/no-disk',
   (folder: string, needed: number, free: number) => ({

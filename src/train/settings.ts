@@ -155,8 +155,9 @@ export const trainSection = section(
       unset: [false],
     }),
     fp16: field(z.boolean().default(false), {
-      help: 'Taken as `bf16`, which needs no loss scaling.',
+      help: 'Compute in float16, with the loss scaled: for GPUs without bfloat16. The native engine takes it as `bf16`.',
       accepted: { true: 'bfloat16 is used instead, which needs no loss scaling' },
+      servedBy: 'torch',
       level: 'advanced',
     }),
     gradient_checkpointing: field(

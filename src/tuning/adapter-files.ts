@@ -9,6 +9,8 @@ export type AdapterSpec = {
   readonly modulesToSave: readonly string[];
   /** The embedding among them is the head too: without this PEFT would leave the head as it was. */
   readonly tiesHead?: boolean;
+  readonly rslora?: boolean;
+  readonly dora?: boolean;
 };
 
 export function adapterConfig(spec: AdapterSpec): string {
@@ -46,9 +48,9 @@ export function adapterConfig(spec: AdapterSpec): string {
     target_parameters: null,
     task_type: 'CAUSAL_LM',
     trainable_token_indices: null,
-    use_dora: false,
+    use_dora: spec.dora ?? false,
     use_qalora: false,
-    use_rslora: false,
+    use_rslora: spec.rslora ?? false,
   };
   return `${JSON.stringify(config, null, 2)}\n`;
 }

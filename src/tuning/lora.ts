@@ -22,6 +22,7 @@ export const lora = defineTuning({
     if (context.adapters?.length) return goOnWith(context.adapters, model, context);
     const { settings, memory, seed, adapterTargets, baseModel } = context;
     const { lora_rank: R, lora_alpha, lora_dropout, lora_target, additional_target } = settings;
+    const { use_rslora: rslora, use_dora: dora } = settings;
     const layers = [...namedLayers(model.root)];
     const linears = layers.filter((entry): entry is [string, Linear] => isLinear(entry[1]));
     const known = [...new Set(linears.map(([name]) => shortName(name)))];
@@ -56,7 +57,7 @@ export const lora = defineTuning({
       linear.adapter = {
         a,
         b,
-        scale: lora_alpha / R,
+        scale: lora_alpha / (rslora ? Math.sqrt(R) : R),
         dropout: lora_dropout,
         purpose: hash32(name),
       };
@@ -96,6 +97,8 @@ export const lora = defineTuning({
           dropout: lora_dropout,
           targets,
           modulesToSave: additional_target,
+          rslora,
+          dora,
           tiesHead: copy.length > 0,
         }),
       },

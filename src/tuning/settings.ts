@@ -12,7 +12,15 @@ import {
 } from '../core/field.ts';
 import { adapterFolder, type PeftConfig, readPeftConfig } from './peft-config.ts';
 
-const loraKeys = ['lora_rank', 'lora_alpha', 'lora_dropout', 'lora_target', 'additional_target'];
+const loraKeys = [
+  'lora_rank',
+  'lora_alpha',
+  'lora_dropout',
+  'lora_target',
+  'use_rslora',
+  'use_dora',
+  'additional_target',
+];
 
 /** The configuration of the adapter that training goes on with; one that cannot be read is the engine's to explain. */
 function adapterOf(values: Values, { training }: Given): PeftConfig | undefined {
@@ -51,6 +59,7 @@ function otherAdapter(values: Values, given: Given): Conflict | undefined {
     lora_alpha: config.lora_alpha,
     lora_target: targetsOf(config),
     additional_target: config.modules_to_save ?? [],
+    use_rslora: config.use_rslora ?? false,
   };
   const text = (value: unknown): string =>
     Array.isArray(value) ? value.toSorted().join(',') : String(value);
@@ -95,6 +104,16 @@ export const tuningSection = section(
     lora_target: field(textList().default(['all']), {
       help: 'Modules that get an adapter, by short name (`q_proj,v_proj`), or `all` linear layers but the head.',
     }),
+    use_rslora: field(z.boolean().default(false), {
+      help: 'Scales adapters by `lora_alpha` / √`lora_rank` (rsLoRA): a high rank then learns as fast as a low one.',
+      why: 'The paper of Kalajdzievski 2023, arXiv:2312.03732.',
+      level: 'advanced',
+    }),
+    use_dora: field(z.boolean().default(false), {
+      help: 'Learns the length of each merged weight’s columns by itself (DoRA); with `engine: torch`.',
+      why: 'The paper of Liu et al. 2024, arXiv:2402.09353.',
+      level: 'advanced',
+    }),
     additional_target: field(textList().default([]), {
       help: 'Modules that are trained whole beside the adapters and saved with them, as `embed_tokens,lm_head`.',
       level: 'advanced',
@@ -118,9 +137,18 @@ export const tuningSection = section(
       lora_dropout: ofAdapter((config) => config.lora_dropout),
       lora_target: ofAdapter(targetsOf),
       additional_target: ofAdapter((config) => config.modules_to_save ?? []),
+      use_rslora: ofAdapter((config) => config.use_rslora ?? false),
     },
     rules: [
       otherAdapter,
+      (v, given) =>
+        given.training && v.use_dora && v['engine'] !== 'torch'
+          ? {
+              keys: ['use_dora', 'engine'],
+              message: 'only the torch engine has DoRA',
+              help: 'set `engine: torch`, or take `use_dora` out: plain LoRA is there',
+            }
+          : undefined,
       (v, given) => {
         const set = loraKeys.filter((key) => given.has(key));
         return v.finetuning_type === 'full' && set.length > 0

@@ -1,6 +1,7 @@
 /**
- * @file The torch engine beside the native one: the real program with the oracle's Python, on a tiny model. Deep, with
+ * @file The torch engine beside the native one: the real program with a real Python, on a tiny model. Deep, with
  * `TUNERY_ORACLE_PYTHON` set; what needs DeepSpeed or bitsandbytes is skipped by name where that Python has none.
+ * With `TUNERY_TORCH=1` a short leg of it runs in the fast suite, in the environment that `tunery engine install` made.
  */
 import { spawnSync } from 'node:child_process';
 import {
@@ -17,14 +18,17 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { openSafetensors } from '../../src/files/safetensors.ts';
 import { environment } from '../../src/native/environment.ts';
+import { installedPython } from '../../src/runs/engines/torch-environment.ts';
 import { eventsName, readEvents } from '../../src/runs/events-file.ts';
 import { isAlive as alive, type Ended, makePlace, until } from './cli.ts';
 import { childrenOf, descendantsOf } from './processes.ts';
 
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 120_000 });
 
-const python = environment('TUNERY_ORACLE_PYTHON');
-const there = environment('TUNERY_DEEP') !== undefined && python !== undefined;
+const leg = environment('TUNERY_TORCH') !== undefined;
+const python = environment('TUNERY_ORACLE_PYTHON') ?? (leg ? installedPython() : undefined);
+const deep = environment('TUNERY_DEEP') !== undefined;
+const there = (deep || leg) && python !== undefined;
 const identity = fileURLToPath(new URL('../../data/identity.json', import.meta.url));
 const worker = fileURLToPath(new URL('../../workers/torch', import.meta.url));
 
@@ -51,11 +55,12 @@ const full: Settings = { finetuning_type: 'full', packing: true };
 const two: Settings = { nproc_per_node: 2 };
 
 describe.runIf(there)('the torch engine', () => {
-  const place = makePlace();
+  // Two ranks on two cores, and a compiler for some.
+  const place = makePlace(undefined, 280_000);
   const at = (folder: string): string => place.at(folder);
   beforeAll(() => {
     copyFileSync(identity, place.at('identity.json'));
-    if (!has('deepspeed')) return;
+    if (!deep || !has('deepspeed')) return;
     // It compiles a part of itself at its first use, in a minute or more.
     const build = 'from deepspeed.ops.op_builder.cpu import ShareMemCommBuilder as B; B().load()';
     spawnSync(python!, ['-c', build], { env: { ...process.env, DS_ACCELERATOR: 'cpu' } });
@@ -87,12 +92,7 @@ describe.runIf(there)('the torch engine', () => {
   }
 
   describe('one process takes the native engine’s steps', () => {
-    test.each<[string, Settings]>([
-      ['LoRA, in cuts of 200 tokens', { micro_batch_tokens: 200 }],
-      ['LoRA+ and decay', { loraplus_lr_ratio: 4, weight_decay: 0.1, max_grad_norm: 0.2 }],
-      ['full, on packs', full],
-      ['evaluation', { val_size: 0.2, eval_strategy: 'steps', eval_steps: 3 }],
-    ])('%s', async (name, settings) => {
+    async function compare(name: string, settings: Settings): Promise<void> {
       const native = await train('native', settings, { overwrite_output_dir: true });
       const other = await train('torch', settings, torch, { overwrite_output_dir: true });
       expectClose(name, other, native, 1e-5);
@@ -102,7 +102,16 @@ describe.runIf(there)('the torch engine', () => {
         join(at('torch'), `${weights}.safetensors`),
         join(at('native'), `${weights}.safetensors`),
       );
-    });
+    }
+
+    test.each<[string, Settings]>([
+      ['LoRA, in cuts of 200 tokens', { micro_batch_tokens: 200 }],
+      ['full, on packs', full],
+    ])('%s', compare);
+    test.runIf(deep).each<[string, Settings]>([
+      ['LoRA+ and decay', { loraplus_lr_ratio: 4, weight_decay: 0.1, max_grad_norm: 0.2 }],
+      ['evaluation', { val_size: 0.2, eval_strategy: 'steps', eval_steps: 3 }],
+    ])('%s', compare);
   });
 
   describe('two processes take the steps of one', () => {
@@ -112,53 +121,60 @@ describe.runIf(there)('the torch engine', () => {
       alone['lora'] = await train('alone-lora', torch);
     });
 
+    async function equal(name: string, kind: 'full' | 'lora', settings: Settings): Promise<void> {
+      const folder = name.replaceAll(/\W+/g, '-');
+      const both = await train(folder, kind === 'full' ? full : {}, torch, two, settings);
+      expectClose(name, both, alone[kind]!, 1e-6);
+    }
+
     test.each<[string, 'full' | 'lora', Settings]>([
       ['DDP', 'full', {}],
-      ['DDP with LoRA', 'lora', {}],
-      ['FSDP2', 'full', { fsdp: 'full_shard' }],
       [
         'FSDP2 with LoRA, in cuts of 200 tokens',
         'lora',
         { fsdp: 'full_shard', micro_batch_tokens: 200 },
       ],
-    ])('%s', async (name, kind, settings) => {
-      const folder = name.replaceAll(/\W+/g, '-');
-      const both = await train(folder, kind === 'full' ? full : {}, torch, two, settings);
-      expectClose(name, both, alone[kind]!, 1e-6);
-    });
+    ])('%s', equal);
+    test.runIf(deep).each<[string, 'full' | 'lora', Settings]>([
+      ['DDP with LoRA', 'lora', {}],
+      ['FSDP2', 'full', { fsdp: 'full_shard' }],
+    ])('%s', equal);
 
-    test('a step that is one micro-batch on one rank and three on the other', async () => {
-      const rows = Array.from({ length: 32 }, (_, i) => ({
-        instruction: 'a',
-        output: (i % 4 === 0 ? 'long '.repeat(60) : 'short '.repeat(12)).slice(0, 400),
-      }));
-      writeFileSync(place.at('uneven.json'), JSON.stringify(rows));
-      const uneven = {
-        dataset: 'uneven.json',
-        cutoff_len: 512,
-        disable_shuffling: true,
-        micro_batch_tokens: 64,
-        global_batch_size: 4,
-      };
-      const [one, both] = [
-        await train('even', uneven, torch),
-        await train('uneven', uneven, torch, two),
-      ];
-      expectClose('uneven', both, one, 1e-6);
-      // What the ranks were given: a rank without rows computes nothing as often as the other computes something.
-      const said = spawnSync(
-        python!,
-        [
-          '-c',
-          'import sys; sys.path.insert(0, sys.argv[1]); from rows import share; print(share([7, 8, 9, 10], lambda row: 300 if row == 7 else 90, 2, 100))',
-          worker,
-        ],
-        { encoding: 'utf8' },
-      );
-      expect(said.stdout.trim()).toBe('[[[7], [], []], [[8], [9], [10]]]');
-    });
+    test.runIf(deep)(
+      'a step that is one micro-batch on one rank and three on the other',
+      async () => {
+        const rows = Array.from({ length: 32 }, (_, i) => ({
+          instruction: 'a',
+          output: (i % 4 === 0 ? 'long '.repeat(60) : 'short '.repeat(12)).slice(0, 400),
+        }));
+        writeFileSync(place.at('uneven.json'), JSON.stringify(rows));
+        const uneven = {
+          dataset: 'uneven.json',
+          cutoff_len: 512,
+          disable_shuffling: true,
+          micro_batch_tokens: 64,
+          global_batch_size: 4,
+        };
+        const [one, both] = [
+          await train('even', uneven, torch),
+          await train('uneven', uneven, torch, two),
+        ];
+        expectClose('uneven', both, one, 1e-6);
+        // What the ranks were given: a rank without rows computes nothing as often as the other computes something.
+        const said = spawnSync(
+          python!,
+          [
+            '-c',
+            'import sys; sys.path.insert(0, sys.argv[1]); from rows import share; print(share([7, 8, 9, 10], lambda row: 300 if row == 7 else 90, 2, 100))',
+            worker,
+          ],
+          { encoding: 'utf8' },
+        );
+        expect(said.stdout.trim()).toBe('[[[7], [], []], [[8], [9], [10]]]');
+      },
+    );
 
-    test('what two saved, one goes on with, and the other way round', async () => {
+    test.runIf(deep)('what two saved, one goes on with, and the other way round', async () => {
       const sharded = { fsdp: 'full_shard' };
       const whole = await train('sharded', full, torch, two, sharded);
       expectClose('2 → 2', await goOn('sharded', full, torch, two, sharded), whole, 1e-7);
@@ -171,7 +187,7 @@ describe.runIf(there)('the torch engine', () => {
       );
     });
 
-    test.runIf(has('deepspeed')).each([1, 2, 3])('ZeRO %i', async (stage) => {
+    test.runIf(deep && has('deepspeed')).each([1, 2, 3])('ZeRO %i', async (stage) => {
       const config = `zero${stage}.json`;
       const zero = {
         stage,
@@ -191,62 +207,141 @@ describe.runIf(there)('the torch engine', () => {
     });
   });
 
-  describe('each rank takes what `estimate --gpu` says, class by class within a tenth', () => {
-    const zero = (stage: number): Settings => ({ deepspeed: `account${stage}.json` });
-    beforeAll(() => {
-      for (const stage of [1, 2, 3]) {
-        const auto = {
-          reduce_bucket_size: 'auto',
-          stage3_prefetch_bucket_size: 'auto',
-          stage3_param_persistence_threshold: 'auto',
-        };
-        const config = { zero_optimization: { stage, ...auto } };
-        writeFileSync(place.at(`account${stage}.json`), JSON.stringify(config));
-      }
-    });
-    const layouts: readonly [string, Settings][] = [
-      ['DDP', {}],
-      ['FSDP2', { fsdp: 'full_shard' }],
-      ...(has('deepspeed')
-        ? [1, 2, 3].map((stage): [string, Settings] => [`ZeRO ${stage}`, zero(stage)])
-        : []),
-    ];
-    const ways: readonly [string, Settings][] = [
-      ['full', { ...full, gradient_checkpointing: false }],
-      ['LoRA, bf16', { bf16: true, gradient_checkpointing: false }],
-    ];
-    const cases = layouts.flatMap(([layout, a]) =>
-      ways.map(([way, b]): [string, Settings] => [`${layout}, ${way}`, { ...a, ...b }]),
-    );
-
-    test.each(cases)('%s', async (name, settings) => {
-      const steps = { max_steps: 2, micro_batch_tokens: 300, save_strategy: 'no' };
-      const job = asArguments('account', torch, two, settings, steps, {
-        overwrite_output_dir: true,
-        model_name_or_path:
-          'random:llama?hidden_size=128&intermediate_size=256&num_hidden_layers=4',
-      });
-      const ended = await place.run('train', ...job, '--profile', 'account.json');
-      expect(ended, ended.err).toMatchObject({ code: 0 });
-      type Kinds = Readonly<Record<string, number>>;
-      const { ranks } = JSON.parse(readFileSync(place.at('account.json'), 'utf8')) as {
-        ranks: readonly { predicted: Kinds; measured: Kinds }[];
-      };
-      expect(ranks).toHaveLength(2);
-      for (const { predicted, measured } of ranks) {
-        // What FSDP2 and DeepSpeed send passes too quickly to be counted.
-        for (const kind of Object.keys(measured)) {
-          const [said = 0, was = 0] = [predicted[kind], measured[kind]];
-          if (kind === 'communication' && was === 0) continue;
-          console.log(`${name}: ${kind} ${said} for ${was}`);
-          // Scalars, and padding to whole blocks of memory, weigh in so small a model alone.
-          expect(Math.abs(said - was), `${kind}: ${said} for ${was}`).toBeLessThan(was / 10 + 8192);
+  describe.runIf(deep)(
+    'each rank takes what `estimate --gpu` says, class by class within a tenth',
+    () => {
+      const zero = (stage: number): Settings => ({ deepspeed: `account${stage}.json` });
+      beforeAll(() => {
+        for (const stage of [1, 2, 3]) {
+          const auto = {
+            reduce_bucket_size: 'auto',
+            stage3_prefetch_bucket_size: 'auto',
+            stage3_param_persistence_threshold: 'auto',
+          };
+          const config = { zero_optimization: { stage, ...auto } };
+          writeFileSync(place.at(`account${stage}.json`), JSON.stringify(config));
         }
-      }
+      });
+      const layouts: readonly [string, Settings][] = [
+        ['DDP', {}],
+        ['FSDP2', { fsdp: 'full_shard' }],
+        ...(has('deepspeed')
+          ? [1, 2, 3].map((stage): [string, Settings] => [`ZeRO ${stage}`, zero(stage)])
+          : []),
+      ];
+      const ways: readonly [string, Settings][] = [
+        ['full', { ...full, gradient_checkpointing: false }],
+        ['LoRA, bf16', { bf16: true, gradient_checkpointing: false }],
+      ];
+      const cases = layouts.flatMap(([layout, a]) =>
+        ways.map(([way, b]): [string, Settings] => [`${layout}, ${way}`, { ...a, ...b }]),
+      );
+
+      test.each(cases)('%s', async (name, settings) => {
+        const steps = { max_steps: 2, micro_batch_tokens: 300, save_strategy: 'no' };
+        const job = asArguments('account', torch, two, settings, steps, {
+          overwrite_output_dir: true,
+          model_name_or_path:
+            'random:llama?hidden_size=128&intermediate_size=256&num_hidden_layers=4',
+        });
+        const ended = await place.run('train', ...job, '--profile', 'account.json');
+        expect(ended, ended.err).toMatchObject({ code: 0 });
+        type Kinds = Readonly<Record<string, number>>;
+        const { ranks } = JSON.parse(readFileSync(place.at('account.json'), 'utf8')) as {
+          ranks: readonly { predicted: Kinds; measured: Kinds }[];
+        };
+        expect(ranks).toHaveLength(2);
+        for (const { predicted, measured } of ranks) {
+          // What FSDP2 and DeepSpeed send passes too quickly to be counted.
+          for (const kind of Object.keys(measured)) {
+            const [said = 0, was = 0] = [predicted[kind], measured[kind]];
+            if (kind === 'communication' && was === 0) continue;
+            console.log(`${name}: ${kind} ${said} for ${was}`);
+            // Scalars, and padding to whole blocks of memory, weigh in so small a model alone.
+            expect(Math.abs(said - was), `${kind}: ${said} for ${was}`).toBeLessThan(
+              was / 10 + 8192,
+            );
+          }
+        }
+      });
+    },
+  );
+
+  describe.runIf(deep)('options', () => {
+    test('float16 scales its loss, and goes on with the scale that it had', async () => {
+      const half = { fp16: true };
+      const whole = await train('half', torch, half);
+      expectClose('float16', whole, await train('whole', torch), 2e-4);
+      // Otherwise the option was not taken at all.
+      expect(whole).not.toEqual(losses(at('whole')));
+      expectClose('float16 again', await goOn('half', torch, half), whole, 1e-7);
+      expectClose(
+        'float16, FSDP2',
+        await train('half-two', torch, half, two, { fsdp: 'full_shard' }),
+        whole,
+        2e-4,
+      );
+    });
+
+    test('a step that overflows is taken again at half the scale', () => {
+      const said = spawnSync(
+        python!,
+        [
+          '-c',
+          `import sys, torch; sys.path.insert(0, sys.argv[1]); from scaling import Scaling
+scaling = Scaling(on=True)
+p = torch.nn.Parameter(torch.zeros(1)); p.grad = torch.tensor([65536.0])
+scaling.undo([p])
+print(float(p.grad), scaling.again(False), scaling.scale, scaling.again(True), scaling.scale)
+for _ in range(1999): scaling.again(True)
+print(scaling.scale)
+while scaling.again(False): pass
+print(scaling.scale, Scaling(on=False).again(False))`,
+          worker,
+        ],
+        { encoding: 'utf8' },
+      );
+      expect(said.stdout.trim().split('\n')).toEqual([
+        '1.0 True 32768.0 False 32768.0',
+        '65536.0',
+        '1.0 False',
+      ]);
+    });
+
+    test('rsLoRA is the native engine’s; DoRA begins as LoRA does, learns its lengths, and goes on', async () => {
+      const more = { overwrite_output_dir: true };
+      const stable = await train('rslora', torch, more, { use_rslora: true });
+      expectClose('rsLoRA', stable, await train('rslora-native', { use_rslora: true }), 1e-5);
+      const [dora, plain] = [
+        await train('dora', torch, { use_dora: true }),
+        await train('plain', torch),
+      ];
+      expect(dora[0]).toBeCloseTo(plain[0]!, 6);
+      expect(dora).not.toEqual(plain);
+      const names = [
+        ...openSafetensors(join(at('dora'), 'adapter_model.safetensors')).tensors.keys(),
+      ];
+      expect(names.filter((name) => name.includes('magnitude'))).toHaveLength(names.length / 3);
+      expectClose('DoRA again', await goOn('dora', torch, { use_dora: true }), dora, 1e-7);
+    });
+
+    test('compiled layers take the same steps', async () => {
+      const compiled = await train('compiled', torch, { torch_compile: true });
+      expectClose('compiled', compiled, await train('as-it-is', torch), 1e-5);
+    });
+
+    test.each([['shard_grad_op'], ['hybrid_shard']])('`fsdp: %s`', async (fsdp) => {
+      const both = await train(fsdp, full, torch, two, { fsdp });
+      expectClose(
+        fsdp,
+        both,
+        await train('whole-full', full, torch, { overwrite_output_dir: true }),
+        1e-6,
+      );
     });
   });
 
-  test.runIf(has('bitsandbytes'))('QLoRA on bitsandbytes’ blocks', async () => {
+  test.runIf(deep && has('bitsandbytes'))('QLoRA on bitsandbytes’ blocks', async () => {
     // Both quantize; bitsandbytes rounds the scales of scales on a CPU otherwise than on a GPU.
     const settings = {
       quantization_bit: 4,
@@ -259,23 +354,26 @@ describe.runIf(there)('the torch engine', () => {
     expectClose('NF4 again', await goOn('nf4', settings, torch), other, 1e-7);
   });
 
-  test('`parity` holds both engines against each other, and tells where they part', async () => {
-    const settings = (more: Settings): string[] =>
-      asArguments('unused', torch, two, { fsdp: 'full_shard' }, more);
-    const same = await place.run('parity', ...settings({}), '--steps', '3', '--report', 'p.json');
-    expect(same, same.err).toMatchObject({ code: 0 });
-    expect(same.out).toMatch(/No step differs/);
-    const report = JSON.parse(readFileSync(place.at('p.json'), 'utf8'));
-    expect(report).toMatchObject({
-      firstDifference: null,
-      steps: [{ step: 1 }, { step: 2 }, { step: 3 }],
-    });
-    expect(report.weights).toBeLessThan(1e-4);
-    const other = await place.run('parity', ...settings({ lora_dropout: 0.5 }), '--steps', '3');
-    expect(other.code).toBe(1);
-    expect(other.err).toMatch(/each engine draws its own `lora_dropout`/);
-    expect(other.out).toMatch(/is the first that differs/);
-  });
+  test.runIf(deep)(
+    '`parity` holds both engines against each other, and tells where they part',
+    async () => {
+      const settings = (more: Settings): string[] =>
+        asArguments('unused', torch, two, { fsdp: 'full_shard' }, more);
+      const same = await place.run('parity', ...settings({}), '--steps', '3', '--report', 'p.json');
+      expect(same, same.err).toMatchObject({ code: 0 });
+      expect(same.out).toMatch(/No step differs/);
+      const report = JSON.parse(readFileSync(place.at('p.json'), 'utf8'));
+      expect(report).toMatchObject({
+        firstDifference: null,
+        steps: [{ step: 1 }, { step: 2 }, { step: 3 }],
+      });
+      expect(report.weights).toBeLessThan(1e-4);
+      const other = await place.run('parity', ...settings({ lora_dropout: 0.5 }), '--steps', '3');
+      expect(other.code).toBe(1);
+      expect(other.err).toMatch(/each engine draws its own `lora_dropout`/);
+      expect(other.out).toMatch(/is the first that differs/);
+    },
+  );
 
   describe('whoever is killed', () => {
     // One rate throughout: no step depends on how many are to come.
@@ -286,8 +384,10 @@ describe.runIf(there)('the torch engine', () => {
       whole = await train('uninterrupted', torch, two, steady, { max_steps: 80, save_steps: 80 });
     });
 
-    const moments = ['a step', 'a save'] as const;
-    const victims = ['a rank', 'all ranks', 'the leader', 'the command'] as const;
+    const moments = deep ? (['a step', 'a save'] as const) : (['a save'] as const);
+    const victims = deep
+      ? (['a rank', 'all ranks', 'the leader', 'the command'] as const)
+      : (['a rank'] as const);
     test.each(moments.flatMap((moment) => victims.map((victim) => ({ moment, victim }))))(
       '$victim, during $moment: no process is left, and the run goes on',
       async ({ moment, victim }) => {
@@ -374,6 +474,18 @@ describe.runIf(there)('the torch engine', () => {
         /error\[torch\/no-python\]/,
       );
       expect((await refused({ engine_python: '/usr/bin/env' })).err).toMatch(/error\[torch\//);
+    });
+
+    test('a package that a Python lacks, before an earlier run is touched', async () => {
+      await train('earlier', torch);
+      const again = await place.run(
+        'train',
+        ...asArguments('earlier', torch, { enable_liger_kernel: true, overwrite_output_dir: true }),
+      );
+      expect(again.err).toMatch(
+        /error\[torch\/broken-environment\]: .* cannot run the torch engine: it has no liger_kernel/,
+      );
+      expect(readdirSync(at('earlier'))).toContain('adapter_model.safetensors');
     });
 
     test('a DeepSpeed file of another batch', async () => {

@@ -12,12 +12,14 @@ def trained(model) -> dict:
     return {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
 
 
-def state_of(model, optimizer) -> dict:
+def state_of(model, optimizer, scaling) -> dict:
     """Tensors as they lie on this rank: to be saved, or to be read into."""
     parameters = trained(model)
     state = {f"model.{name}": parameter.detach() for name, parameter in parameters.items()}
     if optimizer is None:
         return state
+    if scaling.on:
+        state["scaling"] = scaling.state
     for name, parameter in parameters.items():
         moments = optimizer.state[parameter]
         if not moments:
@@ -34,12 +36,12 @@ def place(folder: str) -> str:
     return str(Path(folder) / "torch")
 
 
-def save(model, optimizer, folder: str) -> None:
-    dcp.save(state_of(model, optimizer), checkpoint_id=place(folder), no_dist=not dist.is_initialized())
+def save(model, optimizer, scaling, folder: str) -> None:
+    dcp.save(state_of(model, optimizer, scaling), checkpoint_id=place(folder), no_dist=not dist.is_initialized())
 
 
-def restore(model, optimizer, folder: str) -> None:
-    dcp.load(state_of(model, optimizer), checkpoint_id=place(folder), no_dist=not dist.is_initialized())
+def restore(model, optimizer, scaling, folder: str) -> None:
+    dcp.load(state_of(model, optimizer, scaling), checkpoint_id=place(folder), no_dist=not dist.is_initialized())
 
 
 def whole(model, first: bool) -> dict | None:

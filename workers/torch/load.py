@@ -3,7 +3,14 @@
 import torch
 from transformers import AutoModelForCausalLM
 
-DTYPES = {"f32": torch.float32, "bf16": torch.bfloat16}
+DTYPES = {"f32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def use_liger(model):
+    """Liger's norms, rotary embedding and SwiGLU in the model's place. The loss is ours: it is a sum over targets."""
+    from liger_kernel.transformers import _apply_liger_kernel_to_instance
+
+    _apply_liger_kernel_to_instance(model, fused_linear_cross_entropy=False, cross_entropy=False)
 
 
 def load(task: dict, device: torch.device):
@@ -25,6 +32,8 @@ def load(task: dict, device: torch.device):
         task["model"], dtype=DTYPES[task["dtype"]], attn_implementation=task["attention"], **extra
     )
     model.config.use_cache = False
+    if task["liger"]:
+        use_liger(model)
     if task["gradient_checkpointing"]:
         model.gradient_checkpointing_enable({"use_reentrant": False})
     return model if quantization is not None else model.to(device)

@@ -17,12 +17,14 @@ from load import load
 from parent import fail
 from ranks import Ranks
 from rows import Rows
-from strategy import STRATEGIES
+from strategy import STRATEGIES, compile_blocks
 from tune import optimizer_of, tune
 
 
 def build(task: dict, ranks: Ranks) -> Learner:
     model = tune(load(task, ranks.device), task)
+    if task["compile"] is not None:
+        compile_blocks(model, task["compile"])
     strategy = STRATEGIES[task["strategy"]](model, ranks, task)
     strategy.optimize(optimizer_of(strategy.module, task["train"]))
     rows = Rows(task["rows"]) if task["rows"] else None
@@ -69,4 +71,3 @@ def main() -> int:
         fail(kind_of(error), error)
     ranks.close()
     return 0
-

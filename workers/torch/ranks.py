@@ -14,6 +14,7 @@ class Ranks:
         self.rank = int(os.environ.get("RANK", "0"))
         self.size = int(os.environ.get("WORLD_SIZE", "1"))
         self.local = int(os.environ.get("LOCAL_RANK", "0"))
+        self.here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
         self.first = self.rank == 0
         self.device = torch.device("cpu") if device == "cpu" else torch.device("cuda", self.local)
         if self.device.type == "cuda":

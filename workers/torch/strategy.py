@@ -5,6 +5,8 @@ from contextlib import nullcontext
 import checkpoint
 import torch
 import torch.distributed as dist
+from load import DTYPES
+from scaling import Scaling
 
 
 def blocks_of(model) -> list:
@@ -13,12 +15,19 @@ def blocks_of(model) -> list:
     return list(max(lists, key=len)) if lists else []
 
 
+def compile_blocks(model, options: dict) -> None:
+    """Each layer by itself: they are alike, so one is compiled. Rows differ in length, so sizes are left open."""
+    for block in blocks_of(model):
+        block.compile(dynamic=True, **options)
+
+
 class Plain:
     """One process."""
 
     def __init__(self, model, ranks, task):
         self.module = self.model = model
         self.ranks, self.task = ranks, task
+        self.scaling = Scaling(on=task["compute_dtype"] == "fp16")
 
     def optimize(self, optimizer):
         self.optimizer = optimizer
@@ -33,6 +42,7 @@ class Plain:
     def clip(self, most: float) -> float:
         """The norm before clipping; no bound where `most` is 0."""
         parameters = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
+        self.scaling.undo(parameters)
         norm = torch.nn.utils.clip_grad_norm_(parameters, most if most > 0 else float("inf"))
         return float(norm.full_tensor() if hasattr(norm, "full_tensor") else norm)
 
@@ -43,10 +53,10 @@ class Plain:
         self.optimizer.zero_grad()
 
     def save(self, folder: str, with_optimizer: bool):
-        checkpoint.save(self.module, self.optimizer if with_optimizer else None, folder)
+        checkpoint.save(self.module, self.optimizer if with_optimizer else None, self.scaling, folder)
 
     def restore(self, folder: str, with_optimizer: bool):
-        checkpoint.restore(self.module, self.optimizer if with_optimizer else None, folder)
+        checkpoint.restore(self.module, self.optimizer if with_optimizer else None, self.scaling, folder)
 
     def whole(self) -> dict | None:
         return checkpoint.whole(self.module, self.ranks.first)
@@ -71,10 +81,14 @@ class Fsdp(Plain):
         from torch.distributed.fsdp import CPUOffloadPolicy, MixedPrecisionPolicy, OffloadPolicy, fully_shard
 
         super().__init__(model, ranks, task)
-        mesh = dist.device_mesh.init_device_mesh(ranks.device.type, (ranks.size,))
-        computed = torch.bfloat16 if task["compute_dtype"] == "bf16" else None
+        # Over replicas first, then shards: HSDP, as HYBRID_SHARD means it.
+        hybrid = task["sharding"] == "hybrid"
+        shape = (ranks.size // ranks.here, ranks.here) if hybrid else (ranks.size,)
+        names = ("replicas", "shards") if hybrid else ("shards",)
+        computed = None if task["compute_dtype"] == "f32" else DTYPES[task["compute_dtype"]]
         options = {
-            "mesh": mesh,
+            "mesh": dist.device_mesh.init_device_mesh(ranks.device.type, shape, mesh_dim_names=names),
+            "reshard_after_forward": task["sharding"] != "gradients",
             "mp_policy": MixedPrecisionPolicy(param_dtype=computed, reduce_dtype=torch.float32),
             "offload_policy": CPUOffloadPolicy() if task["offload"] else OffloadPolicy(),
         }

@@ -1,10 +1,11 @@
 /** @file `tunery engine …`: the Python environment of the torch engine. */
+
 import { z } from 'zod';
 import { field, textList } from '../../core/field.ts';
 import { formatBytes, formatDuration } from '../../core/units.ts';
+import { environmentFolder } from '../../engine/choose-engine.ts';
 import {
   checkPython,
-  environmentFolder,
   environmentSize,
   extras,
   installEnvironment,

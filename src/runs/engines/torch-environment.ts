@@ -4,13 +4,13 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
+import { environmentFolder, isInstalled, manifestOf } from '../../engine/choose-engine.ts';
 import type { EngineSettings } from '../../engine/settings.ts';
 import { freeDisk, makeFolder, writeFileAtomic } from '../../files/atomic.ts';
 import { digestFile, digestOf } from '../../files/digest.ts';
-import { tuneryCache } from '../../files/hub-cache.ts';
 import type { InferSettings } from '../../generate/backends.ts';
 import { childEnvironment } from '../../native/environment.ts';
 import { waitForLock } from '../../native/lock.ts';
@@ -38,10 +38,8 @@ const sizes = { disk: 5.4e9, fetched: 2.9e9 };
 export const environmentSize =
   process.platform === 'linux' ? sizes : { disk: 1.5e9, fetched: 0.4e9 };
 
-const engines = (): string => join(tuneryCache(), 'engines');
-export const environmentFolder = (): string => join(engines(), 'torch');
+const engines = (): string => dirname(environmentFolder());
 export const extensionsFolder = (): string => join(environmentFolder(), 'extensions');
-const manifestOf = (folder: string): string => join(folder, 'tunery-engine.json');
 
 const Manifest = z.object({
   schema: z.literal(1),
@@ -55,8 +53,7 @@ const binary = (folder: string, name: string): string =>
 
 /** The environment's Python, where one was made to its end. */
 export function installedPython(): string | undefined {
-  const folder = environmentFolder();
-  return existsSync(manifestOf(folder)) ? binary(folder, 'python') : undefined;
+  return isInstalled() ? binary(environmentFolder(), 'python') : undefined;
 }
 
 /** The Python that a job's ranks run: the one that it names, or ours. */
@@ -193,6 +190,16 @@ export async function checkPython(python: string, signal: AbortSignal): Promise<
     throw brokenEnvironment(python, `files are missing: ${first}${more}`);
   }
   return report;
+}
+
+/** Throws where a Python lacks what a job imports. Nothing is imported: it takes a tenth of a second. */
+export async function refuseMissing(python: string, modules: readonly string[]): Promise<void> {
+  const code =
+    'import sys; from importlib.util import find_spec; print(*[m for m in sys.argv[1:] if find_spec(m) is None])';
+  const { out, err, code: ended } = await ran(python, ['-c', code, ...modules], () => {});
+  if (ended !== 0) throw brokenEnvironment(python, err.trim().split('\n').at(-1) ?? '');
+  const missing = out.split(/\s+/).filter((name) => name !== '');
+  if (missing.length > 0) throw brokenEnvironment(python, `it has no ${missing.join(', no ')}`);
 }
 
 const candidates = ['python3.13', 'python3.12', 'python3.11', 'python3', 'python'];

@@ -15,12 +15,12 @@ import type { TrainRequest } from './protocol.ts';
 import { runInFolder } from './run-in-folder.ts';
 import { savedTexts } from './save-model.ts';
 import { type Account, type Accounted, accountOf } from './torch-account.ts';
-import { torchPython } from './torch-environment.ts';
+import { refuseMissing, torchPython } from './torch-environment.ts';
 import { torchLearner } from './torch-learner.ts';
 import { adapterForTorch, modelForTorch, scratchFolder } from './torch-model.ts';
 import { awaitNodes, joinNodes, type Nodes, type NodesInput } from './torch-nodes.ts';
 import { type Ranks, startRanks } from './torch-ranks.ts';
-import { torchTask } from './torch-task.ts';
+import { modulesOf, torchTask } from './torch-task.ts';
 import { type World, worldOf } from './torch-world.ts';
 import { type Identity, identify, openSource } from './train-identity.ts';
 
@@ -33,10 +33,12 @@ export async function trainTorch(request: TrainRequest, context: TrainContext): 
   const world = worldOf(job.engine);
   const meeting = meetingOf(world);
   const source = await openSource(job);
-  const identity = await identify(request, source, 'torch');
+  const identity = await identify(request, source, job.train.fp16 ? 'torch-fp16' : 'torch');
   const scratch = scratchFolder();
   try {
     const made = await makeReady(request, identity, world, scratch);
+    // Before an earlier run is moved aside for one that cannot begin.
+    await refuseMissing(python, modulesOf(made.task));
     const start = { python, task: made.task, world, scratch };
     if (world.node > 0) {
       const logs = join(job.train.output_dir, logsName);

@@ -1,7 +1,8 @@
 /** @file How many processes train a job, and which of them are this machine's. */
-import { readdirSync } from 'node:fs';
+import { countGpus } from '../../engine/choose-engine.ts';
 import type { EngineSettings } from '../../engine/settings.ts';
 import { environment } from '../../native/environment.ts';
+import { withAccelerate } from './accelerate.ts';
 
 export type World = {
   /** Processes of this machine, and of all. */
@@ -16,7 +17,8 @@ export type World = {
 };
 
 /** Settings first, then the variables that users of torchrun and LLaMA-Factory know. */
-export function worldOf(engine: EngineSettings): World {
+export function worldOf(settings: EngineSettings): World {
+  const { engine } = withAccelerate(settings);
   const number = (set: number | null, name: string): number | undefined => {
     const text = environment(name);
     return set ?? (text !== undefined && /^\d+$/.test(text) ? Number(text) : undefined);
@@ -39,14 +41,3 @@ export function worldOf(engine: EngineSettings): World {
 /** Processes that compute a job's steps together. */
 export const ranksOf = (engine: EngineSettings): number =>
   engine.engine === 'torch' ? worldOf(engine).size : 1;
-
-/** NVIDIA's devices that this process may use. */
-function countGpus(): number {
-  const visible = environment('CUDA_VISIBLE_DEVICES');
-  if (visible !== undefined) return visible === '-1' ? 0 : visible.split(',').length;
-  try {
-    return readdirSync('/dev').filter((name) => /^nvidia\d+$/.test(name)).length;
-  } catch {
-    return 0;
-  }
-}
