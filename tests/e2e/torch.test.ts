@@ -283,6 +283,32 @@ describe.runIf(there)('the torch engine', () => {
       );
     });
 
+    test('cross entropy leaves nothing of a large vocabulary out, and its gradients sum to zero', () => {
+      const said = spawnSync(
+        python!,
+        [
+          '-c',
+          `import sys, torch; sys.path.insert(0, sys.argv[1]); from learn import CrossEntropy
+torch.manual_seed(1)
+logits = (torch.randn(64, 49152) * 3 + 20).requires_grad_()
+targets = torch.randint(0, 49152, (64,))
+wanted = torch.nn.functional.cross_entropy(logits.detach().double(), targets, reduction="none")
+losses = CrossEntropy.apply(logits, targets)
+losses.sum().backward()
+true = torch.softmax(logits.detach().double(), -1)
+true[torch.arange(64), targets] -= 1
+print(float((losses.detach() - wanted).mean().abs()), float(logits.grad.double().sum(-1).mean().abs()), float((logits.grad - true).abs().max()))`,
+          worker,
+        ],
+        { encoding: 'utf8' },
+      );
+      const [bias, sum, gradient] = said.stdout.trim().split(' ').map(Number);
+      // torch.nn.functional.cross_entropy has 1e-5 in the first two.
+      expect(bias).toBeLessThan(5e-7);
+      expect(sum).toBeLessThan(5e-7);
+      expect(gradient).toBeLessThan(5e-7);
+    });
+
     test('a step that overflows is taken again at half the scale', () => {
       const said = spawnSync(
         python!,
