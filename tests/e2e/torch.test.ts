@@ -4,6 +4,7 @@
  * With `TUNERY_TORCH=1` a short leg of it runs in the fast suite, in the environment that `tunery engine install` made.
  */
 import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import {
   copyFileSync,
   cpSync,
@@ -17,6 +18,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { openSafetensors } from '../../src/files/safetensors.ts';
+import { quantizeFourBit } from '../../src/kernels/quantize.ts';
 import { environment } from '../../src/native/environment.ts';
 import { installedPython } from '../../src/runs/engines/torch-environment.ts';
 import { eventsName, readEvents } from '../../src/runs/events-file.ts';
@@ -378,6 +380,42 @@ print(scaling.scale, Scaling(on=False).again(False))`,
     const other = await train('nf4', settings, torch);
     expectClose('NF4', other, native, 1e-5);
     expectClose('NF4 again', await goOn('nf4', settings, torch), other, 1e-7);
+
+    // What its ranks hold, and what the native engine makes of the same numbers: the same bits.
+    const models = join(place.cache, 'torch-models');
+    const [model] = readdirSync(models)
+      .map((name) => join(models, name))
+      .filter((folder) =>
+        readFileSync(join(folder, 'config.json'), 'utf8').includes('"hidden_size": 128'),
+      );
+    const said = spawnSync(
+      python!,
+      [
+        '-c',
+        `import hashlib, json, sys, torch; sys.path.insert(0, sys.argv[1]); from load import load
+quantization = {"bits": 4, "type": "nf4", "double": False}
+task = {"model": sys.argv[2], "dtype": "f32", "compute_dtype": "f32", "attention": "sdpa", "gradient_checkpointing": False, "liger": False, "quantization": quantization}
+digest = lambda tensor: hashlib.sha256(tensor.contiguous().numpy().tobytes()).hexdigest()
+weights = {name: p for name, p in load(task, torch.device("cpu")).named_parameters() if hasattr(p, "quant_state")}
+print(json.dumps({name: [digest(p.data), digest(p.quant_state.absmax)] for name, p in weights.items()}))`,
+        worker,
+        model!,
+      ],
+      { encoding: 'utf8' },
+    );
+    const held: Record<string, string[]> = JSON.parse(said.stdout.trim().split('\n').at(-1)!);
+    expect(Object.keys(held)).toHaveLength(2 * 7);
+    const { tensors } = openSafetensors(join(model!, 'model.safetensors'));
+    const digest = (values: Uint8Array | Float32Array): string =>
+      createHash('sha256').update(values).digest('hex');
+    for (const [name, theirs] of Object.entries(held)) {
+      const { bytes, shape } = tensors.get(name)!;
+      const length = shape[0]! * shape[1]!;
+      const codes = new Uint8Array(length / 2);
+      const scales = new Float32Array(length / 64);
+      quantizeFourBit.run(bytes, 'F32', length, 'NF4', codes, scales);
+      expect([digest(codes), digest(scales)], name).toEqual(theirs);
+    }
   });
 
   test.runIf(deep)(
