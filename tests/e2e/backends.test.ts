@@ -218,30 +218,34 @@ describe.runIf(oracle || vllm)(
         createInterface({ input: api.process.stdout ?? process.stdin }).on('line', (line) => {
           url = (JSON.parse(line) as { url?: string }).url ?? url;
         });
-        await until('it listens', () => url !== '' || !isAlive(api.pid), 600_000);
-        const client = new OpenAI({ baseURL: `${url}/v1`, apiKey: 'none', maxRetries: 0 });
-        const { data } = await client.models.list();
-        const model = data[0]?.id ?? '';
-        const [{ prompt }] = prompts;
-        const tokenizer = (await openModel(place.at('base'))).tokenizer();
-        // The token that ends it is among them.
-        const text = tokenizer.decode(Int32Array.from(wanted[0] ?? []));
-        const body = { model, temperature: 0, max_tokens: 64 };
-        const messages = [{ role: 'user' as const, content: prompt }];
-        const [chat, both] = await Promise.all([
-          client.chat.completions.create({ ...body, messages }),
-          client.completions.create({ ...body, prompt: asked.slice(0, 2) }),
-        ]);
-        expect(chat.choices[0]?.message.content).toBe(text);
-        expect(both.choices[0]?.text).toBe(text);
-        let streamed = '';
-        const stream = await client.chat.completions.create({ ...body, messages, stream: true });
-        for await (const { choices } of stream) streamed += choices[0]?.delta.content ?? '';
-        expect(streamed).toBe(text);
-        const all = descendantsOf(api.pid);
-        expect(all.length).toBeGreaterThan(1);
-        process.kill(api.pid, 'SIGKILL');
-        await until('all are gone', () => all.every((pid) => !isAlive(pid)), 10_000);
+        try {
+          await until('it listens', () => url !== '' || !isAlive(api.pid), 600_000);
+          const client = new OpenAI({ baseURL: `${url}/v1`, apiKey: 'none', maxRetries: 0 });
+          const { data } = await client.models.list();
+          const model = data[0]?.id ?? '';
+          const [{ prompt }] = prompts;
+          const tokenizer = (await openModel(place.at('base'))).tokenizer();
+          // The token that ends it is among them.
+          const text = tokenizer.decode(Int32Array.from(wanted[0] ?? []));
+          const body = { model, temperature: 0, max_tokens: 64 };
+          const messages = [{ role: 'user' as const, content: prompt }];
+          const [chat, both] = await Promise.all([
+            client.chat.completions.create({ ...body, messages }),
+            client.completions.create({ ...body, prompt: asked.slice(0, 2) }),
+          ]);
+          expect(chat.choices[0]?.message.content).toBe(text);
+          expect(both.choices[0]?.text).toBe(text);
+          let streamed = '';
+          const stream = await client.chat.completions.create({ ...body, messages, stream: true });
+          for await (const { choices } of stream) streamed += choices[0]?.delta.content ?? '';
+          expect(streamed).toBe(text);
+          const all = descendantsOf(api.pid);
+          expect(all.length).toBeGreaterThan(1);
+          process.kill(api.pid, 'SIGKILL');
+          await until('all are gone', () => all.every((pid) => !isAlive(pid)), 10_000);
+        } finally {
+          if (isAlive(api.pid)) process.kill(api.pid, 'SIGKILL');
+        }
       },
     );
   },

@@ -1,13 +1,14 @@
 """`python infer.py TASK.json`: a model that generates and scores, for one Node process. Token ids in, token ids out."""
 
 import json
+import os
 import sys
 
 from faults import kind_of
 from parent import end_with_parent, fail
 
-if __name__ == "__main__":
-    end_with_parent()
+# The processes that vLLM starts for more GPUs import this file again, and end with the one that started them.
+end_with_parent(None if __name__ == "__main__" else os.getppid())
 
 
 def main() -> None:
@@ -26,6 +27,5 @@ def main() -> None:
         fail(kind_of(error), error)
 
 
-# The processes that vLLM starts for more GPUs import this file again, and end when this one does.
 if __name__ == "__main__":
     main()

@@ -13,11 +13,11 @@ from faults import words
 PR_SET_PDEATHSIG = 1
 
 
-def end_with_parent() -> None:
+def end_with_parent(parent: int | None = None) -> None:
     """Linux kills a worker with its parent; elsewhere a closed connection ends it at its next command."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != int(os.environ["TUNERY_PARENT"]):
+    if os.getppid() != (parent or int(os.environ["TUNERY_PARENT"])):
         # It was gone before that could be asked for.
         os._exit(1)
 
