@@ -85,7 +85,7 @@ class Session:
             torch.set_num_threads(task["threads"])
         self.device = torch.device(task["device"])
         self.most = task["max_num_seqs"]
-        self.model = with_adapters(load({**task, "gradient_checkpointing": False}, self.device), task["adapters"])
+        self.model = with_adapters(load(task, self.device), task["adapters"])
         self.model.to(self.device).eval()
         self.about = {"vocabulary": self.model.get_output_embeddings().weight.shape[0]}
         self.generating: dict[int, Generating] = {}

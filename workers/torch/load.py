@@ -31,9 +31,14 @@ def load(task: dict, device: torch.device):
     model = AutoModelForCausalLM.from_pretrained(
         task["model"], dtype=DTYPES[task["dtype"]], attn_implementation=task["attention"], **extra
     )
+    return model if quantization is not None else model.to(device)
+
+
+def load_to_train(task: dict, device: torch.device):
+    model = load(task, device)
     model.config.use_cache = False
     if task["liger"]:
         use_liger(model)
     if task["gradient_checkpointing"]:
         model.gradient_checkpointing_enable({"use_reentrant": False})
-    return model if quantization is not None else model.to(device)
+    return model

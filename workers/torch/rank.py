@@ -13,7 +13,7 @@ from channel import Channel
 from checkpoint import export
 from faults import kind_of
 from learn import Learner
-from load import load
+from load import load_to_train
 from parent import fail
 from ranks import Ranks
 from rows import Rows
@@ -22,7 +22,7 @@ from tune import optimizer_of, tune
 
 
 def build(task: dict, ranks: Ranks) -> Learner:
-    model = tune(load(task, ranks.device), task)
+    model = tune(load_to_train(task, ranks.device), task)
     if task["compile"] is not None:
         compile_blocks(model, task["compile"])
     strategy = STRATEGIES[task["strategy"]](model, ranks, task)
