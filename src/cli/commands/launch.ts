@@ -91,7 +91,8 @@ ${asked.map((line) => `#SBATCH ${line}`).join('\n')}
 # run goes on from there.
 set -euo pipefail
 
-MASTER_ADDR=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
+# Read whole: a pipe that closes after the first line would end a job under pipefail.
+read -r MASTER_ADDR <<<"$(scontrol show hostnames "$SLURM_JOB_NODELIST")"
 # A port of this job's own, and the one after it.
 MASTER_PORT=$((20000 + SLURM_JOB_ID % 10000 * 2))
 export MASTER_ADDR MASTER_PORT NNODES="$SLURM_NNODES"
