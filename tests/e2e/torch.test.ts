@@ -1,84 +1,35 @@
-/**
- * @file The torch engine beside the native one: the real program with a real Python, on a tiny model. Deep, with
- * `TUNERY_ORACLE_PYTHON` set; what needs DeepSpeed or bitsandbytes is skipped by name where that Python has none.
- * With `TUNERY_TORCH=1` a short leg of it runs in the fast suite, in the environment that `tunery engine install` made.
- */
+/** @file The torch engine beside the native one, and its ranks beside each other: the same steps. */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import {
-  copyFileSync,
-  cpSync,
-  existsSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { openSafetensors } from '../../src/files/safetensors.ts';
 import { quantizeFourBit } from '../../src/kernels/quantize.ts';
-import { environment } from '../../src/native/environment.ts';
-import { installedPython } from '../../src/runs/engines/torch-environment.ts';
 import { eventsName, readEvents } from '../../src/runs/events-file.ts';
-import { isAlive as alive, type Ended, makePlace, until } from './cli.ts';
-import { childrenOf, descendantsOf } from './processes.ts';
+import {
+  compileDeepspeed,
+  deep,
+  expectClose,
+  full,
+  has,
+  losses,
+  python,
+  type Settings,
+  there,
+  torch,
+  torchRuns,
+  two,
+  worker,
+} from './torch-runs.ts';
 
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 120_000 });
 
-const leg = environment('TUNERY_TORCH') !== undefined;
-const python = environment('TUNERY_ORACLE_PYTHON') ?? (leg ? installedPython() : undefined);
-const deep = environment('TUNERY_DEEP') !== undefined;
-const there = (deep || leg) && python !== undefined;
-const identity = fileURLToPath(new URL('../../data/identity.json', import.meta.url));
-const worker = fileURLToPath(new URL('../../workers/torch', import.meta.url));
-
-const has = (module: string): boolean =>
-  there && spawnSync(python, ['-c', `import ${module}`]).status === 0;
-
-type Settings = Readonly<Record<string, string | number | boolean>>;
-
-const base: Settings = {
-  model_name_or_path: 'random:llama?hidden_size=64&num_hidden_layers=2',
-  dataset: 'identity.json',
-  cutoff_len: 128,
-  per_device_train_batch_size: 4,
-  global_batch_size: 8,
-  learning_rate: 1e-3,
-  max_steps: 6,
-  logging_steps: 1,
-  save_steps: 3,
-  // Two ranks and their leader share two cores: threads that wait for each other would spin.
-  threads: 1,
-};
-const torch: Settings = { engine: 'torch', engine_python: python ?? '' };
-const full: Settings = { finetuning_type: 'full', packing: true };
-const two: Settings = { nproc_per_node: 2 };
-
 describe.runIf(there)('the torch engine', () => {
-  // Two ranks on two cores, and a compiler for some.
-  const place = makePlace(undefined, 280_000);
+  const { place, asArguments, train } = torchRuns();
   const at = (folder: string): string => place.at(folder);
-  beforeAll(() => {
-    copyFileSync(identity, place.at('identity.json'));
-    if (!deep || !has('deepspeed')) return;
-    // It compiles a part of itself at its first use, in a minute or more.
-    const build = 'from deepspeed.ops.op_builder.cpu import ShareMemCommBuilder as B; B().load()';
-    spawnSync(python!, ['-c', build], { env: { ...process.env, DS_ACCELERATOR: 'cpu' } });
-  }, 600_000);
+  beforeAll(compileDeepspeed, 600_000);
   afterAll(() => place.remove());
-
-  const asArguments = (folder: string, ...settings: readonly Settings[]): string[] =>
-    Object.entries(Object.assign({ output_dir: folder }, base, ...settings)).map(
-      ([key, value]) => `${key}=${value}`,
-    );
-
-  async function train(folder: string, ...settings: readonly Settings[]): Promise<number[]> {
-    const ended = await place.run('train', ...asArguments(folder, ...settings));
-    expect(ended, ended.err).toMatchObject({ code: 0, hung: false });
-    return losses(at(folder));
-  }
 
   /** Goes on after step 3 in a copy, as if killed there. */
   async function goOn(folder: string, ...settings: readonly Settings[]): Promise<number[]> {
@@ -208,66 +159,6 @@ describe.runIf(there)('the torch engine', () => {
       expectClose(`${folder} again`, await goOn(folder, ...settings), both, 1e-6);
     });
   });
-
-  describe.runIf(deep)(
-    'each rank takes what `estimate --gpu` says, class by class within a tenth',
-    () => {
-      const zero = (stage: number): Settings => ({ deepspeed: `account${stage}.json` });
-      beforeAll(() => {
-        for (const stage of [1, 2, 3]) {
-          const auto = {
-            reduce_bucket_size: 'auto',
-            stage3_prefetch_bucket_size: 'auto',
-            stage3_param_persistence_threshold: 'auto',
-          };
-          const config = { zero_optimization: { stage, ...auto } };
-          writeFileSync(place.at(`account${stage}.json`), JSON.stringify(config));
-        }
-      });
-      const layouts: readonly [string, Settings][] = [
-        ['DDP', {}],
-        ['FSDP2', { fsdp: 'full_shard' }],
-        ...(has('deepspeed')
-          ? [1, 2, 3].map((stage): [string, Settings] => [`ZeRO ${stage}`, zero(stage)])
-          : []),
-      ];
-      const ways: readonly [string, Settings][] = [
-        ['full', { ...full, gradient_checkpointing: false }],
-        ['LoRA, bf16', { bf16: true, gradient_checkpointing: false }],
-      ];
-      const cases = layouts.flatMap(([layout, a]) =>
-        ways.map(([way, b]): [string, Settings] => [`${layout}, ${way}`, { ...a, ...b }]),
-      );
-
-      test.each(cases)('%s', async (name, settings) => {
-        const steps = { max_steps: 2, micro_batch_tokens: 300, save_strategy: 'no' };
-        const job = asArguments('account', torch, two, settings, steps, {
-          overwrite_output_dir: true,
-          model_name_or_path:
-            'random:llama?hidden_size=128&intermediate_size=256&num_hidden_layers=4',
-        });
-        const ended = await place.run('train', ...job, '--profile', 'account.json');
-        expect(ended, ended.err).toMatchObject({ code: 0 });
-        type Kinds = Readonly<Record<string, number>>;
-        const { ranks } = JSON.parse(readFileSync(place.at('account.json'), 'utf8')) as {
-          ranks: readonly { predicted: Kinds; measured: Kinds }[];
-        };
-        expect(ranks).toHaveLength(2);
-        for (const { predicted, measured } of ranks) {
-          // What FSDP2 and DeepSpeed send passes too quickly to be counted.
-          for (const kind of Object.keys(measured)) {
-            const [said = 0, was = 0] = [predicted[kind], measured[kind]];
-            if (kind === 'communication' && was === 0) continue;
-            console.log(`${name}: ${kind} ${said} for ${was}`);
-            // Scalars, and padding to whole blocks of memory, weigh in so small a model alone.
-            expect(Math.abs(said - was), `${kind}: ${said} for ${was}`).toBeLessThan(
-              was / 10 + 8192,
-            );
-          }
-        }
-      });
-    },
-  );
 
   describe.runIf(deep)('options', () => {
     test('float16 scales its loss, and goes on with the scale that it had', async () => {
@@ -438,180 +329,12 @@ print(json.dumps({name: [digest(p.data), digest(p.quant_state.absmax)] for name,
       expect(other.out).toMatch(/is the first that differs/);
     },
   );
-
-  describe('whoever is killed', () => {
-    // One rate throughout: no step depends on how many are to come.
-    const steady = { lr_scheduler_type: 'constant', save_steps: 4, save_total_limit: 2 };
-    const long = { ...steady, max_steps: 100_000 };
-    let whole: number[];
-    beforeAll(async () => {
-      whole = await train('uninterrupted', torch, two, steady, { max_steps: 80, save_steps: 80 });
-    });
-
-    const moments = deep ? (['a step', 'a save'] as const) : (['a save'] as const);
-    const victims = deep
-      ? (['a rank', 'all ranks', 'the leader', 'the command'] as const)
-      : (['a rank'] as const);
-    test.each(moments.flatMap((moment) => victims.map((victim) => ({ moment, victim }))))(
-      '$victim, during $moment: no process is left, and the run goes on',
-      async ({ moment, victim }) => {
-        const folder = `killed-${victim}-${moment}`.replaceAll(' ', '-');
-        const running = place.start('train', ...asArguments(folder, torch, two, long));
-        const saving = (): boolean =>
-          readdirSync(at(folder)).some((name) => /^\.checkpoint-/.test(name));
-        await until('a checkpoint', () => checkpoints(at(folder)).length > 0, 120_000);
-        const [leader] = childrenOf(running.pid).filter(({ command }) =>
-          command.includes('torch-child'),
-        );
-        const ranks = childrenOf(leader!.pid).map(({ pid }) => pid);
-        expect(ranks).toHaveLength(2);
-        const kill = {
-          'a rank': ranks.slice(1),
-          'all ranks': ranks,
-          'the leader': [leader!.pid],
-          'the command': [running.pid],
-        }[victim];
-        // Frozen first, so that it is known what they were doing.
-        await aim([...ranks, leader!.pid], () => saving() === (moment === 'a save'));
-        for (const pid of kill) process.kill(pid, 'SIGKILL');
-        for (const pid of [...ranks, leader!.pid])
-          if (!kill.includes(pid)) process.kill(pid, 'SIGCONT');
-        const { code, err } = await running.ended;
-        if (victim !== 'the command') expect(code).toBe(1);
-        if (victim === 'a rank')
-          expect(err).toMatch(
-            /error\[torch\/rank-failed\]: rank 1 of the torch engine has failed: it was ended by SIGKILL/,
-          );
-        await until(
-          'all are gone',
-          () => [leader!.pid, ...ranks].every((pid) => !alive(pid)),
-          10_000,
-        );
-        const newest = Math.max(...checkpoints(at(folder)));
-        expect(newest + 3).toBeLessThanOrEqual(whole.length);
-        const last = { max_steps: newest + 3, resume_from_checkpoint: true };
-        // Another number of ranks takes the same steps.
-        const again = await train(folder, torch, victim === 'the leader' ? {} : two, long, last);
-        const redone = readEvents(join(at(folder), eventsName))
-          .filter(({ type }) => type === 'step-end')
-          .slice(-3);
-        expect(redone.map((event) => 'step' in event && event.step)).toEqual(
-          [1, 2, 3].map((i) => newest + i),
-        );
-        expectClose(
-          `${victim}, during ${moment}`,
-          again.slice(0, newest + 3),
-          whole.slice(0, newest + 3),
-          1e-6,
-        );
-        expect(saving()).toBe(false);
-      },
-    );
-
-    test('Ctrl+C saves at the step boundary, and all are gone within ten seconds', async () => {
-      const running = place.start(
-        'train',
-        ...asArguments('stopped', torch, two, long, { save_steps: 5000 }),
-      );
-      await until('three steps', () => losses(at('stopped')).length > 2, 120_000);
-      const all = descendantsOf(running.pid);
-      const began = performance.now();
-      process.kill(running.pid, 'SIGINT');
-      const { code } = await running.ended;
-      expect(code).toBe(130);
-      expect(all.filter(alive)).toEqual([]);
-      expect(performance.now() - began).toBeLessThan(10_000);
-      expect(readdirSync(at('stopped'))).toContain(`checkpoint-${losses(at('stopped')).length}`);
-    });
-  });
-
-  describe('what cannot be', () => {
-    const refused = async (...settings: readonly Settings[]): Promise<Ended> => {
-      const ended = await place.run('train', ...asArguments('refused', torch, ...settings));
-      expect(ended.code).toBe(1);
-      expect(ended.err).not.toMatch(/\n {4}at /);
-      return ended;
-    };
-
-    test('a Python that is not there, or has no torch', async () => {
-      expect((await refused({ engine_python: '/nowhere/python' })).err).toMatch(
-        /error\[torch\/no-python\]/,
-      );
-      expect((await refused({ engine_python: '/usr/bin/env' })).err).toMatch(/error\[torch\//);
-    });
-
-    test('a package that a Python lacks, before an earlier run is touched', async () => {
-      await train('earlier', torch);
-      const again = await place.run(
-        'train',
-        ...asArguments('earlier', torch, { enable_liger_kernel: true, overwrite_output_dir: true }),
-      );
-      expect(again.err).toMatch(
-        /error\[torch\/broken-environment\]: .* cannot run the torch engine: it has no liger_kernel/,
-      );
-      expect(readdirSync(at('earlier'))).toContain('adapter_model.safetensors');
-    });
-
-    test('a DeepSpeed file of another batch', async () => {
-      writeFileSync(place.at('other.json'), JSON.stringify({ train_batch_size: 64 }));
-      const { err } = await refused({ deepspeed: 'other.json' });
-      expect(err).toMatch(
-        /error\[torch\/deepspeed-conflict\]: `train_batch_size` is 64 in the DeepSpeed file, and a step of this run has 8 rows/,
-      );
-    });
-  });
 });
-
-const checkpoints = (folder: string): number[] =>
-  (existsSync(folder) ? readdirSync(folder) : [])
-    .flatMap((name) => /^checkpoint-(\d+)$/.exec(name)?.[1] ?? [])
-    .map(Number);
-
-/** Freezes processes at a moment at which something holds. */
-async function aim(pids: readonly number[], holds: () => boolean): Promise<void> {
-  const signal = (name: NodeJS.Signals): void => {
-    for (const pid of pids) process.kill(pid, name);
-  };
-  await until(
-    'the moment',
-    () => {
-      if (!holds()) return false;
-      signal('SIGSTOP');
-      if (holds()) return true;
-      signal('SIGCONT');
-      return false;
-    },
-    60_000,
-  );
-}
-
-function losses(folder: string): number[] {
-  const steps = new Map<number, number>();
-  try {
-    for (const event of readEvents(join(folder, eventsName)))
-      if (event.type === 'step-end') steps.set(event.step, event.loss);
-  } catch {
-    // Not begun.
-  }
-  return [...steps].sort(([a], [b]) => a - b).map(([, loss]) => loss);
-}
 
 const evals = (folder: string): number[] =>
   readEvents(join(folder, eventsName)).flatMap((event) =>
     event.type === 'eval-end' ? [event.metrics['eval_loss']!] : [],
   );
-
-function expectClose(
-  name: string,
-  found: readonly number[],
-  wanted: readonly number[],
-  within: number,
-): void {
-  expect(found).toHaveLength(wanted.length);
-  const differences = found.map((loss, i) => Math.abs(loss - wanted[i]!));
-  console.log(`${name}: losses within ${Math.max(...differences).toExponential(1)}`);
-  expect(Math.max(...differences)).toBeLessThan(within);
-}
 
 function expectSameWeights(found: string, wanted: string): void {
   const [a, b] = [openSafetensors(found).tensors, openSafetensors(wanted).tensors];
