@@ -69,7 +69,7 @@ function phrase(schema: JsonSchema): string {
     case 'number':
       return `a number${range(schema)}`;
     case 'array':
-      return 'a list';
+      return schema.items?.enum ? `a list of ${phrase(schema.items)}` : 'a list';
     case 'object':
       return 'a map';
     default:

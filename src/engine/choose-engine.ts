@@ -34,14 +34,19 @@ export type Choice = {
 const isOn = (value: unknown): boolean =>
   value === true || /^(true|yes|on|1)$/i.test(String(value));
 
+/** The setting that only the native engine serves, where there is one. */
+export function nativeOnly(value: Written): string | undefined {
+  if (value('base_compute') === 'int8') return 'base_compute';
+  if (value('quantization_method') === 'gguf') return 'quantization_method';
+  const targets = value('additional_target');
+  const none = Array.isArray(targets) ? targets.length === 0 : (targets ?? '') === '';
+  return none ? undefined : 'additional_target';
+}
+
 export function chooseEngine(written: Written): Choice {
   const said = String(written('engine') ?? 'auto');
   if (said === 'native' || said === 'torch') return { engine: said };
-  const nativeOnly =
-    written('base_compute') === 'int8' ||
-    written('quantization_method') === 'gguf' ||
-    (written('additional_target') ?? '') !== '';
-  if (nativeOnly) return { engine: 'native' };
+  if (nativeOnly(written) !== undefined) return { engine: 'native' };
   if (isOn(environment('FORCE_TORCHRUN'))) return { engine: 'torch', from: 'FORCE_TORCHRUN' };
   const there = typeof written('engine_python') === 'string' || isInstalled();
   return there && countGpus() > 0 && !isOn(written('use_cpu'))

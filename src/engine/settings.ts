@@ -1,11 +1,21 @@
 /** @file Settings of where and on how many cores a job computes. */
 import { z } from 'zod';
 import { field, type SectionOf, section } from '../core/field.ts';
+import { nativeOnly } from './choose-engine.ts';
 
 /** What the native engine says of a setting that only the other one has. */
 const oneProcess = 'one process trains, so there are no ranks to keep in step';
 const ofTorch = (otherwise: string) =>
   ({ ofEngine: { torch: otherwise }, level: 'advanced' }) as const;
+
+/** Of PyTorch 2.15. */
+const compileModes = [
+  'default',
+  'lite',
+  'reduce-overhead',
+  'max-autotune',
+  'max-autotune-no-cudagraphs',
+] as const;
 
 export const engineSection = section(
   'engine',
@@ -80,8 +90,8 @@ export const engineSection = section(
       help: 'Backend of `torch.compile`; unset is `inductor`.',
       ...ofTorch('the native engine computes on the CPU, with kernels that are compiled already'),
     }),
-    torch_compile_mode: field(z.string().min(1).nullable().default(null), {
-      help: 'Mode of `torch.compile`: `default`, `reduce-overhead` or `max-autotune`.',
+    torch_compile_mode: field(z.enum(compileModes).nullable().default(null), {
+      help: 'Mode of `torch.compile`; unset is `default`.',
       ...ofTorch('the native engine computes on the CPU, with kernels that are compiled already'),
     }),
     enable_liger_kernel: field(z.boolean().default(false), {
@@ -108,27 +118,15 @@ export const engineSection = section(
             }
           : undefined,
       (v) => {
-        const targets = v['additional_target'];
-        return v.engine === 'torch' && Array.isArray(targets) && targets.length > 0
-          ? {
-              keys: ['engine', 'additional_target'],
-              message: 'the torch engine does not train modules whole beside an adapter yet',
-              help: 'take `additional_target` out, or use `engine: native`',
-            }
-          : undefined;
+        const key = v.engine === 'torch' ? nativeOnly((name) => v[name]) : undefined;
+        return key === undefined
+          ? undefined
+          : {
+              keys: ['engine', key],
+              message: `only the native engine has \`${key}: ${String(v[key])}\``,
+              help: `take \`${key}\` out, or use \`engine: native\``,
+            };
       },
-      (v) =>
-        v.engine === 'torch' &&
-        (v['base_compute'] === 'int8' || v['quantization_method'] === 'gguf')
-          ? {
-              keys: [
-                'engine',
-                v['base_compute'] === 'int8' ? 'base_compute' : 'quantization_method',
-              ],
-              message: 'only the native engine has it',
-              help: 'take it out, or use `engine: native`',
-            }
-          : undefined,
     ],
   },
 );

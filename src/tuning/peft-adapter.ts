@@ -20,6 +20,7 @@ import { adapterMismatch, noAdapter, unsupportedAdapter } from './errors.ts';
 import {
   adapterFolder,
   configName,
+  configOf,
   isTarget,
   type PeftConfig,
   rankAndScale,
@@ -46,21 +47,32 @@ export type StoredAdapter = {
 export function readAdapter(name: string): StoredAdapter {
   const folder = adapterFolder(name);
   const { config, raw } = readPeftConfig(folder);
-  const file = join(folder, weightsName);
-  if (!existsSync(file)) {
-    if (existsSync(join(folder, 'adapter_model.bin'))) {
-      throw unsupportedAdapter(
-        join(folder, 'adapter_model.bin'),
-        configName,
-        'its weights are a pickled file, which could run code',
-        `save it as ${weightsName}: \`PeftModel.save_pretrained(folder, safe_serialization=True)\``,
-      );
-    }
-    throw noAdapter(folder, `it has no ${weightsName}`);
-  }
+  const file = weightsOf(folder);
   const { tensors } = openSafetensors(file);
   const digest = digestOf('lora', JSON.stringify(raw), digestFile(file));
   return { folder, digest, config, raw, tensors };
+}
+
+/** The folder of an adapter that PEFT itself is to read: of what kind it is, is PEFT's to say. */
+export function adapterForPeft(name: string): string {
+  const folder = adapterFolder(name);
+  configOf(folder);
+  weightsOf(folder);
+  return folder;
+}
+
+function weightsOf(folder: string): string {
+  const file = join(folder, weightsName);
+  if (existsSync(file)) return file;
+  if (existsSync(join(folder, 'adapter_model.bin'))) {
+    throw unsupportedAdapter(
+      join(folder, 'adapter_model.bin'),
+      configName,
+      'its weights are a pickled file, which could run code',
+      `save it as ${weightsName}: \`PeftModel.save_pretrained(folder, safe_serialization=True)\``,
+    );
+  }
+  throw noAdapter(folder, `it has no ${weightsName}`);
 }
 
 /** A stored low-rank update in its place. */

@@ -60,7 +60,7 @@ const understood: ReadonlySet<string> = new Set([
 ]);
 
 const merged =
-  'merge it into its base with PEFT (`merge_and_unload()`), and use the merged model here';
+  'merge it into its base with PEFT (`merge_and_unload()`), and use the merged model here; `infer_backend: torch` talks to it as it is';
 
 /** What these keys stand for, where they are set. */
 const refused: Readonly<Record<string, string>> = {
@@ -90,8 +90,7 @@ export const adapterFolder = (name: string): string =>
 
 /** The folder's config, and the same as it was written. Throws `tuning/no-adapter`, `tuning/adapter-unsupported` and their kin. */
 export function readPeftConfig(folder: string): { config: PeftConfig; raw: JsonObject } {
-  const file = join(folder, configName);
-  if (!existsSync(file)) throw noAdapter(folder, absence(folder));
+  const file = configOf(folder);
   const raw = readJson(file);
   if (!isJsonObject(raw)) throw badAdapterConfig(file, undefined, 'it is no JSON object');
   refuseUnknown(file, raw);
@@ -101,6 +100,13 @@ export function readPeftConfig(folder: string): { config: PeftConfig; raw: JsonO
     throw badAdapterConfig(file, issue.path.join('.'), issue.message);
   }
   return { config: parsed.data, raw };
+}
+
+/** The path of its adapter_config.json; throws where there is none. */
+export function configOf(folder: string): string {
+  const file = join(folder, configName);
+  if (!existsSync(file)) throw noAdapter(folder, absence(folder));
+  return file;
 }
 
 function absence(folder: string): string {

@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { formatError, TuneryError } from '../../src/core/errors.ts';
 import type { TensorToWrite } from '../../src/files/safetensors.ts';
 import { attachAdapters } from '../../src/tuning/attach-adapters.ts';
+import { adapterForPeft } from '../../src/tuning/peft-adapter.ts';
 import {
   buildGolden,
   farthest,
@@ -250,6 +251,13 @@ describe('what does not fit is refused', () => {
     expect(await refusal(write({ modules_to_save: ['lm_head'] }))).toContain(
       '`modules_to_save` names `lm_head`',
     );
+  });
+
+  test('PEFT itself may read what is refused here', async () => {
+    const folder = write({ use_dora: true });
+    expect(await refusal(folder)).toContain('DoRA');
+    expect(adapterForPeft(folder)).toBe(folder);
+    expect(() => adapterForPeft(join(place, 'none'))).toThrow('there is no such folder');
   });
 
   test('nothing of the model has changed when the second adapter is refused', async () => {

@@ -2,7 +2,7 @@
 
 import { quantizationOf } from '../../models/hold.ts';
 import { openModel } from '../../models/source.ts';
-import { readAdapter } from '../../tuning/peft-adapter.ts';
+import { adapterForPeft } from '../../tuning/peft-adapter.ts';
 import { brokenEnvironment } from '../errors.ts';
 import type { OpenedSession } from './engine.ts';
 import { contextLength, inferDtype } from './native-session.ts';
@@ -37,7 +37,7 @@ export async function openTorch({ job, version }: SessionRequest): Promise<Opene
     env: device === 'cpu' ? { CUDA_VISIBLE_DEVICES: '' } : {},
     task: {
       model: await modelForTorch(source, version),
-      adapters: settings.adapter_name_or_path.map((name) => readAdapter(name).folder),
+      adapters: settings.adapter_name_or_path.map(adapterForPeft),
       dtype,
       compute_dtype: dtype,
       attention: attentions[settings.flash_attn],
