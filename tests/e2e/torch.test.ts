@@ -246,7 +246,10 @@ print(scaling.scale, Scaling(on=False).again(False))`,
 
     test('compiled layers take the same steps', async () => {
       const compiled = await train('compiled', torch, { torch_compile: true });
-      expectClose('compiled', compiled, await train('as-it-is', torch), 1e-5);
+      const plain = await train('as-it-is', torch);
+      expectClose('compiled', compiled, plain, 1e-5);
+      // Fused kernels have other last bits: equal ones would be those of layers that were not compiled.
+      expect(compiled).not.toEqual(plain);
     });
 
     test.each([['shard_grad_op'], ['hybrid_shard']])('`fsdp: %s`', async (fsdp) => {
