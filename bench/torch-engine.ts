@@ -1,32 +1,36 @@
 /**
  * @file What the torch engine costs beside a bare loop of PyTorch with the same model, adapter and batches, and when it begins.
  *
- * `node bench/torch-engine.ts --python PYTHON [--steps 6] [--rounds 3]`. The two run in turn; of each the first two steps do not
- * count. Their losses must be equal within 1e-4, or the figures are refused.
+ * `node bench/torch-engine.ts --python PYTHON [--steps 12]`. Both are loaded, and take their steps in turn: a machine's moods are the
+ * same for both. The first two steps do not count. The losses must be equal within 1e-4, or the figures are refused.
  */
+import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { loadConfig } from '../src/config/load.ts';
 import type { RunEvent } from '../src/core/events.ts';
 import { buildModel } from '../src/models/load.ts';
 import { openModel } from '../src/models/source.ts';
+import { torchLearner } from '../src/runs/engines/torch-learner.ts';
 import { adapterForTorch, modelForTorch } from '../src/runs/engines/torch-model.ts';
+import { startRanks } from '../src/runs/engines/torch-ranks.ts';
 import { torchTask } from '../src/runs/engines/torch-task.ts';
 import { worldOf } from '../src/runs/engines/torch-world.ts';
 import { planOfJob } from '../src/runs/plan-of-job.ts';
 import { prepareJob } from '../src/runs/prepare-job.ts';
+import { memoryHost } from '../src/train/host.ts';
 import { asArguments, jobSettings, smollm2, writeRows } from './job.ts';
-import { runProgram, runTunery } from './program.ts';
+import { runTunery } from './program.ts';
 import { median, report } from './report.ts';
 
 const { values } = parseArgs({
   options: {
     python: { type: 'string' },
-    steps: { type: 'string', default: '6' },
-    rounds: { type: 'string', default: '3' },
+    steps: { type: 'string', default: '12' },
   },
 });
 const { python } = values;
@@ -35,8 +39,6 @@ const warmup = 2;
 const length = { steps: Number(values.steps), warmup };
 const bare = fileURLToPath(new URL('./peers/bare_torch.py', import.meta.url));
 const workers = fileURLToPath(new URL('../workers/torch', import.meta.url));
-
-type Steps = readonly { readonly seconds: number; readonly loss: number }[];
 
 const folder = mkdtempSync(join(tmpdir(), 'tunery-bench-torch-'));
 try {
@@ -77,46 +79,78 @@ try {
     ),
   );
 
-  let begins = 0;
-  const engine = async (): Promise<Steps> => {
-    begins = 0;
-    const { lines } = await runTunery(
-      ['train', ...settings, 'output_dir=out', 'overwrite_output_dir=true', '--json'],
-      { cwd: folder },
-    );
-    return lines.flatMap(({ text, at }) => {
-      const event = JSON.parse(text) as RunEvent;
-      // Said again now and then, as a sign of life.
-      if (event.type === 'heartbeat' && event.phase === 'training') begins ||= at;
-      return event.type === 'step-end' ? [event] : [];
-    });
-  };
-  const loop = async (): Promise<Steps> => {
-    const { lines } = await runProgram(python, [bare, taskFile!, stepsFile!, workers]);
-    return lines.map(({ text }) => JSON.parse(text));
-  };
+  const began = await beginning();
+  const world = worldOf(job.engine);
+  const ranks = await startRanks({
+    ...{ python, task, world, scratch: folder, logs: folder },
+    turn: () => Promise.resolve(),
+  });
+  const ours = torchLearner({
+    ...{ settings: job.train, ranks, plan, host: memoryHost(), account: undefined },
+    texts: () => Promise.resolve({}),
+    place: (row) => prepared.places(row)[0],
+  });
+  const theirs = await bareLoop(python, [bare, taskFile!, stepsFile!, workers]);
 
-  const ratios: number[] = [];
-  const began: number[] = [];
-  for (let round = 0; round < Number(values.rounds); round++) {
-    const [ours, theirs] = [await engine(), await loop()];
-    began.push(begins);
-    const apart = Math.max(...ours.map(({ loss }, i) => Math.abs(loss - theirs[i]!.loss)));
+  const pairs: { readonly ours: number; readonly theirs: number }[] = [];
+  for (let step = 1; step <= plan.steps; step++) {
+    const timed = async (): Promise<{ seconds: number; loss: number }> => {
+      const start = performance.now();
+      const { loss } = await ours.learn(step, job.train.learning_rate);
+      return { seconds: (performance.now() - start) / 1000, loss };
+    };
+    // Who goes first changes: what heats or cools a machine is shared.
+    const [a, b] =
+      step % 2 === 0
+        ? [await timed(), await theirs.next()]
+        : await theirs.next().then(async (second) => [await timed(), second] as const);
+    const apart = Math.abs(a.loss - b.loss);
     if (!(apart < 1e-4)) throw new Error(`the losses are ${apart} apart: no figure`);
-    const seconds = (steps: Steps): number =>
-      steps.slice(warmup).reduce((sum, step) => sum + step.seconds, 0);
-    ratios.push(seconds(theirs) / seconds(ours));
     console.log(
-      `round ${round + 1}: ours ${seconds(ours).toFixed(2)} s, bare loop ${seconds(theirs).toFixed(2)} s; losses within ${apart.toExponential(1)}`,
+      `step ${step}: ours ${a.seconds.toFixed(2)} s, bare loop ${b.seconds.toFixed(2)} s; losses ${apart.toExponential(1)} apart`,
     );
+    if (step > warmup) pairs.push({ ours: a.seconds, theirs: b.seconds });
   }
+  await ranks.end();
   report({
     name: 'torch engine: tokens/s over those of a bare loop',
-    value: median(ratios),
+    value: median(pairs.map((pair) => pair.theirs / pair.ours)),
     unit: '×',
     goal: { atLeast: 0.97 },
   });
-  report({ name: 'torch engine: training begins after, warm', value: median(began), unit: 's' });
+  report({ name: 'torch engine: training begins after, warm', value: began, unit: 's' });
+
+  /** When `tunery train` of the same job begins to train. */
+  async function beginning(): Promise<number> {
+    const { lines } = await runTunery(
+      ['train', ...settings, 'max_steps=1', 'output_dir=out', '--json'],
+      { cwd: folder },
+    );
+    const training = lines.find(({ text }) => {
+      const event = JSON.parse(text) as RunEvent;
+      return event.type === 'heartbeat' && event.phase === 'training';
+    });
+    return training?.at ?? Number.NaN;
+  }
 } finally {
   rmSync(folder, { recursive: true, force: true });
+}
+
+/** A loop that takes a step for each line it gets. */
+async function bareLoop(program: string, args: readonly string[]) {
+  const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const read = async (): Promise<{ seconds: number; loss: number }> => {
+    const { done, value } = await lines.next();
+    if (done) throw new Error(`${program} ${args.join(' ')} ended`);
+    return JSON.parse(value);
+  };
+  // It says so when it is ready.
+  await read();
+  return {
+    next() {
+      child.stdin.write('\n');
+      return read();
+    },
+  };
 }

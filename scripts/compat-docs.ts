@@ -38,8 +38,12 @@ const commands: readonly (readonly [there: string, here: string])[] = [
     '`tunery train --stage sft …`',
   ],
   [
-    '`python src/train_bash.py --do_predict …`',
-    'not yet: `tunery chat` answers one prompt at a time',
+    '`python src/train_bash.py --do_predict …`, `llamafactory-cli train` with `do_predict: true`',
+    '`tunery train`, or `tunery predict FILE.yaml`; BLEU and ROUGE are not computed',
+  ],
+  [
+    '`python scripts/vllm_infer.py …`',
+    '`tunery predict FILE.yaml infer_backend=vllm vllm_python=…`',
   ],
   [
     '`llamafactory-cli export FILE.yaml`, `python src/export_model.py --…`',

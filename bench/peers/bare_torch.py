@@ -1,7 +1,8 @@
 """What `bench/torch-engine.ts` holds the torch engine against: the same model, adapter, batches and optimizer in a bare loop.
 
 Usage: bare_torch.py TASK.json STEPS.json WORKERS     TASK as the engine writes it, STEPS [{"rows", "targets"}], WORKERS the
-folder with rows.py, whose batches are then the same. Prints a JSON line a step: seconds and loss.
+folder with rows.py, whose batches are then the same. Prints a JSON line when it is ready, and then, for each line that it
+reads, one of a step: seconds and loss.
 """
 
 import json
@@ -26,7 +27,9 @@ model = PeftModel.from_pretrained(base, task["adapter"], is_trainable=True).trai
 parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
 optimizer = torch.optim.AdamW(parameters, lr=train["learning_rate"], weight_decay=train["weight_decay"])
 rows = Rows(task["rows"])
+print("{}", flush=True)
 for step in steps:
+    sys.stdin.readline()
     start = time.perf_counter()
     total = 0.0
     for cut in share(step["rows"], rows.length, 1, train["micro_batch_tokens"])[0]:

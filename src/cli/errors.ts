@@ -99,6 +99,12 @@ export const unknownExtra = defineError(
   }),
 );
 
+export const detachedPredictions = defineError('cli/detached-predictions', () => ({
+  message:
+    '`do_predict` is done by this command once the run has ended, and `--detach` ends it before',
+  help: 'take `do_predict` out, and use `tunery predict` with the same file when the run is done',
+}));
+
 export const unknownEngine = defineError('cli/unknown-engine', (name: string) => ({
   message: `there is no engine \`${name}\` to install`,
   help: '`tunery engine install torch`; the native engine is there already',

@@ -8,7 +8,7 @@ import type { ModelSettings } from '../models/settings.ts';
 import type { Context } from './command.ts';
 import { planLine } from './open-source.ts';
 
-const takeAdapters: readonly string[] = ['train', 'chat', 'export', 'api'];
+const takeAdapters: readonly string[] = ['train', 'chat', 'export', 'api', 'predict'];
 
 /** Whether any came: settings have to be resolved anew then. */
 export async function fetchAdapters(

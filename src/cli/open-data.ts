@@ -6,7 +6,7 @@ import { field } from '../core/field.ts';
 import { didYouMean } from '../core/suggest.ts';
 import { formatCount } from '../core/units.ts';
 import { noSuchEvalSet, noSuchSet } from '../data/errors.ts';
-import type { PreparedSets } from '../data/prepare.ts';
+import type { PreparedSets, Split } from '../data/prepare.ts';
 import type { Prepared } from '../data/prepared.ts';
 import { type JobData, prepareJob } from '../runs/prepare-job.ts';
 import type { Job } from '../train/job.ts';
@@ -16,11 +16,13 @@ import { dataHub, openSource } from './open-source.ts';
 export async function openData(
   job: Pick<Job, 'data' | 'method' | 'model' | 'train'>,
   context: Pick<Context, 'note' | 'progress' | 'signal'>,
+  only?: Split,
 ): Promise<JobData> {
   const { note, progress, signal } = context;
   const source = await openSource(job.model, context);
   const data = await prepareJob(job, source, {
     signal,
+    ...(only && { only }),
     hub: dataHub(job.model, context),
     progress: (examples) => progress(`${formatCount(examples)} rows tokenized`),
     notice: (line) => note(`note: ${line}`),

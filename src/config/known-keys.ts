@@ -14,6 +14,7 @@ export type KnownKey = {
 type Group = readonly [says: string, defaults: Readonly<Record<string, unknown>>];
 
 const accepted: readonly Group[] = [
+  ['a prediction is always generated', { predict_with_generate: false }],
   [
     'rows come from a memory-mapped file, which needs no loader',
     {
@@ -230,10 +231,8 @@ const later: readonly Group[] = [
   ['a resumed run goes on at the very row where it stopped', { ignore_data_skip: false }],
   ['use `eval_strategy` and `eval_steps`', { eval_delay: 0, eval_on_start: false }],
   [
-    'evaluation measures loss and perplexity; ask the model with `tunery chat`',
+    'evaluation measures loss and perplexity, and `max_new_tokens` bounds a prediction',
     {
-      do_predict: false,
-      predict_with_generate: false,
       generation_max_length: null,
       generation_num_beams: null,
       generation_config: null,

@@ -38,6 +38,8 @@ export type PrepareInput = {
   readonly threads?: number | undefined;
   /** With `streaming`: how many rows the steps need. */
   readonly rowsToLearn?: number | undefined;
+  /** The one half that is made of the training's data sets; both by default. */
+  readonly only?: Split | undefined;
   /** The folder of prepared sets. */
   readonly cache: string;
   /** How hubs are asked for data sets that lie there. */
@@ -96,13 +98,15 @@ async function findOrMake(input: PrepareInput): Promise<PreparedSets> {
   const evals: EvalSet[] = [];
 
   if (trainSources.length > 0) {
-    const splits = data.val_size > 0 ? (['train', 'eval'] as const) : (['train'] as const);
+    const all: readonly Split[] = data.val_size > 0 ? ['train', 'eval'] : ['train'];
+    const splits = all.filter((split) => input.only === undefined || split === input.only);
     const jobs = splits.map((split) => setJob(input, trainSources, split));
-    const [learned, held] = await make(input, trainSources, jobs, notes);
-    train = learned;
+    const made = await make(input, trainSources, jobs, notes);
+    train = made[splits.indexOf('train')];
+    const held = made[splits.indexOf('eval')];
     if (held) evals.push({ name: 'eval', prepared: held });
   }
-  const evaluating = { ...input, data: { ...data, ...forEvaluation } };
+  const evaluating = { ...input, only: undefined, data: { ...data, ...forEvaluation } };
   // Each alone, or all as one set.
   const groups = data.eval_on_each_dataset ? evalSources.map((each) => [each]) : [evalSources];
   for (const sources of groups) {
@@ -146,7 +150,8 @@ async function make(
     // Another process may have made them while this one waited.
     const now = jobs.map((job, i) => found[i] ?? (lock.waited ? tryOpen(job.folder) : open(job)));
     const missing = jobs.filter((_, i) => !now[i]);
-    if (missing.length > 0) await writeSets(input, sources, missing, jobs.length > 1);
+    const splits = jobs.length > 1 || input.only === 'eval';
+    if (missing.length > 0) await writeSets(input, sources, missing, splits);
     for (const job of missing) rememberSet(job);
     return jobs.map((job, i) => now[i] ?? openPrepared(job.folder));
   } finally {

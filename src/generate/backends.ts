@@ -1,6 +1,6 @@
 /** @file Settings of what generates: the native engine, transformers or vLLM. */
 import { z } from 'zod';
-import { field, type SectionOf, section } from '../core/field.ts';
+import { field, type SectionOf, section, textList } from '../core/field.ts';
 
 const ofVllm = {
   ofEngine: { vllm: 'another backend generates, and that option is vLLM’s' },
@@ -12,7 +12,7 @@ export const inferSection = section(
   'Inference',
   {
     infer_backend: field(z.enum(['native', 'huggingface', 'torch', 'vllm']).default('native'), {
-      help: 'What generates in chat and the API: `native` is the engine of this machine’s CPU; `torch` is transformers, in the Python of `engine: torch`; `vllm` is vLLM, in the Python of `vllm_python`.',
+      help: 'What generates in chat, the API and predictions: `native` is the engine of this machine’s CPU; `torch` is transformers, in the Python of `engine: torch`; `vllm` is vLLM, in the Python of `vllm_python`.',
       why: 'Prompts, templates and stop tokens are the same with all: only ids go in and come out.',
       accepted: { huggingface: 'the native engine generates' },
       later: {
@@ -41,6 +41,11 @@ export const inferSection = section(
     }),
     vllm_max_lora_rank: field(z.int().min(1).default(32), {
       help: 'Rank of adapters that vLLM makes room for; one with a higher rank gets its own.',
+      ...ofVllm,
+    }),
+    lora_modules: field(namedFolders(), {
+      help: 'More adapters for `tunery api`, as a map or as `name=folder,…`: a request whose `model` is the name is answered by the base with that adapter.',
+      why: 'vLLM holds one base for all of them, and requests for different ones share its batch.',
       ...ofVllm,
     }),
     vllm_config: field(vllmConfig(), {
@@ -86,7 +91,7 @@ export const inferSection = section(
 );
 export type InferSettings = SectionOf<typeof inferSection>;
 
-const serving: ReadonlySet<string> = new Set(['chat', 'api']);
+const serving: ReadonlySet<string> = new Set(['chat', 'api', 'predict']);
 
 /** A map, or JSON of one. */
 function vllmConfig() {
@@ -103,4 +108,19 @@ function vllmConfig() {
     .union([Options, z.string().transform(parsed)])
     .nullable()
     .default(null);
+}
+
+/** A map, or `name=folder` in a list or with commas between. */
+function namedFolders() {
+  const Folders = z.record(z.string().min(1), z.string().min(1));
+  const parsed = (items: readonly string[], context: z.RefinementCtx) => {
+    const pairs = items.map((item) => /^([^=]+)=(.+)$/.exec(item));
+    const names = pairs.map((pair) => pair?.[1]);
+    if (pairs.includes(null) || new Set(names).size < names.length) {
+      context.addIssue({ code: 'custom', message: 'expected `name=folder`, each name once' });
+      return z.NEVER;
+    }
+    return Folders.parse(Object.fromEntries(pairs.map((pair) => [pair?.[1], pair?.[2]])));
+  };
+  return z.union([Folders, textList().transform(parsed)]).default({});
 }

@@ -20,3 +20,11 @@ export const unknownId = defineError('generate/unknown-id', (id: number, size: n
   message: `token ${id} is none of the model’s ${size}`,
   help: 'the tokenizer and the model do not belong together; take both from one place',
 }));
+
+export const unknownModule = defineError(
+  'generate/unknown-module',
+  (name: string, known: readonly string[]) => ({
+    message: `this session has no adapter \`${name}\`${known.length === 0 ? '' : `; it has ${known.join(', ')}`}`,
+    help: 'name it in `lora_modules`, with `infer_backend: vllm`',
+  }),
+);

@@ -11,7 +11,7 @@ import { crossEntropyForward } from '../kernels/cross-entropy.ts';
 import type { TensorData } from '../kernels/kernel.ts';
 import { BlockTable, blockTokens } from './blocks.ts';
 import { DecodePlans } from './decode-plan.ts';
-import { cacheFull, contextFull, emptyPrompt, unknownId } from './errors.ts';
+import { cacheFull, contextFull, emptyPrompt, unknownId, unknownModule } from './errors.ts';
 import { forward, type Loaded, logitsOf } from './forward.ts';
 import { chooseToken } from './sampling.ts';
 import { Scheduler } from './scheduler.ts';
@@ -203,9 +203,10 @@ export function openGenerator(
   }
 
   async function* generate(
-    { prompts, sampling, max_new_tokens, stop_ids, logprobs }: GenerateRequest,
+    { prompts, sampling, max_new_tokens, stop_ids, logprobs, module }: GenerateRequest,
     signal?: AbortSignal,
   ): AsyncGenerator<NewToken, readonly Generated[], undefined> {
+    if (module !== undefined) throw unknownModule(module, []);
     for (const { ids } of prompts) checkIds(ids, 1);
     const call = new Call(prompts.length);
     const sequences = prompts.map(({ ids, seed }, index) => {

@@ -27,6 +27,8 @@ export const GenerateRequest = z.object({
   stop_ids: z.array(z.int()),
   /** Whether each token comes with its log-probability. */
   logprobs: z.boolean().optional(),
+  /** A name of `lora_modules`: that adapter takes the place of the session's own. */
+  module: z.string().optional(),
 });
 export type GenerateRequest = z.infer<typeof GenerateRequest>;
 

@@ -23,6 +23,8 @@ export type ReplyRequest = {
   /** The reply ends before any of these texts. */
   readonly stop?: readonly string[];
   readonly skip_special_tokens: boolean;
+  /** A name of `lora_modules`. */
+  readonly module?: string | undefined;
 };
 
 export type Reply = {
@@ -40,12 +42,16 @@ export async function* reply(
   request: ReplyRequest,
   signal?: AbortSignal,
 ): AsyncGenerator<string, Reply, undefined> {
-  const { ids, sampling, seed, max_new_tokens, stop_ids, stop = [] } = request;
+  const { ids, sampling, seed, max_new_tokens, stop_ids, stop = [], module } = request;
   const skipSpecialTokens = request.skip_special_tokens;
   const decoder = tokenizer.streamDecoder({ skipSpecialTokens });
   const until = stopAt(stop);
   const tokens = session.generate(
-    { prompts: [{ ids, seed }], sampling, max_new_tokens, stop_ids: [...stop_ids] },
+    {
+      prompts: [{ ids, seed }],
+      ...{ sampling, max_new_tokens, stop_ids: [...stop_ids] },
+      ...(module !== undefined && { module }),
+    },
     signal,
   );
   let text = '';

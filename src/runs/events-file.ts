@@ -2,7 +2,7 @@
 import { closeSync, fstatSync, openSync, readFileSync, readSync, watch } from 'node:fs';
 import { dirname } from 'node:path';
 import { type EventBody, RunEvent } from '../core/events.ts';
-import { type AppendFile, lastNewline, openAppend } from './append-file.ts';
+import { type AppendFile, lastNewline, openAppend } from '../files/append-file.ts';
 
 export const eventsName = 'events.jsonl';
 

@@ -39,6 +39,7 @@ const withoutEffect: ReadonlySet<string> = new Set([
   'resume_from_checkpoint',
   'do_train',
   'do_eval',
+  'do_predict',
   'disable_gradient_checkpointing',
   'gradient_checkpointing',
   'logging_steps',

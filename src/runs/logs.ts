@@ -1,12 +1,12 @@
 /** @file The logs that users of LLaMA-Factory and Hugging Face know: trainer_log.jsonl, trainer_state.json, *_results.json. */
-import { readSync } from 'node:fs';
+import { existsSync, readFileSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { formatClock } from '../core/units.ts';
+import { type AppendFile, lastNewline, openAppend } from '../files/append-file.ts';
 import { writeFileAtomic } from '../files/atomic.ts';
 import type { Best, LogEntry } from '../train/host.ts';
 import type { TrainSettings } from '../train/settings.ts';
-import { type AppendFile, lastNewline, openAppend } from './append-file.ts';
 
 export const trainerLogName = 'trainer_log.jsonl';
 export const trainerStateName = 'trainer_state.json';
@@ -160,6 +160,21 @@ export function evalResults({ log_history: history }: Progress): Results | undef
   return { epoch: last.epoch, ...Object.fromEntries(figures), perplexity };
 }
 
+/** Puts figures of one more kind beside those of a run: `<split>_results.json`, and what they are called in all_results.json. */
+export function addResults(folder: string, split: string, figures: Results): void {
+  const path = join(folder, 'all_results.json');
+  const before: unknown = existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : {};
+  const all = { ...z.record(z.string(), z.number()).catch({}).parse(before), ...figures };
+  writeFigures(folder, split, figures);
+  writeFigures(folder, 'all', all);
+}
+
+function writeFigures(folder: string, split: string, figures: Results): void {
+  const sorted = Object.entries(figures).sort(([a], [b]) => (a < b ? -1 : 1));
+  const text = JSON.stringify(Object.fromEntries(sorted), null, 4);
+  writeFileAtomic(join(folder, `${split}_results.json`), `${text}\n`);
+}
+
 /** Writes train_results.json, eval_results.json, all_results.json. */
 export function writeResults(
   folder: string,
@@ -169,9 +184,6 @@ export function writeResults(
     ...results,
     all: { ...results.train, ...results.eval },
   })) {
-    if (!figures) continue;
-    const sorted = Object.entries(figures).sort(([a], [b]) => (a < b ? -1 : 1));
-    const text = JSON.stringify(Object.fromEntries(sorted), null, 4);
-    writeFileAtomic(join(folder, `${split}_results.json`), `${text}\n`);
+    if (figures) writeFigures(folder, split, figures);
   }
 }

@@ -3,13 +3,15 @@ import { join } from 'node:path';
 import type { DataHub } from '../data/hub-datasets.ts';
 import type { OpenTemplate } from '../data/open-template.ts';
 import { openTemplate, type TemplateInput } from '../data/open-template.ts';
-import { type PreparedSets, prepare } from '../data/prepare.ts';
+import { type PreparedSets, prepare, type Split } from '../data/prepare.ts';
 import { tuneryCache } from '../files/hub-cache.ts';
 import type { ModelSource } from '../models/source.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import type { Job } from '../train/job.ts';
 
 export type Follow = {
+  /** Where one half of the data is enough. */
+  readonly only?: Split;
   readonly signal?: AbortSignal;
   readonly progress?: (examples: number) => void;
   /** Told a line that a person should see while it waits. */

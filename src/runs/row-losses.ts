@@ -3,7 +3,7 @@
  * little-endian: step (i32), row of the Prepared set (i32), sum of its tokens' losses (f32), targets (i32).
  */
 import { readFileSync, readSync } from 'node:fs';
-import { type AppendFile, openAppend } from './append-file.ts';
+import { type AppendFile, openAppend } from '../files/append-file.ts';
 
 export const rowLossesName = 'row-losses.bin';
 

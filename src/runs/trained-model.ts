@@ -44,6 +44,21 @@ export function trainedModel(
   };
 }
 
+/** The model's settings with what a training of these settings has just left: earlier adapters stay before the one that learned. */
+export function trainedBy({
+  model,
+  tuning,
+  train,
+}: Pick<Job, 'model' | 'tuning' | 'train'>): ModelSettings {
+  const { output_dir: folder } = train;
+  return tuning.finetuning_type === 'lora'
+    ? {
+        ...model,
+        adapter_name_or_path: [...model.adapter_name_or_path.slice(0, -1), folder],
+      }
+    : { ...model, model_name_or_path: folder, adapter_name_or_path: [] };
+}
+
 const holds = (folder: string, lora: boolean): boolean =>
   (lora
     ? ['adapter_model.safetensors']

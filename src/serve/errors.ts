@@ -14,12 +14,20 @@ export const cannotListen = defineError(
   }),
 );
 
+export const nameTwice = defineError('serve/name-twice', (name: string) => ({
+  message: `\`lora_modules\` names an adapter \`${name}\`, which is what the model itself is called`,
+  help: 'give that adapter another name, or the model one with `api_model_name`',
+}));
+
 export const badRequest = defineError('serve/bad-request', (key: string, message: string) => ({
   message,
   place: { file: 'request', key },
 }));
 
-export const unknownModel = defineError('serve/unknown-model', (asked: string, name: string) => ({
-  message: `there is no model \`${asked}\`; this server has \`${name}\``,
-  place: { file: 'request', key: 'model' },
-}));
+export const unknownModel = defineError(
+  'serve/unknown-model',
+  (asked: string, names: readonly string[]) => ({
+    message: `there is no model \`${asked}\`; this server has ${names.map((name) => `\`${name}\``).join(', ')}`,
+    place: { file: 'request', key: 'model' },
+  }),
+);

@@ -20,6 +20,8 @@ export type ServerOptions = {
   readonly port: number;
   /** What the model is called. */
   readonly name: string;
+  /** Adapters that a request may name in its place. */
+  readonly modules?: readonly string[];
   readonly key: string | undefined;
   /** Told of each request that was answered. */
   readonly answered?: (line: Answered) => void;
@@ -88,15 +90,25 @@ export async function startServer(talk: ServedTalk, options: ServerOptions): Pro
   );
 
   const created = seconds();
-  const model = { id: options.name, object: 'model', created, owned_by: 'tunery' };
+  const names = [options.name, ...(options.modules ?? [])];
+  const model = (id: string) => ({ id, object: 'model', created, owned_by: 'tunery' });
   const checkName = (asked: string): void => {
-    if (asked !== options.name) throw unknownModel(asked, options.name);
+    if (!names.includes(asked)) throw unknownModel(asked, names);
   };
-  app.get('/v1/models', async () => ({ object: 'list', data: [model] }));
+  app.get('/v1/models', async () => ({ object: 'list', data: names.map(model) }));
   app.get<{ Params: { '*': string } }>('/v1/models/*', async ({ params }) => {
     checkName(params['*']);
-    return model;
+    return model(params['*']);
   });
+  /** The choices, by the adapter that the body names. */
+  const choices = (
+    requests: readonly ReplyRequest[],
+    { model, n }: Pick<ChatBody, 'model' | 'n'>,
+  ) =>
+    choicesOf(
+      model === options.name ? requests : requests.map((each) => ({ ...each, module: model })),
+      n ?? 1,
+    );
   const serve = (
     path: string,
     shape: Shape,
@@ -125,13 +137,13 @@ export async function startServer(talk: ServedTalk, options: ServerOptions): Pro
   serve('/v1/chat/completions', chatShape, (body) => {
     const parsed = parseBody(ChatBody, body);
     checkName(parsed.model);
-    const requests = choicesOf([chatRequest(talk, parsed)], parsed.n ?? 1);
+    const requests = choices([chatRequest(talk, parsed)], parsed);
     return { requests, ...streamOf(parsed) };
   });
   serve('/v1/completions', textShape, (body) => {
     const parsed = parseBody(CompletionBody, body);
     checkName(parsed.model);
-    const requests = choicesOf(completionRequests(talk, parsed), parsed.n ?? 1);
+    const requests = choices(completionRequests(talk, parsed), parsed);
     return { requests, ...streamOf(parsed) };
   });
 
@@ -210,7 +222,11 @@ async function answer(
   });
   const signal = AbortSignal.any([ending, gone.signal]);
   const replies: Replies = new Map();
-  const head = { id: `${shape.prefix}-${randomUUID()}`, created: seconds(), model: options.name };
+  const head = {
+    id: `${shape.prefix}-${randomUUID()}`,
+    created: seconds(),
+    model: requests[0]?.module ?? options.name,
+  };
   try {
     if (stream) return await streamed(exchange, requests, replies, { head, usage, signal });
     await together(requests, signal, async (each, index, signal) => {

@@ -46,6 +46,9 @@ export const trainSection = section(
     do_eval: field(z.boolean().default(false), {
       help: 'Evaluate; alone, without `do_train`, nothing is trained.',
     }),
+    do_predict: field(z.boolean().default(false), {
+      help: 'Let the model reply to every row of the evaluation set, at the end; alone, without `do_train`, nothing is trained. `tunery predict` does it by itself.',
+    }),
     output_dir: field(z.string().min(1).default('saves'), {
       help: 'Folder of the run: adapter or model, checkpoints, logs, events.',
     }),
@@ -254,8 +257,9 @@ export const trainSection = section(
     derive: {
       bf16: { from: ['fp16', 'pure_bf16'], value: (v) => v.fp16 || v.pure_bf16 || undefined },
       do_train: {
-        from: ['do_eval'],
-        value: (v, given) => (given.training && !(given.has('do_eval') && v.do_eval)) || undefined,
+        from: ['do_eval', 'do_predict'],
+        value: (v, given) =>
+          (given.training && !(given.has('do_eval') && v.do_eval) && !v.do_predict) || undefined,
       },
       do_eval: {
         from: ['eval_strategy'],
@@ -337,8 +341,9 @@ export const trainSection = section(
       (v) => {
         const rows = Array.isArray(v.eval_dataset) && v.eval_dataset.length > 0;
         if (rows || (typeof v.val_size === 'number' && v.val_size > 0)) return undefined;
-        if (v.eval_strategy === 'no' && !v.do_eval) return undefined;
-        const key = v.eval_strategy === 'no' ? 'do_eval' : 'eval_strategy';
+        const key =
+          v.eval_strategy !== 'no' ? 'eval_strategy' : v.do_eval ? 'do_eval' : 'do_predict';
+        if (!v[key]) return undefined;
         return {
           keys: [key, 'eval_dataset', 'val_size'],
           message: `\`${key}: ${v[key]}\` asks for an evaluation, and there are no rows to evaluate on`,
@@ -409,8 +414,16 @@ export const trainSection = section(
               help: 'name data sets in `dataset`, as `identity,alpaca_en_demo` or as the path of a file',
             }
           : undefined,
+      (v, { command }) =>
+        (v.do_predict || command === 'predict') && v.stage === 'pt'
+          ? {
+              keys: ['do_predict', 'stage'],
+              message: 'predictions are replies to conversations, and `stage: pt` has plain text',
+              help: 'set `stage: sft`, and name conversations in `eval_dataset`',
+            }
+          : undefined,
       (v, given) =>
-        given.training && !v.do_train && !v.do_eval
+        given.training && !v.do_train && !v.do_eval && !v.do_predict
           ? {
               keys: ['do_train', 'do_eval'],
               message: 'both are false, so there is nothing to do',

@@ -1,7 +1,7 @@
 /**
  * @file What generates beside the native engine: the same tokens from transformers and from vLLM, and the `openai` client
- * through our front. Deep, with `TUNERY_ORACLE_PYTHON` (transformers, PEFT) and `TUNERY_VLLM_PYTHON` (vLLM) set; what has
- * no Python is skipped by name.
+ * through our front. Deep, with `TUNERY_ORACLE_PYTHON` (transformers, PEFT) and `TUNERY_VLLM_PYTHON` (vLLM) set, and in part with
+ * `TUNERY_TORCH=1`; what has no Python is skipped by name.
  */
 import { execFileSync } from 'node:child_process';
 import { chmodSync, writeFileSync } from 'node:fs';
@@ -21,10 +21,10 @@ import { openRemote } from '../../src/runs/engines/remote-session.ts';
 import { readPrompts } from '../golden/references.ts';
 import { isAlive, makePlace, until } from './cli.ts';
 import { descendantsOf } from './processes.ts';
+import { deep, python, there } from './torch-runs.ts';
 
 vi.setConfig({ testTimeout: 900_000, hookTimeout: 900_000 });
 
-const deep = environment('TUNERY_DEEP') !== undefined;
 const oracle = deep ? environment('TUNERY_ORACLE_PYTHON') : undefined;
 const vllm = deep ? environment('TUNERY_VLLM_PYTHON') : undefined;
 
@@ -46,12 +46,13 @@ async function say(
   {
     sampling = greedy,
     stop_ids = [] as number[],
-  }: { sampling?: Sampling; stop_ids?: number[] } = {},
+    ...more
+  }: { sampling?: Sampling; stop_ids?: number[]; module?: string } = {},
 ): Promise<Said[]> {
   const logps = prompts.map((): number[] => []);
   const tokens = session.generate({
     prompts: prompts.map((ids, i) => ({ ids: Int32Array.from(ids), seed: 2 ** 33 + i })),
-    ...{ sampling, stop_ids, max_new_tokens: count, logprobs: true },
+    ...{ sampling, stop_ids, max_new_tokens: count, logprobs: true, ...more },
   });
   for (;;) {
     const { done, value } = await tokens.next();
@@ -66,9 +67,9 @@ function expectNear(found: readonly number[], wanted: readonly number[]): void {
   expect(worst).toBeLessThan(1e-3);
 }
 
-const torch = { infer_backend: 'torch', engine_python: oracle ?? '', use_cpu: 'true' };
+const torch = { infer_backend: 'torch', engine_python: python ?? '', use_cpu: 'true' };
 
-describe.runIf(oracle)('transformers draws what the native engine draws', () => {
+describe.runIf(there)('transformers draws what the native engine draws', () => {
   const tiny: Settings = {
     model_name_or_path: 'random:llama?hidden_size=64&num_hidden_layers=2&vocab_size=300',
     threads: 1,
@@ -114,6 +115,14 @@ describe.runIf(oracle)('transformers draws what the native engine draws', () => 
     ];
     const [a, b] = [await ours.score({ sequences }), await other.score({ sequences })];
     for (const [i, logps] of b.entries()) expectNear([...logps], [...(a[i] ?? [])]);
+  });
+
+  test('calls that `max_num_seqs` does not take together wait for their turn, and none for ever', async () => {
+    const calls = prompts.map((prompt) => say(other, [prompt, prompt], 6));
+    const wanted = await say(ours, prompts, 6);
+    for (const [i, said] of (await Promise.all(calls)).entries()) {
+      expect(said.map(({ ids }) => ids)).toEqual([wanted[i]?.ids, wanted[i]?.ids]);
+    }
   });
 
   test('a cancel is heard between two tokens; another call goes on', async () => {
@@ -203,6 +212,24 @@ describe.runIf(oracle || vllm)(
     test.each(Object.keys(backends))('%s: the base', async (name) => {
       const ids = await greedyOf({ ...base, ...backends[name] });
       expect(ids).toEqual(prompts.map(({ greedy_ids }) => greedy_ids));
+    });
+
+    test.runIf(vllm)('vllm: adapters by name beside the base, in one batch', async () => {
+      const modules = { lora_modules: `mine=${place.at('lora')}` };
+      const session = await open({ ...base, ...backends['vllm'], ...modules });
+      try {
+        const stop_ids = [2];
+        const [plain, mine] = await Promise.all([
+          say(session, asked, 64, { stop_ids }),
+          say(session, asked, 64, { stop_ids, module: 'mine' }),
+        ]);
+        expect(plain.map(({ ids }) => ids)).toEqual(prompts.map(({ greedy_ids }) => greedy_ids));
+        expect(mine.map(({ ids }) => ids)).toEqual(wanted);
+        const other = say(session, asked, 1, { module: 'other' });
+        await expect(other).rejects.toThrow(/no adapter `other`; it has mine/);
+      } finally {
+        await session.close();
+      }
     });
 
     test.each(Object.keys(backends))(

@@ -39,10 +39,19 @@ class Generating:
         self.batch: list[Sequence] = []
         self.cache = self.mask = None
 
-    def inputs(self, most: int, device):
+    def begin(self, most: int, others: int) -> bool:
+        """Takes its next batch, where none is under way; False while the sequences of `others` leave no room for it."""
+        if self.batch:
+            return True
+        size = min(most, len(self.waiting))
+        if others > 0 and others + size > most:
+            return False
+        self.batch, self.waiting = self.waiting[:size], self.waiting[size:]
+        return True
+
+    def inputs(self, device):
         """Of a new batch its prompts, filled up on the left; of one under way its last tokens."""
-        if not self.batch:
-            self.batch, self.waiting = self.waiting[:most], self.waiting[most:]
+        if self.cache is None:
             width = max(len(each.ids) for each in self.batch)
             ids = [[0] * (width - len(each.ids)) + each.ids for each in self.batch]
             mask = [[0] * (width - len(each.ids)) + [1] * len(each.ids) for each in self.batch]
@@ -117,7 +126,10 @@ class Session:
                     yield failure(call, error)
 
     def advance(self, call: int, wanted: Generating):
-        ids, positions = wanted.inputs(self.most, self.device)
+        others = sum(len(each.batch) for each in self.generating.values() if each is not wanted)
+        if not wanted.begin(self.most, others):
+            return
+        ids, positions = wanted.inputs(self.device)
         logits = self.model(
             input_ids=ids,
             attention_mask=wanted.mask,

@@ -14,10 +14,19 @@ from vllm.sampling_params import RequestOutputKind
 RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
 
 
-def rank_of(adapter: str | None, least: int) -> int:
-    config = json.loads(Path(adapter, "adapter_config.json").read_text(encoding="utf-8")) if adapter else {"r": 1}
-    wanted = max(config["r"], *config.get("rank_pattern", {}).values(), least)
+# Adapters that one batch may hold.
+TOGETHER = 8
+
+
+def rank_of(adapters: list[str], least: int) -> int:
+    configs = [json.loads(Path(folder, "adapter_config.json").read_text(encoding="utf-8")) for folder in adapters]
+    wanted = max(least, *(rank for each in configs for rank in (each["r"], *each.get("rank_pattern", {}).values())), 1)
     return next((rank for rank in RANKS if rank >= wanted), wanted)
+
+
+def adapters_of(task: dict) -> dict[str | None, str]:
+    """Folders by name; the session's own has none."""
+    return ({None: task["adapter"]} if task["adapter"] else {}) | task["modules"]
 
 
 def gpus_for(heads: int) -> int:
@@ -27,6 +36,7 @@ def gpus_for(heads: int) -> int:
 
 def arguments(task: dict) -> dict:
     cpu = current_platform.is_cpu()
+    adapters = list(adapters_of(task).values())
     parallel = task["config"].get("tensor_parallel_size") or gpus_for(task["heads"])
     return {
         "model": task["model"],
@@ -44,8 +54,10 @@ def arguments(task: dict) -> dict:
         "tensor_parallel_size": parallel,
         # More than one process only where there is more than one device: all of them end with this one.
         "distributed_executor_backend": "uni" if parallel == 1 else "mp",
-        "enable_lora": task["adapter"] is not None,
-        "max_lora_rank": rank_of(task["adapter"], task["max_lora_rank"]),
+        "enable_lora": len(adapters) > 0,
+        "max_loras": max(1, min(len(adapters), TOGETHER)),
+        "max_cpu_loras": max(1, len(adapters)),
+        "max_lora_rank": rank_of(adapters, task["max_lora_rank"]),
         **task["config"],
     }
 
@@ -59,7 +71,10 @@ class Call:
 class Session:
     def __init__(self, task: dict):
         self.engine = LLMEngine.from_engine_args(EngineArgs(**arguments(task)))
-        self.adapter = LoRARequest("adapter", 1, task["adapter"]) if task["adapter"] else None
+        self.adapters = {
+            name: LoRARequest(name or "adapter", number, folder)
+            for number, (name, folder) in enumerate(adapters_of(task).items(), 1)
+        }
         self.about = {"vocabulary": self.engine.model_config.get_vocab_size()}
         self.calls: dict[int, Call] = {}
 
@@ -71,7 +86,7 @@ class Session:
         self.calls[call] = Call(command["prompts"])
         for place, prompt in enumerate(command["prompts"]):
             self.add(
-                *(call, place, prompt["ids"]),
+                *(call, place, prompt["ids"], command["module"]),
                 seed=prompt["seed"] % 2**63,
                 max_tokens=prompt["most"],
                 stop_token_ids=command["stop_ids"],
@@ -84,12 +99,13 @@ class Session:
         self.calls[call] = Call(command["sequences"])
         for place, each in enumerate(command["sequences"]):
             kind = RequestOutputKind.FINAL_ONLY
-            self.add(call, place, each["ids"], temperature=0, max_tokens=1, prompt_logprobs=0, output_kind=kind)
+            self.add(call, place, each["ids"], None, temperature=0, max_tokens=1, prompt_logprobs=0, output_kind=kind)
 
-    def add(self, call: int, place: int, ids: list[int], **sampling) -> None:
+    def add(self, call: int, place: int, ids: list[int], module: str | None, **sampling) -> None:
         # Which tokens end a reply is Node's to say.
         parameters = SamplingParams(ignore_eos=True, detokenize=False, **sampling)
-        self.engine.add_request(f"{call}.{place}", {"prompt_token_ids": ids}, parameters, lora_request=self.adapter)
+        adapter = self.adapters.get(module)
+        self.engine.add_request(f"{call}.{place}", {"prompt_token_ids": ids}, parameters, lora_request=adapter)
 
     def cancel(self, call: int) -> None:
         gone = self.calls.pop(call, None)

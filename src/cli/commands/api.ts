@@ -7,6 +7,7 @@ import { generateSection } from '../../generate/settings.ts';
 import { modelSection } from '../../models/settings.ts';
 import { environment } from '../../native/environment.ts';
 import { checkAccess } from '../../serve/access.ts';
+import { nameTwice } from '../../serve/errors.ts';
 import { type Answered, type Server, startServer } from '../../serve/server.ts';
 import { serveSection } from '../../serve/settings.ts';
 import { type Context, defineCommand, exitCodes } from '../command.ts';
@@ -29,6 +30,9 @@ export const apiCommand = defineCommand({
     const key = api_key ?? environment('TUNERY_API_KEY');
     // Before a large model is loaded for nothing.
     checkAccess(api_host, key);
+    const name = api_model_name ?? servedName(job.model.model_name_or_path);
+    const modules = Object.keys(job.infer.lora_modules);
+    if (modules.includes(name)) throw nameTwice(name);
     const talk = await openTalkHere(job, context, { templateOptional: true });
     if (signal.aborted) {
       await talk.session.close();
@@ -44,7 +48,7 @@ export const apiCommand = defineCommand({
         {
           host: api_host,
           port: api_port,
-          name: api_model_name ?? servedName(job.model.model_name_or_path),
+          ...{ name, modules },
           key,
           answered: (line) => (json ? emit({ type: 'request', ...line }) : print(asLine(line))),
           failed: failed.reject,
@@ -53,6 +57,7 @@ export const apiCommand = defineCommand({
       const { model, adapters, dtype } = talk.session.about;
       if (json) emit({ type: 'listening', url: server.url, model, adapters, dtype });
       else {
+        if (modules.length > 0) print(`models  ${[name, ...modules].join(', ')}`);
         print(`api     ${server.url}/v1${key === undefined ? '' : ' (with the key)'}`);
         print('Ctrl+C ends it.');
       }

@@ -27,6 +27,7 @@ export const commands: CommandTable = {
   fit: async () => (await import('./fit.ts')).fitCommand,
   launch: async () => (await import('./launch.ts')).launchCommand,
   parity: async () => (await import('./parity.ts')).parityCommand,
+  predict: async () => (await import('./predict.ts')).predictCommand,
   'runs list': async () => (await import('./runs.ts')).runsListCommand,
   'runs save': async () => (await import('./runs.ts')).runsSaveCommand,
   'runs stop': async () => (await import('./runs.ts')).runsStopCommand,

@@ -19,9 +19,11 @@ import type { Job } from '../../train/job.ts';
 import { trainSection } from '../../train/settings.ts';
 import { tuningSection } from '../../tuning/settings.ts';
 import { type Context, defineCommand, exitCodes } from '../command.ts';
+import { detachedPredictions } from '../errors.ts';
 import { comparisonLines } from '../estimate-view.ts';
 import { followRun } from '../follow-run.ts';
 import { dataHub, openSource } from '../open-source.ts';
+import { predictHere } from '../predict.ts';
 import { type RunProgress, runProgress } from '../progress.ts';
 import { packageVersion } from '../version.ts';
 
@@ -45,9 +47,12 @@ export const trainCommand = defineCommand({
     }),
   },
 
-  async run({ engine, model, data, tuning, method, train, generate }, context) {
+  async run(settings, context) {
+    const { engine, model, data, tuning, method, train, generate } = settings;
     const job: Job = { engine, model, data, tuning, method, train, generate };
     const { detach } = context.options;
+    if (train.do_predict && detach) throw detachedPredictions();
+    if (!train.do_train && !train.do_eval) return predictHere(settings, context);
     const source = await openSource(model, context);
     context.print(`model   ${source.name} (${basename(source.path)})`);
     const begun = engineOf(engine).begin(job, { detached: detach });
@@ -65,7 +70,11 @@ export const trainCommand = defineCommand({
       detached: detach,
       profile: context.options.profile ?? undefined,
     });
-    return detach ? leave(handle, context) : follow(handle, job, context);
+    if (detach) return leave(handle, context);
+    const { code, led } = await follow(handle, job, context);
+    return code === exitCodes.ok && led && train.do_predict
+      ? predictHere(settings, context, { trained: train.do_train })
+      : code;
   },
 });
 
@@ -112,7 +121,12 @@ async function leave(handle: RunHandle, { print, json, emit }: Context): Promise
   return exitCodes.ok;
 }
 
-async function follow(handle: RunHandle, job: Job, context: Context): Promise<number> {
+/** `led`: the run's folder is on this machine, which may be one of several. */
+async function follow(
+  handle: RunHandle,
+  job: Job,
+  context: Context,
+): Promise<{ readonly code: number; readonly led: boolean }> {
   const { print } = context;
   const progress = runProgress();
   const release = context.onInterrupt(interrupts(handle, progress, context));
@@ -144,7 +158,7 @@ async function follow(handle: RunHandle, job: Job, context: Context): Promise<nu
           : `To go on from checkpoint-${saved}`;
       print(`\nStopped${step === undefined ? '' : ` after step ${step}`}. ${from}:`);
       print(`\n  ${program()} train ${again(context)} resume_from_checkpoint=true`);
-      return exitCodes.stopped;
+      return { code: exitCodes.stopped, led: true };
     }
     if (predicted && measured) {
       print();
@@ -152,7 +166,7 @@ async function follow(handle: RunHandle, job: Job, context: Context): Promise<nu
     }
     if (!opened) {
       print('\nThis machine’s ranks are done; the run lies where machine 0 has it.');
-      return exitCodes.ok;
+      return { code: exitCodes.ok, led: false };
     }
     const took = formatDuration((performance.now() - began) / 1000);
     if (job.train.do_train) {
@@ -166,7 +180,7 @@ async function follow(handle: RunHandle, job: Job, context: Context): Promise<nu
         `\nEvaluated in ${took}: ${figures.map(([name, value]) => `${name} ${value.toFixed(4)}`).join(', ')}.`,
       );
     }
-    return exitCodes.ok;
+    return { code: exitCodes.ok, led: true };
   } finally {
     release();
     process.off('SIGHUP', stop);

@@ -9,7 +9,7 @@ import { z } from 'zod';
 import { makeFolder, writeFileAtomic } from '../../files/atomic.ts';
 import { tuneryCache } from '../../files/hub-cache.ts';
 import type { JsonObject } from '../../files/json.ts';
-import { contextFull, emptyPrompt, unknownId } from '../../generate/errors.ts';
+import { contextFull, emptyPrompt, unknownId, unknownModule } from '../../generate/errors.ts';
 import {
   type About,
   type Generated,
@@ -50,6 +50,8 @@ export type PythonStart = {
   readonly task: Readonly<Record<string, unknown>>;
   readonly env?: Readonly<Record<string, string>>;
   readonly about: About;
+  /** Names of `lora_modules` that requests may choose. */
+  readonly modules?: readonly string[];
   /** Most tokens of a sequence. */
   readonly limit: number;
   /** What is said where the environment is not fit. */
@@ -64,7 +66,7 @@ type Call = {
 
 /** Starts the worker, and waits until its model is loaded. */
 export async function openPython(start: PythonStart): Promise<OpenedSession> {
-  const { backend, about, limit } = start;
+  const { backend, about, limit, modules = [] } = start;
   const scratch = scratchFolder();
   const calls = new Map<number, Call>();
   let next = 0;
@@ -161,6 +163,9 @@ export async function openPython(start: PythonStart): Promise<OpenedSession> {
         async generate(params, { part, signal }): Promise<readonly Generated[]> {
           const request = GenerateRequest.parse(params);
           for (const { ids } of request.prompts) check(ids, 1);
+          const { module } = request;
+          if (module !== undefined && !modules.includes(module))
+            throw unknownModule(module, modules);
           const ids = request.prompts.map((): number[] => []);
           const command = generateCommand(request, limit);
           const result = await ask(command, signal, (token) => {
@@ -190,7 +195,7 @@ export async function openPython(start: PythonStart): Promise<OpenedSession> {
 }
 
 const generateCommand = (
-  { prompts, sampling, max_new_tokens, stop_ids, logprobs }: GenerateRequest,
+  { prompts, sampling, max_new_tokens, stop_ids, logprobs, module }: GenerateRequest,
   limit: number,
 ): JsonObject => ({
   do: 'generate',
@@ -201,6 +206,7 @@ const generateCommand = (
   sampling,
   stop_ids,
   logprobs: logprobs ?? false,
+  module: module ?? null,
 });
 
 function startWorker({ backend, python, task, env }: PythonStart, scratch: string, path: string) {

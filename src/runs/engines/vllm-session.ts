@@ -20,12 +20,14 @@ export async function openVllm({ job, version }: SessionRequest): Promise<Opened
   });
   const dtype = inferDtype(settings.infer_dtype, source);
   const [adapter] = settings.adapter_name_or_path;
+  const modules = Object.entries(infer.lora_modules);
   const context_length = Math.min(contextLength(source) ?? Infinity, infer.vllm_maxlen);
   return openPython({
     backend: 'vllm',
     python,
     broken: brokenVllm,
     limit: context_length,
+    modules: modules.map(([name]) => name),
     about: {
       model: settings.model_name_or_path,
       adapters: settings.adapter_name_or_path,
@@ -42,6 +44,9 @@ export async function openVllm({ job, version }: SessionRequest): Promise<Opened
     task: {
       model: await modelForTorch(source, version),
       adapter: adapter === undefined ? null : readAdapter(adapter).folder,
+      modules: Object.fromEntries(
+        modules.map(([name, folder]) => [name, readAdapter(folder).folder]),
+      ),
       dtype,
       context: context_length,
       heads: Number(source.config['num_attention_heads'] ?? 1),

@@ -8,7 +8,7 @@ import {
   readSync,
   writeSync,
 } from 'node:fs';
-import { writeFault } from '../files/errors.ts';
+import { writeFault } from './errors.ts';
 
 export type AppendFile = {
   readonly path: string;
