@@ -215,18 +215,20 @@ describe.runIf(oracle || vllm)(
     });
 
     test.runIf(vllm)('vllm: adapters by name beside the base, in one batch', async () => {
-      const modules = { lora_modules: `mine=${place.at('lora')}` };
+      const modules = { lora_modules: `mine=${place.at('lora')},twin=${place.at('lora')}` };
       const session = await open({ ...base, ...backends['vllm'], ...modules });
       try {
         const stop_ids = [2];
-        const [plain, mine] = await Promise.all([
+        const [plain, mine, twin] = await Promise.all([
           say(session, asked, 64, { stop_ids }),
           say(session, asked, 64, { stop_ids, module: 'mine' }),
+          say(session, asked, 64, { stop_ids, module: 'twin' }),
         ]);
-        expect(plain.map(({ ids }) => ids)).toEqual(prompts.map(({ greedy_ids }) => greedy_ids));
-        expect(mine.map(({ ids }) => ids)).toEqual(wanted);
+        expect(plain?.map(({ ids }) => ids)).toEqual(prompts.map(({ greedy_ids }) => greedy_ids));
+        expect(mine?.map(({ ids }) => ids)).toEqual(wanted);
+        expect(twin?.map(({ ids }) => ids)).toEqual(wanted);
         const other = say(session, asked, 1, { module: 'other' });
-        await expect(other).rejects.toThrow(/no adapter `other`; it has mine/);
+        await expect(other).rejects.toThrow(/no adapter `other`; it has mine, twin/);
       } finally {
         await session.close();
       }

@@ -24,6 +24,11 @@ def rank_of(adapters: list[str], least: int) -> int:
     return next((rank for rank in RANKS if rank >= wanted), wanted)
 
 
+def slots(adapters: int, cpu: bool) -> int:
+    """vLLM's kernels for a CPU (0.32) give a sequence without an adapter the last slot's: there one more stays empty."""
+    return adapters + 1 if cpu else max(1, min(adapters, TOGETHER))
+
+
 def adapters_of(task: dict) -> dict[str | None, str]:
     """Folders by name; the session's own has none."""
     return ({None: task["adapter"]} if task["adapter"] else {}) | task["modules"]
@@ -55,8 +60,8 @@ def arguments(task: dict) -> dict:
         # More than one process only where there is more than one device: all of them end with this one.
         "distributed_executor_backend": "uni" if parallel == 1 else "mp",
         "enable_lora": len(adapters) > 0,
-        "max_loras": max(1, min(len(adapters), TOGETHER)),
-        "max_cpu_loras": max(1, len(adapters)),
+        "max_loras": slots(len(adapters), cpu),
+        "max_cpu_loras": max(len(adapters), slots(len(adapters), cpu)),
         "max_lora_rank": rank_of(adapters, task["max_lora_rank"]),
         **task["config"],
     }
