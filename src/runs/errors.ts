@@ -174,6 +174,15 @@ export const environmentNotMade = defineError('torch/not-installed', (said: stri
   help: 'nothing was changed; run it again, or set `engine_python` to a Python that has PyTorch already',
 }));
 
+export const lackingWheels = defineError(
+  'torch/no-wheels',
+  (folder: string, what: string, locks: readonly string[]) => ({
+    message: `the environment cannot be made from the wheels of \`${folder}\`: ${what}`,
+    place: { file: folder },
+    help: `on a machine with a network and the same system and Python, fill it with \`python3 -m pip download --require-hashes --no-deps ${locks.map((path) => `-r ${path}`).join(' ')} -d FOLDER\``,
+  }),
+);
+
 export const brokenEnvironment = defineError(
   'torch/broken-environment',
   (python: string, what: string) => ({

@@ -44,6 +44,27 @@ test('no Python, one that is too old, one that is none', async () => {
   await fails(/is no Python/, 'install', '--python', program('none', 'echo hello'));
 });
 
+test('a folder of wheels that lacks one, or that is not there, is told how to fill', async () => {
+  await fails(
+    /error\[torch\/no-wheels\].*`\/nowhere`: there is no such folder.*pip download .*uv\.lock -r .*base\.lock/s,
+    ...['install', '--wheels', '/nowhere'],
+  );
+  const lacking = (words: string): string =>
+    program(
+      'lacking',
+      `case "$*" in *version_info*) echo 3 12;; *venv*) mkdir -p "$3/bin"; printf '#!/bin/sh\necho "${words}" >&2; exit 1' > "$3/bin/python"; chmod +x "$3/bin/python";; esac`,
+    );
+  for (const [words, name] of [
+    ['ERROR: No matching distribution found for uv==0.13.9', 'uv==0.13.9'],
+    ['cause: Because peft was not found in the provided package locations', 'peft'],
+  ] as const) {
+    await fails(
+      new RegExp(`error\\[torch/no-wheels\\].*it has no ${name}.*pip download`, 's'),
+      ...['install', '--python', lacking(words), '--wheels', place.folder],
+    );
+  }
+});
+
 test('an installer that fails leaves nothing: no network, no disk, something else', async () => {
   const python = (fault: string): string =>
     program(

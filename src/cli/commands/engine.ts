@@ -30,7 +30,7 @@ export const engineInstallCommand = defineCommand({
   positionals: [{ name: 'ENGINE', help: '`torch`, which is the only one', optional: true }],
   options: {
     with: field(textList().default([]), {
-      help: 'What else to install: `deepspeed`, `bitsandbytes`.',
+      help: 'What else to install: `deepspeed`, `bitsandbytes`, `liger`.',
     }),
     wheels: field(z.string().nullable().default(null), {
       help: 'A folder of wheels to take everything from; nothing is fetched then.',

@@ -18,6 +18,7 @@ import {
   brokenEnvironment,
   environmentNoDisk,
   environmentNotMade,
+  lackingWheels,
   noNetwork,
   noPythonForTorch,
   noSuchPython,
@@ -30,7 +31,7 @@ const workers = fileURLToPath(new URL('../../../workers/torch', import.meta.url)
 const lockOf = (name: string): string => join(workers, 'locks', `${name}.lock`);
 
 /** What can be had beside PyTorch, transformers and PEFT. */
-export const extras = ['deepspeed', 'bitsandbytes'] as const;
+export const extras = ['deepspeed', 'bitsandbytes', 'liger'] as const;
 export type Extra = (typeof extras)[number];
 
 /** Bytes on the disk, measured on Linux, where PyTorch's wheel carries CUDA; and what is fetched for it. */
@@ -114,7 +115,12 @@ export async function installEnvironment(options: InstallOptions): Promise<strin
     const free = freeDisk(engines());
     if (free < environmentSize.disk) throw environmentNoDisk(engines(), environmentSize.disk, free);
     const python = await findPython(options.python);
-    const from = options.wheels === null ? [] : ['--no-index', '--find-links', options.wheels];
+    const { wheels } = options;
+    const locks = [lockOf('uv'), ...locksFor(options.extras)];
+    if (wheels !== null && !existsSync(wheels)) {
+      throw lackingWheels(wheels, 'there is no such folder', locks);
+    }
+    const from = wheels === null ? [] : ['--no-index', '--find-links', wheels];
     const steps: readonly (readonly [what: string, command: string, ...args: string[]])[] = [
       ['making the environment', python, '-m', 'venv', next],
       [
@@ -131,7 +137,16 @@ export async function installEnvironment(options: InstallOptions): Promise<strin
     ];
     for (const [what, command, ...args] of steps) {
       progress(what);
-      await run(command, args, (line) => progress(`${what}: ${line}`), signal);
+      const said = await failureOf(
+        ...([command, args, (line: string) => progress(`${what}: ${line}`), signal] as const),
+      );
+      if (said === undefined) continue;
+      const [, absent] =
+        /(?:distribution found for|Because) ([\w.-]+(?:==[\w.]+)?)(?: was not|$)/m.exec(said) ?? [];
+      if (wheels !== null && absent !== undefined) {
+        throw lackingWheels(wheels, `it has no ${absent}`, locks);
+      }
+      throw explained(command, said);
     }
     progress('trying it');
     await checkPython(binary(next, 'python'), signal);
@@ -221,28 +236,31 @@ async function findPython(given: string | null): Promise<string> {
   throw noPythonForTorch(tried.join(', '));
 }
 
-async function run(
+/** What a command said where it failed. */
+async function failureOf(
   command: string,
   args: readonly string[],
   line: (text: string) => void,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<string | undefined> {
   const { code, err, out } = await ran(command, args, line, signal);
   signal.throwIfAborted();
-  if (code === 0) return;
-  const said = `${err}\n${out}`.trim();
+  return code === 0 ? undefined : `${err}\n${out}`.trim();
+}
+
+function explained(command: string, said: string): Error {
   if (/No space left on device/.test(said)) {
-    throw environmentNoDisk(engines(), environmentSize.disk, freeDisk(engines()));
+    return environmentNoDisk(engines(), environmentSize.disk, freeDisk(engines()));
   }
-  if (/ensurepip is not|No module named '?venv/.test(said)) throw noVenv(command);
+  if (/ensurepip is not|No module named '?venv/.test(said)) return noVenv(command);
   if (
     /dns error|name resolution|[Ff]ailed to fetch|[Cc]onnection|NewConnectionError|Network/.test(
       said,
     )
   ) {
-    throw noNetwork(said.split('\n').at(-1) ?? '');
+    return noNetwork(said.split('\n').at(-1) ?? '');
   }
-  throw environmentNotMade(said.split('\n').slice(-5).join('\n'));
+  return environmentNotMade(said.split('\n').slice(-5).join('\n'));
 }
 
 type Ran = { readonly code: number | null; readonly out: string; readonly err: string };
