@@ -539,12 +539,7 @@ test('settings of the torch engine count with it, and are told and left out with
     'one process trains, so there are no ranks to keep in step',
     'one process trains and holds the model whole, so nothing is sharded',
   ]);
-  for (const wrong of [
-    'base_compute=int8',
-    'additional_target=lm_head',
-    'deepspeed=x.json',
-    'fsdp=half',
-  ]) {
+  for (const wrong of ['base_compute=int8', 'deepspeed=x.json', 'fsdp=half']) {
     expect(() =>
       loadConfig({ command: 'train', overrides: [...overrides, 'engine=torch', wrong] }),
     ).toThrow();

@@ -37,10 +37,7 @@ const isOn = (value: unknown): boolean =>
 /** The setting that only the native engine serves, where there is one. */
 export function nativeOnly(value: Written): string | undefined {
   if (value('base_compute') === 'int8') return 'base_compute';
-  if (value('quantization_method') === 'gguf') return 'quantization_method';
-  const targets = value('additional_target');
-  const none = Array.isArray(targets) ? targets.length === 0 : (targets ?? '') === '';
-  return none ? undefined : 'additional_target';
+  return value('quantization_method') === 'gguf' ? 'quantization_method' : undefined;
 }
 
 export function chooseEngine(written: Written): Choice {

@@ -1,6 +1,12 @@
 /** @file LoRA (Hu et al. 2021, arXiv:2106.09685), initialized and saved as PEFT does. */
 import { hash32 } from '../core/hash.ts';
-import { isLinear, type Linear, namedLayers, namedParameters } from '../engine/nn/index.ts';
+import {
+  type CausalLM,
+  isLinear,
+  type Linear,
+  namedLayers,
+  namedParameters,
+} from '../engine/nn/index.ts';
 import { Parameter } from '../engine/parameter.ts';
 import { fill } from '../kernels/elementwise.ts';
 import { randomUniform } from '../kernels/random.ts';
@@ -15,6 +21,27 @@ import { defineTuning, type SavedWeight } from './tuning.ts';
 
 const shortName = (name: string): string => name.slice(name.lastIndexOf('.') + 1);
 
+const matches = (name: string, target: string): boolean =>
+  name === target || name.endsWith(`.${target}`);
+
+/**
+ * What the modules that are trained whole hold, by full name. As in PEFT a module counts whose name ends with a target, in the
+ * middle of a word too: `norm` is every norm. Throws where the model has no such module.
+ */
+export function wholeParameters(
+  model: CausalLM,
+  targets: readonly string[],
+): ReadonlyMap<string, Parameter> {
+  const layers = [...namedLayers(model.root)];
+  for (const target of targets) {
+    if (layers.some(([name]) => name.endsWith(target))) continue;
+    const known = new Set(layers.map(([name]) => shortName(name)));
+    throw unknownTarget('additional_target', target, [...known]);
+  }
+  const whole = layers.filter(([name]) => targets.some((target) => name.endsWith(target)));
+  return new Map(whole.flatMap(([name, layer]) => [...namedParameters(layer, name)]));
+}
+
 export const lora = defineTuning({
   type: 'lora',
 
@@ -27,8 +54,6 @@ export const lora = defineTuning({
     const linears = layers.filter((entry): entry is [string, Linear] => isLinear(entry[1]));
     const known = [...new Set(linears.map(([name]) => shortName(name)))];
     const targets = lora_target.includes('all') ? adapterTargets : lora_target;
-    const matches = (name: string, target: string): boolean =>
-      name === target || name.endsWith(`.${target}`);
     for (const target of targets) {
       if (!linears.some(([name]) => matches(name, target))) {
         throw unknownTarget('lora_target', target, known);
@@ -70,19 +95,9 @@ export const lora = defineTuning({
       thaw(model.head.weight, memory);
       learn(peftName(headWeight), model.head.weight);
     }
-    for (const target of additional_target) {
-      const found = layers.filter(([name]) => matches(name, target));
-      if (found.length === 0) {
-        throw unknownTarget('additional_target', target, [
-          ...new Set(layers.map(([n]) => shortName(n))),
-        ]);
-      }
-      for (const [name, layer] of found) {
-        for (const [full, parameter] of namedParameters(layer, name)) {
-          thaw(parameter, memory);
-          learn(peftName(full), parameter);
-        }
-      }
+    for (const [name, parameter] of wholeParameters(model, additional_target)) {
+      thaw(parameter, memory);
+      learn(peftName(name), parameter);
     }
     const copy = headCopy(model, weights);
     return {

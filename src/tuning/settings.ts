@@ -115,7 +115,7 @@ export const tuningSection = section(
       level: 'advanced',
     }),
     additional_target: field(textList().default([]), {
-      help: 'Modules that are trained whole beside the adapters and saved with them, as `embed_tokens,lm_head`.',
+      help: 'Modules that are trained whole beside the adapters and saved with them, as `embed_tokens,lm_head`: all whose names end so (`norm` is every norm).',
       level: 'advanced',
     }),
     pure_bf16: field(z.boolean().default(false), {

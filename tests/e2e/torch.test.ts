@@ -25,6 +25,10 @@ import {
 
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 120_000 });
 
+const tied: Settings = {
+  model_name_or_path: 'random:llama?hidden_size=64&num_hidden_layers=2&tie_word_embeddings=true',
+};
+
 describe.runIf(there)('the torch engine', () => {
   const { place, asArguments, train } = torchRuns();
   const at = (folder: string): string => place.at(folder);
@@ -63,6 +67,8 @@ describe.runIf(there)('the torch engine', () => {
     ])('%s', compare);
     test.runIf(deep).each<[string, Settings]>([
       ['LoRA+ and decay', { loraplus_lr_ratio: 4, weight_decay: 0.1, max_grad_norm: 0.2 }],
+      ['an embedding that is the head, whole', { ...tied, additional_target: 'embed_tokens' }],
+      ['a head that was the embedding, whole', { ...tied, additional_target: 'lm_head,norm' }],
       ['evaluation', { val_size: 0.2, eval_strategy: 'steps', eval_steps: 3 }],
     ])('%s', compare);
   });
@@ -242,6 +248,16 @@ print(scaling.scale, Scaling(on=False).again(False))`,
       ];
       expect(names.filter((name) => name.includes('magnitude'))).toHaveLength(names.length / 3);
       expectClose('DoRA again', await goOn('dora', torch, { use_dora: true }), dora, 1e-7);
+    });
+
+    test('what is trained whole is shared among ranks, goes on, and is gone on with', async () => {
+      const whole: Settings = { ...tied, additional_target: 'embed_tokens' };
+      const alone = await train('module', torch, whole);
+      expectClose('again', await goOn('module', torch, whole), alone, 1e-7);
+      const sharded: Settings = { ...whole, fsdp: 'full_shard' };
+      expectClose('FSDP2', await train('module-two', torch, two, sharded), alone, 1e-6);
+      const next: Settings = { ...tied, adapter_name_or_path: at('module') };
+      expectClose('next', await train('next', torch, next), await train('next-native', next), 1e-5);
     });
 
     test('compiled layers take the same steps', async () => {

@@ -63,6 +63,11 @@ def export(model, weights: dict, folder: str, tuning: str) -> None:
     from peft import get_peft_model_state_dict
     from safetensors.torch import save_file
 
+    # A head that shares the embedding's numbers stands in the file by its own name, too.
+    names = {id(parameter): name for name, parameter in model.named_parameters() if name in weights}
+    for name, parameter in model.named_parameters(remove_duplicate=False):
+        if name not in weights and id(parameter) in names:
+            weights[name] = weights[names[id(parameter)]].clone()
     adapter = get_peft_model_state_dict(model, state_dict=weights, save_embedding_layers=False)
     path = Path(folder) / "adapter_model.safetensors"
     save_file({name: tensor.contiguous() for name, tensor in adapter.items()}, path, metadata={"format": "pt"})

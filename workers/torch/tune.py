@@ -3,13 +3,24 @@
 import torch
 
 
+def with_adapter(model, folder: str):
+    """Modules that are trained whole begin as the base has them, where the adapter's file has none of them yet."""
+    from peft import PeftConfig, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
+    from safetensors.torch import load_file
+
+    config = PeftConfig.from_pretrained(folder)
+    config.inference_mode = False
+    model = get_peft_model(model, config)
+    begun = get_peft_model_state_dict(model, save_embedding_layers=False)
+    set_peft_model_state_dict(model, begun | load_file(f"{folder}/adapter_model.safetensors"))
+    return model
+
+
 def tune(model, task: dict):
     if task["finetuning_type"] == "full":
         return model.requires_grad_(True)
-    from peft import PeftModel
-
     model.requires_grad_(False)
-    model = PeftModel.from_pretrained(model, task["adapter"], is_trainable=True)
+    model = with_adapter(model, task["adapter"])
     # What learns is f32 whatever the base is held as: a small update must not be lost to rounding.
     for parameter in model.parameters():
         if parameter.requires_grad:

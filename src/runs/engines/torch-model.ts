@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Memory } from '../../engine/memory.ts';
+import type { CausalLM } from '../../engine/nn/index.ts';
 import { exportModel } from '../../export/export-model.ts';
 import { makeFolder, writeFileAtomic } from '../../files/atomic.ts';
 import { digestOf } from '../../files/digest.ts';
@@ -12,8 +13,10 @@ import type { LoadedModel } from '../../models/load.ts';
 import type { ModelSource } from '../../models/source.ts';
 import type { Job } from '../../train/job.ts';
 import { tunings } from '../../tuning/index.ts';
+import { wholeParameters } from '../../tuning/lora.ts';
 import type { StoredAdapter } from '../../tuning/peft-adapter.ts';
 import { configName, weightsName } from '../../tuning/peft-config.ts';
+import { isTied } from '../../tuning/tied-head.ts';
 import type { Tuned } from '../../tuning/tuning.ts';
 import { severalAdapters } from '../errors.ts';
 import { savedTensors, shardBytes } from './save-model.ts';
@@ -64,18 +67,38 @@ export function adapterForTorch(
       files: { [configName]: `${JSON.stringify(config, null, 2)}\n` },
     };
   }
+  // Modules that are trained whole begin as the base has them: PEFT copies them where it has loaded it.
+  const { additional_target: whole } = job.tuning;
   const tuned = tunings[type].apply(model, {
-    settings: job.tuning,
+    settings: { ...job.tuning, additional_target: [] },
     memory: new Memory(),
     seed: job.train.seed,
     adapterTargets: family.adapterTargets,
     baseModel: job.model.model_name_or_path,
     adapters: [],
   });
-  const { files } = tuned;
+  const files = whole.length === 0 ? tuned.files : withWhole(tuned.files, model, whole);
   const folder = join(scratch, 'adapter');
   makeFolder(folder);
   for (const [name, text] of Object.entries(files)) writeFileAtomic(join(folder, name), text);
   writeSafetensors(join(folder, weightsName), savedTensors(tuned));
   return { folder, files };
+}
+
+/** A head that learns by name is no longer the embedding; an embedding that learns alone takes its head with it. */
+function withWhole(
+  files: Tuned['files'],
+  model: CausalLM,
+  names: readonly string[],
+): Tuned['files'] {
+  const ties =
+    isTied(model) &&
+    !names.includes('lm_head') &&
+    [...wholeParameters(model, names).values()].includes(model.head.weight);
+  const config = {
+    ...JSON.parse(files[configName] ?? '{}'),
+    modules_to_save: names,
+    ensure_weight_tying: ties,
+  };
+  return { ...files, [configName]: `${JSON.stringify(config, null, 2)}\n` };
 }
