@@ -63,6 +63,7 @@ try {
     world: worldOf(job.engine),
     model: await modelForTorch(source, 'bench'),
     adapter: adapterForTorch(job, await buildModel(source), [], folder).folder,
+    merged: [],
     rows: prepared.folder,
     evaluations: [],
     config: source.config,

@@ -56,6 +56,7 @@ const taskOf = (job: ReturnType<typeof jobOf>) =>
     world: worldOf(job.engine),
     model: 'm',
     adapter: 'a',
+    merged: [],
     rows: 'r',
     evaluations: [],
     config: {},

@@ -92,11 +92,6 @@ export const noSuchPython = defineError('torch/no-python', (key: string, path: s
   help: 'name the Python itself, as `/path/to/venv/bin/python`',
 }));
 
-export const severalAdapters = defineError('torch/several-adapters', () => ({
-  message: 'the torch engine goes on with one adapter, and `adapter_name_or_path` names several',
-  help: 'merge those before the last with `tunery export`, and train on the result; or use `engine: native`',
-}));
-
 export const rankFailed = defineError(
   'torch/rank-failed',
   (rank: number, what: string, log: string) => ({

@@ -260,6 +260,17 @@ print(scaling.scale, Scaling(on=False).again(False))`,
       expectClose('next', await train('next', torch, next), await train('next-native', next), 1e-5);
     });
 
+    test('of several adapters those before the last are merged', async () => {
+      const [first, second] = ['first', 'second'];
+      await train(first, { seed: 1 });
+      await train(second, { seed: 2 });
+      const both: Settings = { adapter_name_or_path: `${first},${second}` };
+      const native = await train('both-native', both);
+      expectClose('several', await train('both', torch, both), native, 1e-5);
+      const last = await train('last', { adapter_name_or_path: second });
+      expect(Math.abs(native[0]! - last[0]!)).toBeGreaterThan(1e-3);
+    });
+
     test('compiled layers take the same steps', async () => {
       const compiled = await train('compiled', torch, { torch_compile: true });
       const plain = await train('as-it-is', torch);

@@ -8,6 +8,7 @@ from faults import failure
 from load import load
 from sample import choose
 from transformers import DynamicCache
+from tune import merged
 
 
 def with_adapters(model, folders: list[str]):
@@ -16,9 +17,7 @@ def with_adapters(model, folders: list[str]):
         return model
     from peft import PeftModel
 
-    for folder in folders[:-1]:
-        model = PeftModel.from_pretrained(model, folder).merge_and_unload()
-    return PeftModel.from_pretrained(model, folders[-1])
+    return PeftModel.from_pretrained(merged(model, folders[:-1]), folders[-1])
 
 
 class Sequence:

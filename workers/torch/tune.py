@@ -3,6 +3,15 @@
 import torch
 
 
+def merged(model, folders: list[str]):
+    """With those adapters in its weights, one after the other."""
+    from peft import PeftModel
+
+    for folder in folders:
+        model = PeftModel.from_pretrained(model, folder).merge_and_unload()
+    return model
+
+
 def with_adapter(model, folder: str):
     """Modules that are trained whole begin as the base has them, where the adapter's file has none of them yet."""
     from peft import PeftConfig, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
@@ -19,7 +28,7 @@ def with_adapter(model, folder: str):
 def tune(model, task: dict):
     if task["finetuning_type"] == "full":
         return model.requires_grad_(True)
-    model.requires_grad_(False)
+    model = merged(model, task["merged"]).requires_grad_(False)
     model = with_adapter(model, task["adapter"])
     # What learns is f32 whatever the base is held as: a small update must not be lost to rounding.
     for parameter in model.parameters():

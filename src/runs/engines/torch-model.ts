@@ -18,7 +18,6 @@ import type { StoredAdapter } from '../../tuning/peft-adapter.ts';
 import { configName, weightsName } from '../../tuning/peft-config.ts';
 import { isTied } from '../../tuning/tied-head.ts';
 import type { Tuned } from '../../tuning/tuning.ts';
-import { severalAdapters } from '../errors.ts';
 import { savedTensors, shardBytes } from './save-model.ts';
 
 /** For what lives as long as a run: short, for a socket's path has 100 bytes. */
@@ -44,18 +43,21 @@ export async function modelForTorch(source: ModelSource, version: string): Promi
 
 /**
  * The adapter as PEFT loads it: the one that training goes on with, or a new one, begun here with the numbers that the
- * native engine begins with.
+ * native engine begins with. Those that are given before the last are merged into the base.
  */
 export function adapterForTorch(
   job: Job,
   { family, model }: LoadedModel,
   adapters: readonly StoredAdapter[],
   scratch: string,
-): { readonly folder: string | null; readonly files: Tuned['files'] } {
+): {
+  readonly folder: string | null;
+  readonly merged: readonly string[];
+  readonly files: Tuned['files'];
+} {
   const { finetuning_type: type } = job.tuning;
-  if (type === 'full') return { folder: null, files: {} };
-  if (adapters.length > 1) throw severalAdapters();
-  const [given] = adapters;
+  if (type === 'full') return { folder: null, merged: [], files: {} };
+  const given = adapters.at(-1);
   if (given) {
     const config = {
       ...given.raw,
@@ -64,6 +66,7 @@ export function adapterForTorch(
     };
     return {
       folder: given.folder,
+      merged: adapters.slice(0, -1).map(({ folder }) => folder),
       files: { [configName]: `${JSON.stringify(config, null, 2)}\n` },
     };
   }
@@ -82,7 +85,7 @@ export function adapterForTorch(
   makeFolder(folder);
   for (const [name, text] of Object.entries(files)) writeFileAtomic(join(folder, name), text);
   writeSafetensors(join(folder, weightsName), savedTensors(tuned));
-  return { folder, files };
+  return { folder, merged: [], files };
 }
 
 /** A head that learns by name is no longer the embedding; an embedding that learns alone takes its head with it. */

@@ -12,6 +12,8 @@ export type TaskInput = {
   /** Folders. */
   readonly model: string;
   readonly adapter: string | null;
+  /** Adapters that are merged into the model before. */
+  readonly merged: readonly string[];
   readonly rows: string | null;
   readonly evaluations: TrainRequest['prepared']['evaluations'];
   /** The model's config.json. */
@@ -69,6 +71,7 @@ export function torchTask(
     task: {
       model: input.model,
       adapter: input.adapter,
+      merged: [...input.merged],
       finetuning_type: tuning.finetuning_type,
       // What learns is f32 from the first.
       dtype: whole ? 'f32' : computed,

@@ -136,6 +136,7 @@ async function makeReady(
     world,
     model: await modelForTorch(source, version),
     adapter: tuned.folder,
+    merged: tuned.merged,
     rows: prepared.train,
     evaluations: prepared.evaluations,
     config: source.config,
