@@ -2,6 +2,7 @@
 import { TuneryError } from '../core/errors.ts';
 import { ConfigProblems, engineLater } from './errors.ts';
 import { type Loaded, type LoadRequest, readEntries, resolveConfig } from './load.ts';
+import { settings } from './run-config.ts';
 import type { Entry } from './source.ts';
 
 export type Verdict =
@@ -24,11 +25,14 @@ export function checkEntries(entries: readonly Entry[], file?: string): Verdict 
   }
 }
 
-/** `runs`, `runs with engine: torch (planned)`, or `refused: …`. */
+/** `runs`, `runs with engine: torch` (where a setting needs that), `runs with engine: torch (planned)`, or `refused: …`. */
 export function verdictLine(verdict: Verdict): string {
   switch (verdict.kind) {
-    case 'runs':
-      return 'runs';
+    case 'runs': {
+      const origin = verdict.loaded.origins.get('engine');
+      const needed = origin?.kind === 'derived' && origin.from.some((key) => settings.has(key));
+      return needed ? 'runs with engine: torch' : 'runs';
+    }
     case 'planned':
       return 'runs with engine: torch (planned)';
     case 'refused':

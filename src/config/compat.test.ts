@@ -158,10 +158,11 @@ test('`config check` has one of three verdicts for each, and no key is dropped i
   }
   expect(verdicts.size).toBe(63);
   for (const [path, line] of verdicts) {
-    expect(line, path).toMatch(/^(runs|runs with engine: torch \(planned\)|refused: `.+)$/);
+    expect(line, path).toMatch(/^(runs( with engine: torch( \(planned\))?)?|refused: `.+)$/);
   }
   expect(verdicts.get('train_lora/qwen3_lora_sft.yaml')).toBe('runs');
   expect(verdicts.get('train_qlora/qwen3_lora_sft_otfq.yaml')).toBe('runs');
+  expect(verdicts.get('extras/oft/llama3_oft_sft.yaml')).toBe('runs with engine: torch');
   expect(verdicts.get('extras/galore/llama3_full_sft.yaml')).toBe(
     'refused: `use_galore`, `galore_layerwise`, `galore_rank` are not supported yet',
   );
@@ -260,7 +261,9 @@ test('defaults equal LLaMA-Factory’s but for those that say why', () => {
     'logging_steps',
   ]);
   // Null, empty and derived defaults there mean the same as ours.
-  const same = new Set(['infer_backend', 'optim', 'lora_target', 'include_num_input_tokens_seen']);
+  const same = new Set([
+    ...['infer_backend', 'optim', 'lora_target', 'oft_target', 'include_num_input_tokens_seen'],
+  ]);
   for (const { fields } of sectionList) {
     for (const [key, { schema, notes }] of Object.entries(fields)) {
       const theirs = lfDefaults[key];

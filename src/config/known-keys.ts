@@ -392,10 +392,6 @@ const later: readonly Group[] = [
       freeze_trainable_modules: 'all',
       freeze_extra_modules: null,
       use_llama_pro: false,
-      module_dropout: 0.0,
-      oft_rank: 0,
-      oft_block_size: 32,
-      oft_target: 'all',
     },
   ],
   [

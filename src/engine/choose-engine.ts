@@ -40,10 +40,18 @@ export function nativeOnly(value: Written): string | undefined {
   return value('quantization_method') === 'gguf' ? 'quantization_method' : undefined;
 }
 
+/** The setting that only the torch engine serves, where there is one. */
+function torchOnly(value: Written): string | undefined {
+  if (value('finetuning_type') === 'oft') return 'finetuning_type';
+  return isOn(value('use_dora')) ? 'use_dora' : undefined;
+}
+
 export function chooseEngine(written: Written): Choice {
   const said = String(written('engine') ?? 'auto');
   if (said === 'native' || said === 'torch') return { engine: said };
   if (nativeOnly(written) !== undefined) return { engine: 'native' };
+  const from = torchOnly(written);
+  if (from !== undefined) return { engine: 'torch', from };
   if (isOn(environment('FORCE_TORCHRUN'))) return { engine: 'torch', from: 'FORCE_TORCHRUN' };
   const there = typeof written('engine_python') === 'string' || isInstalled();
   return there && countGpus() > 0 && !isOn(written('use_cpu'))

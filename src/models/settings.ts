@@ -24,7 +24,7 @@ const adaptersOf = (v: Values): number => {
 const quantizationRules: readonly Rule[] = [
   (v, { training }) => {
     const key = inBlocks(v);
-    return key !== undefined && training && v['finetuning_type'] !== 'lora'
+    return key !== undefined && training && v['finetuning_type'] === 'full'
       ? {
           keys: [key, 'finetuning_type'],
           message: `\`${key}: ${String(v[key])}\` freezes the base, and \`finetuning_type: ${String(v['finetuning_type'])}\` trains it`,

@@ -16,10 +16,11 @@ export type CardParts = {
 export function modelCard({ job, progress, evaluation, version }: CardParts): string {
   const { model, data, tuning, method, train } = job;
   const base = publicName(model.model_name_or_path);
-  const lora = tuning.finetuning_type === 'lora';
+  const { finetuning_type: type } = tuning;
+  const adapted = type !== 'full';
   const name = basename(train.output_dir);
   const tags = [
-    ...(lora ? [`base_model:adapter:${base}`, 'lora'] : []),
+    ...(adapted ? [`base_model:adapter:${base}`, type] : []),
     'tunery',
     method.stage,
     'transformers',
@@ -32,7 +33,7 @@ export function modelCard({ job, progress, evaluation, version }: CardParts): st
     Perplexity: evaluation?.['perplexity'],
   };
   return `---
-library_name: ${lora ? 'peft' : 'transformers'}
+library_name: ${adapted ? 'peft' : 'transformers'}
 license: other
 base_model: ${JSON.stringify(base)}
 pipeline_tag: text-generation
@@ -45,7 +46,7 @@ model-index:
 
 # ${name}
 
-${lora ? `A LoRA adapter of \`${base}\`` : `A fine-tuned version of \`${base}\``}, trained on ${data.dataset.map((each) => `\`${publicName(each)}\``).join(', ')} (${method.stage}) with Tunery ${version}.
+${adapted ? `${type === 'oft' ? 'An OFT' : 'A LoRA'} adapter of \`${base}\`` : `A fine-tuned version of \`${base}\``}, trained on ${data.dataset.map((each) => `\`${publicName(each)}\``).join(', ')} (${method.stage}) with Tunery ${version}.
 
 ${Object.entries(figures)
   .filter(([, value]) => value !== undefined)
@@ -66,7 +67,7 @@ ${Object.entries(figures)
 - warmup_steps: ${train.warmup_steps}
 - ${train.max_steps > 0 ? `training_steps: ${train.max_steps}` : `num_epochs: ${train.num_train_epochs}`}
 - cutoff_len: ${data.cutoff_len}
-${lora ? `- lora_rank: ${tuning.lora_rank}, lora_alpha: ${tuning.lora_alpha}, lora_dropout: ${tuning.lora_dropout}, lora_target: ${tuning.lora_target.join(', ')}\n` : ''}
+${adapted ? `- lora_rank: ${tuning.lora_rank}, lora_alpha: ${tuning.lora_alpha}, lora_dropout: ${tuning.lora_dropout}, lora_target: ${tuning.lora_target.join(', ')}\n` : ''}
 ### Results
 
 ${resultsTable(progress)}

@@ -22,7 +22,7 @@ export function trainedModel(
   const isTraining = given('output_dir') || data.dataset.length > 0;
   if (!isTraining || model.adapter_name_or_path.length > 0) return { model, note: undefined };
   const { output_dir: folder } = train;
-  const lora = tuning.finetuning_type === 'lora';
+  const lora = tuning.finetuning_type !== 'full';
   const use = (place: string): ModelSettings =>
     lora
       ? { ...model, adapter_name_or_path: [place] }
@@ -51,7 +51,7 @@ export function trainedBy({
   train,
 }: Pick<Job, 'model' | 'tuning' | 'train'>): ModelSettings {
   const { output_dir: folder } = train;
-  return tuning.finetuning_type === 'lora'
+  return tuning.finetuning_type !== 'full'
     ? {
         ...model,
         adapter_name_or_path: [...model.adapter_name_or_path.slice(0, -1), folder],

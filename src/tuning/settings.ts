@@ -81,11 +81,10 @@ export const tuningSection = section(
   'tuning',
   'Tuning',
   {
-    finetuning_type: field(z.enum(['lora', 'full']).default('lora'), {
-      help: 'What is trained: `lora` (small adapters beside frozen weights) or `full` (every weight).',
+    finetuning_type: field(z.enum(['lora', 'oft', 'full']).default('lora'), {
+      help: 'What is trained: `lora` (small adapters beside frozen weights), `oft` (rotations of frozen weights, by the torch engine) or `full` (every weight).',
       later: {
         freeze: 'use `finetuning_type: lora`, or `full` to train every layer',
-        oft: 'use `finetuning_type: lora`',
       },
     }),
     lora_rank: field(z.int().min(1).default(8), {
@@ -110,8 +109,25 @@ export const tuningSection = section(
       level: 'advanced',
     }),
     use_dora: field(z.boolean().default(false), {
-      help: 'Learns the length of each merged weight’s columns by itself (DoRA); with `engine: torch`.',
+      help: 'Learns the length of each merged weight’s columns by itself (DoRA); the torch engine does it.',
       why: 'The paper of Liu et al. 2024, arXiv:2402.09353.',
+      level: 'advanced',
+    }),
+    oft_rank: field(z.int().min(0).default(0), {
+      help: 'How many rotations each module has side by side; 0 leaves it to `oft_block_size`.',
+      why: 'OFT (Qiu et al. 2023, arXiv:2306.07280) turns the inputs of a weight in blocks, and so keeps the angles between its neurons.',
+      level: 'advanced',
+    }),
+    oft_block_size: field(z.int().min(0).default(32), {
+      help: 'Inputs that each rotation turns together; 0 leaves it to `oft_rank`.',
+      level: 'advanced',
+    }),
+    oft_target: field(textList().default(['all']), {
+      help: 'Modules that are rotated, by short name, or `all` linear layers but the head.',
+      level: 'advanced',
+    }),
+    module_dropout: field(z.number().min(0).lt(1).default(0), {
+      help: 'Share of the rotations that are left out in a training step.',
       level: 'advanced',
     }),
     additional_target: field(textList().default([]), {
@@ -142,6 +158,23 @@ export const tuningSection = section(
     rules: [
       otherAdapter,
       (v, given) =>
+        given.training && v.finetuning_type === 'oft' && v['engine'] !== 'torch'
+          ? {
+              keys: ['finetuning_type', 'engine'],
+              message: 'only the torch engine has OFT',
+              help: 'set `engine: torch`, or `finetuning_type: lora`',
+            }
+          : undefined,
+      (v, given) =>
+        given.training && v.finetuning_type === 'oft' && v.oft_rank > 0 === v.oft_block_size > 0
+          ? {
+              keys: ['oft_rank', 'oft_block_size'],
+              message:
+                'one of the two says how a weight is cut into rotations, and the other is 0 then',
+              help: 'set `oft_block_size: 0` beside `oft_rank`, or leave `oft_rank` out',
+            }
+          : undefined,
+      (v, given) =>
         given.training && v.use_dora && v['engine'] !== 'torch'
           ? {
               keys: ['use_dora', 'engine'],
@@ -163,12 +196,12 @@ export const tuningSection = section(
       (v, given) => {
         const adapters = v.adapter_name_or_path;
         return given.training &&
-          v.finetuning_type === 'full' &&
+          v.finetuning_type !== 'lora' &&
           Array.isArray(adapters) &&
           adapters.length > 0
           ? {
               keys: ['adapter_name_or_path', 'finetuning_type'],
-              message: '`finetuning_type: full` has no adapter to go on with',
+              message: `\`finetuning_type: ${v.finetuning_type}\` has no adapter to go on with`,
               help: 'set `finetuning_type: lora`, or merge the adapter first with `tunery export` and train the result',
             }
           : undefined;

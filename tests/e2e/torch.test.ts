@@ -260,6 +260,20 @@ print(scaling.scale, Scaling(on=False).again(False))`,
       expectClose('next', await train('next', torch, next), await train('next-native', next), 1e-5);
     });
 
+    test('OFT begins as no rotation, learns, goes on, and is the same on two processes', async () => {
+      const oft: Settings = { finetuning_type: 'oft', oft_block_size: 16, learning_rate: 1e-2 };
+      const [rotated, plain] = [await train('oft', torch, oft), await train('none', torch)];
+      expect(rotated[0]).toBeCloseTo(plain[0]!, 6);
+      expect(rotated.at(-1)).toBeLessThan(rotated[0]! - 0.02);
+      const names = [
+        ...openSafetensors(join(at('oft'), 'adapter_model.safetensors')).tensors.keys(),
+      ];
+      expect(names.every((name) => name.endsWith('.oft_R.weight'))).toBe(true);
+      expectClose('OFT again', await goOn('oft', torch, oft), rotated, 1e-7);
+      const sharded = await train('oft-two', torch, two, oft, { fsdp: 'full_shard' });
+      expectClose('OFT, FSDP2', sharded, rotated, 1e-6);
+    });
+
     test('of several adapters those before the last are merged', async () => {
       const [first, second] = ['first', 'second'];
       await train(first, { seed: 1 });

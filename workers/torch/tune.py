@@ -1,5 +1,7 @@
 """What learns: all weights, or an adapter that Node made, as PEFT reads it."""
 
+from pathlib import Path
+
 import torch
 
 
@@ -13,15 +15,17 @@ def merged(model, folders: list[str]):
 
 
 def with_adapter(model, folder: str):
-    """Modules that are trained whole begin as the base has them, where the adapter's file has none of them yet."""
+    """What the adapter's file has not, PEFT begins: modules that are trained whole as the base has them, rotations as none."""
     from peft import PeftConfig, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
     from safetensors.torch import load_file
 
     config = PeftConfig.from_pretrained(folder)
     config.inference_mode = False
     model = get_peft_model(model, config)
-    begun = get_peft_model_state_dict(model, save_embedding_layers=False)
-    set_peft_model_state_dict(model, begun | load_file(f"{folder}/adapter_model.safetensors"))
+    weights = Path(folder, "adapter_model.safetensors")
+    if weights.exists():
+        begun = get_peft_model_state_dict(model, save_embedding_layers=False)
+        set_peft_model_state_dict(model, begun | load_file(weights))
     return model
 
 

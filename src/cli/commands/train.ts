@@ -171,7 +171,7 @@ async function follow(
     const took = formatDuration((performance.now() - began) / 1000);
     if (job.train.do_train) {
       print(
-        `\nFinished in ${took}. ${job.tuning.finetuning_type === 'lora' ? 'The adapter' : 'The model'} is in ${folder}. To talk to it:`,
+        `\nFinished in ${took}. ${job.tuning.finetuning_type !== 'full' ? 'The adapter' : 'The model'} is in ${folder}. To talk to it:`,
       );
       print(`\n  ${program()} chat ${again(context)}`);
     } else {

@@ -84,7 +84,8 @@ export function adapterForTorch(
   const folder = join(scratch, 'adapter');
   makeFolder(folder);
   for (const [name, text] of Object.entries(files)) writeFileAtomic(join(folder, name), text);
-  writeSafetensors(join(folder, weightsName), savedTensors(tuned));
+  // Without any, PEFT begins it.
+  if (tuned.weights.length > 0) writeSafetensors(join(folder, weightsName), savedTensors(tuned));
   return { folder, merged: [], files };
 }
 
