@@ -399,14 +399,6 @@ const later: readonly Group[] = [
     { create_new_adapter: false },
   ],
   [
-    'plain LoRA is there: leave it out',
-    {
-      pissa_init: false,
-      pissa_iter: 16,
-      pissa_convert: false,
-    },
-  ],
-  [
     'of the losses only plain cross-entropy is there: leave it out',
     {
       use_dft_loss: false,

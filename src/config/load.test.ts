@@ -153,8 +153,8 @@ describe('faults', () => {
     ],
     [
       'what an engine will have later',
-      `${base}pissa_init: true\n`,
-      'error[config/engine-planned]: `pissa_init` will come with `engine: torch`\n  --> run.yaml:3:1\n  help: plain LoRA is there: leave it out',
+      `${base}rope_scaling: linear\n`,
+      'error[config/engine-planned]: `rope_scaling` will come with `engine: torch`\n  --> run.yaml:3:1\n  help: rows are cut at `cutoff_len`; keep it within the model’s own length',
     ],
     [
       'a service to report to',
@@ -469,7 +469,7 @@ describe('explain', () => {
     expect(explainKey('deepspeed', loaded)).toMatch(
       /only +with `engine: torch`; otherwise one process trains/,
     );
-    expect(explainKey('pissa_init', loaded)).toContain('pissa_init: not supported yet;');
+    expect(explainKey('rope_scaling', loaded)).toContain('rope_scaling: not supported yet;');
     expect(failure(() => explainKey('lora_rnk', loaded))).toContain('did you mean `lora_rank`?');
   });
 });

@@ -9,9 +9,6 @@ const planned: ReadonlySet<string> = new Set([
   'quantization_method: hqq',
   'quantization_method: eetq',
   'quantization_device_map',
-  'pissa_init',
-  'pissa_iter',
-  'pissa_convert',
   // Transformers has them.
   'rope_scaling',
   'train_from_scratch',

@@ -43,7 +43,7 @@ export function nativeOnly(value: Written): string | undefined {
 /** The setting that only the torch engine serves, where there is one. */
 function torchOnly(value: Written): string | undefined {
   if (value('finetuning_type') === 'oft') return 'finetuning_type';
-  return isOn(value('use_dora')) ? 'use_dora' : undefined;
+  return ['use_dora', 'pissa_init'].find((key) => isOn(value(key)));
 }
 
 export function chooseEngine(written: Written): Choice {

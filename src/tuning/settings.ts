@@ -19,6 +19,7 @@ const loraKeys = [
   'lora_target',
   'use_rslora',
   'use_dora',
+  'pissa_init',
   'additional_target',
 ];
 
@@ -113,6 +114,19 @@ export const tuningSection = section(
       why: 'The paper of Liu et al. 2024, arXiv:2402.09353.',
       level: 'advanced',
     }),
+    pissa_init: field(z.boolean().default(false), {
+      help: 'Begins LoRA as the largest part of each weight, which is taken out of the base meanwhile (PiSSA); the torch engine does it.',
+      why: 'The paper of Meng et al. 2024, arXiv:2404.02948: it learns faster at first than from zero.',
+      level: 'advanced',
+    }),
+    pissa_iter: field(z.int().min(-1).default(16), {
+      help: 'Iterations of the quick decomposition that PiSSA begins with; -1 is the exact one, which takes long.',
+      level: 'advanced',
+    }),
+    pissa_convert: field(z.boolean().default(false), {
+      help: 'Taken for compatibility: what PiSSA learned is always saved as plain LoRA of twice the rank, which fits the base as it was.',
+      level: 'advanced',
+    }),
     oft_rank: field(z.int().min(0).default(0), {
       help: 'How many rotations each module has side by side; 0 leaves it to `oft_block_size`.',
       why: 'OFT (Qiu et al. 2023, arXiv:2306.07280) turns the inputs of a weight in blocks, and so keeps the angles between its neurons.',
@@ -157,6 +171,31 @@ export const tuningSection = section(
     },
     rules: [
       otherAdapter,
+      (v, given) => {
+        const adapters = v['adapter_name_or_path'];
+        const other = v.use_dora
+          ? 'use_dora'
+          : v['quantization_bit'] !== null
+            ? 'quantization_bit'
+            : Array.isArray(adapters) && adapters.length > 0
+              ? 'adapter_name_or_path'
+              : undefined;
+        return given.training && v.pissa_init && other !== undefined
+          ? {
+              keys: ['pissa_init', other],
+              message: 'PiSSA takes a new LoRA out of a base that is held as numbers',
+              help: `take \`pissa_init\` out, or \`${other}\``,
+            }
+          : undefined;
+      },
+      (v, given) =>
+        given.training && v.pissa_init && v['engine'] !== 'torch'
+          ? {
+              keys: ['pissa_init', 'engine'],
+              message: 'only the torch engine has PiSSA',
+              help: 'set `engine: torch`, or take `pissa_init` out: plain LoRA is there',
+            }
+          : undefined,
       (v, given) =>
         given.training && v.finetuning_type === 'oft' && v['engine'] !== 'torch'
           ? {

@@ -274,6 +274,29 @@ print(scaling.scale, Scaling(on=False).again(False))`,
       expectClose('OFT, FSDP2', sharded, rotated, 1e-6);
     });
 
+    test.each([[16], [-1]])(
+      'PiSSA, %i iterations, saves what fits the base as it was',
+      async (pissa_iter) => {
+        const folder = `pissa${pissa_iter}`;
+        const settings: Settings = { pissa_init: true, pissa_iter, val_size: 8, eval_steps: 3 };
+        const more: Settings = { ...settings, eval_strategy: 'steps', overwrite_output_dir: true };
+        const begun = await train(folder, torch, more);
+        const plain = await train('from-zero', torch, { ...more, pissa_init: false });
+        expect(Math.abs(begun[0]! - plain[0]!)).toBeLessThan(1e-5);
+        expect(Math.abs(begun[5]! - plain[5]!)).toBeGreaterThan(1e-4);
+        // The native engine puts the adapter beside the unchanged base.
+        const { pissa_init: _, ...data } = more;
+        const only: Settings = { ...data, do_eval: true, do_train: false, eval_strategy: 'no' };
+        await train(`${folder}-native`, only, { adapter_name_or_path: folder });
+        const found = evals(at(`${folder}-native`));
+        expectClose('PiSSA', found.slice(-1), evals(at(folder)).slice(-1), 1e-5);
+        if (pissa_iter < 0) return;
+        expectClose('PiSSA again', await goOn(folder, torch, more), begun, 1e-6);
+        const both = await train(`${folder}-two`, torch, two, more, { fsdp: 'full_shard' });
+        expectClose('PiSSA, FSDP2', both, begun, 1e-5);
+      },
+    );
+
     test('of several adapters those before the last are merged', async () => {
       const [first, second] = ['first', 'second'];
       await train(first, { seed: 1 });

@@ -55,7 +55,19 @@ def whole(model, first: bool) -> dict | None:
     return found if first else None
 
 
-def export(model, weights: dict, folder: str, tuning: str) -> None:
+def beside_the_base(weights: dict, taken: dict) -> dict:
+    """PiSSA's adapter for the base as it was (Meng et al. 2024, arXiv:2404.02948): B·A − B₀·A₀ as one product of twice the rank."""
+    found = {}
+    for name, value in weights.items():
+        first = taken.get(name)
+        if first is not None:
+            is_a = ".lora_A." in name
+            value = torch.cat([value, first if is_a else -first], dim=0 if is_a else 1)
+        found[name] = value
+    return found
+
+
+def export(model, weights: dict, taken: dict, folder: str, tuning: str) -> None:
     """An adapter in PEFT's file, or a whole model in transformers'; what stands beside them is Node's to write."""
     if tuning == "full":
         model.save_pretrained(folder, state_dict=weights, max_shard_size="5GB")
@@ -63,6 +75,7 @@ def export(model, weights: dict, folder: str, tuning: str) -> None:
     from peft import get_peft_model_state_dict
     from safetensors.torch import save_file
 
+    weights = beside_the_base(weights, taken)
     # A head that shares the embedding's numbers stands in the file by its own name, too.
     names = {id(parameter): name for name, parameter in model.named_parameters() if name in weights}
     for name, parameter in model.named_parameters(remove_duplicate=False):

@@ -78,9 +78,9 @@ def finite(value: float) -> float | None:
 
 
 class Learner:
-    def __init__(self, strategy, rows: Rows | None, evaluations: dict[str, Rows], task: dict, ranks):
+    def __init__(self, strategy, rows: Rows | None, evaluations: dict[str, Rows], task: dict, ranks, taken: dict):
         self.strategy, self.rows, self.evaluations = strategy, rows, evaluations
-        self.task, self.ranks = task, ranks
+        self.task, self.ranks, self.taken = task, ranks, taken
         self.train = task["train"]
 
     def computing(self):

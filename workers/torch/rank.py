@@ -22,14 +22,14 @@ from tune import optimizer_of, tune
 
 
 def build(task: dict, ranks: Ranks) -> Learner:
-    model = tune(load_to_train(task, ranks.device), task)
+    model, taken = tune(load_to_train(task, ranks.device), task)
     if task["compile"] is not None:
         compile_blocks(model, task["compile"])
     strategy = STRATEGIES[task["strategy"]](model, ranks, task)
     strategy.optimize(optimizer_of(strategy.module, task["train"]))
     rows = Rows(task["rows"]) if task["rows"] else None
     evaluations = {each["name"]: Rows(each["folder"]) for each in task["evaluations"]}
-    return Learner(strategy, rows, evaluations, task, ranks)
+    return Learner(strategy, rows, evaluations, task, ranks, taken)
 
 
 def obey(learner: Learner, command: dict, ranks: Ranks):
@@ -46,7 +46,7 @@ def obey(learner: Learner, command: dict, ranks: Ranks):
         case "export":
             weights = strategy.whole()
             if ranks.first:
-                export(strategy.module, weights, command["folder"], learner.task["finetuning_type"])
+                export(strategy.module, weights, learner.taken, command["folder"], learner.task["finetuning_type"])
             return None
     raise ValueError(f"no such command: {command['do']}")
 

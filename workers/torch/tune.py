@@ -29,16 +29,26 @@ def with_adapter(model, folder: str):
     return model
 
 
+def taken(model) -> dict:
+    init = str(model.peft_config["default"].to_dict().get("init_lora_weights"))
+    if not init.startswith("pissa"):
+        return {}
+    return {name: each.detach().cpu().clone() for name, each in model.named_parameters() if ".lora_" in name}
+
+
 def tune(model, task: dict):
+    """The model, and what its adapter has taken out of the base (PiSSA), by name of the parameter: nothing with any other."""
     if task["finetuning_type"] == "full":
-        return model.requires_grad_(True)
+        return model.requires_grad_(True), {}
     model = merged(model, task["merged"]).requires_grad_(False)
+    # What PEFT draws is the same on every rank, and when a run goes on.
+    torch.manual_seed(task["train"]["seed"])
     model = with_adapter(model, task["adapter"])
     # What learns is f32 whatever the base is held as: a small update must not be lost to rounding.
     for parameter in model.parameters():
         if parameter.requires_grad:
             parameter.data = parameter.data.to(torch.float32)
-    return model
+    return model, taken(model)
 
 
 def is_norm_or_bias(name: str) -> bool:

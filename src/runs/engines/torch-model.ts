@@ -8,6 +8,7 @@ import { exportModel } from '../../export/export-model.ts';
 import { makeFolder, writeFileAtomic } from '../../files/atomic.ts';
 import { digestOf } from '../../files/digest.ts';
 import { tuneryCache } from '../../files/hub-cache.ts';
+import type { JsonObject } from '../../files/json.ts';
 import { writeSafetensors } from '../../files/safetensors.ts';
 import type { LoadedModel } from '../../models/load.ts';
 import type { ModelSource } from '../../models/source.ts';
@@ -80,13 +81,17 @@ export function adapterForTorch(
     baseModel: job.model.model_name_or_path,
     adapters: [],
   });
-  const files = whole.length === 0 ? tuned.files : withWhole(tuned.files, model, whole);
+  const begun = whole.length === 0 ? tuned.files : withWhole(tuned.files, model, whole);
+  const { pissa_init: pissa, pissa_iter: iterations } = job.tuning;
+  const init_lora_weights = iterations < 0 ? 'pissa' : `pissa_niter_${iterations}`;
   const folder = join(scratch, 'adapter');
   makeFolder(folder);
-  for (const [name, text] of Object.entries(files)) writeFileAtomic(join(folder, name), text);
+  const asked = pissa ? changed(begun, () => ({ init_lora_weights })) : begun;
+  for (const [name, text] of Object.entries(asked)) writeFileAtomic(join(folder, name), text);
   // Without any, PEFT begins it.
-  if (tuned.weights.length > 0) writeSafetensors(join(folder, weightsName), savedTensors(tuned));
-  return { folder, merged: [], files };
+  const known = tuned.weights.length > 0 && !pissa;
+  if (known) writeSafetensors(join(folder, weightsName), savedTensors(tuned));
+  return { folder, merged: [], files: pissa ? changed(begun, twice) : begun };
 }
 
 /** A head that learns by name is no longer the embedding; an embedding that learns alone takes its head with it. */
@@ -99,10 +104,23 @@ function withWhole(
     isTied(model) &&
     !names.includes('lm_head') &&
     [...wholeParameters(model, names).values()].includes(model.head.weight);
-  const config = {
-    ...JSON.parse(files[configName] ?? '{}'),
-    modules_to_save: names,
-    ensure_weight_tying: ties,
+  return changed(files, () => ({ modules_to_save: names, ensure_weight_tying: ties }));
+}
+
+/** What PiSSA learned, and what it had taken out of the base, side by side: the same scale at twice the rank. */
+const twice = ({ r, lora_alpha, use_rslora }: JsonObject): JsonObject => ({
+  r: 2 * Number(r),
+  lora_alpha: Number(lora_alpha) * (use_rslora === true ? Math.SQRT2 : 2),
+});
+
+/** The files with another adapter_config.json. */
+function changed(
+  files: Tuned['files'],
+  change: (config: JsonObject) => JsonObject,
+): Tuned['files'] {
+  const config: JsonObject = JSON.parse(files[configName] ?? '{}');
+  return {
+    ...files,
+    [configName]: `${JSON.stringify({ ...config, ...change(config) }, null, 2)}\n`,
   };
-  return { ...files, [configName]: `${JSON.stringify(config, null, 2)}\n` };
 }
