@@ -23,13 +23,12 @@ export function trainedModel(
   if (!isTraining || model.adapter_name_or_path.length > 0) return { model, note: undefined };
   const { output_dir: folder } = train;
   const lora = tuning.finetuning_type !== 'full';
-  const use = (place: string): ModelSettings =>
-    lora
-      ? { ...model, adapter_name_or_path: [place] }
-      : { ...model, model_name_or_path: place, adapter_name_or_path: [] };
   const what = lora ? 'adapter' : 'model';
   if (holds(folder, lora)) {
-    return { model: use(folder), note: `with the ${what} that was trained in ${folder}` };
+    return {
+      model: trainedBy({ model, tuning, train }),
+      note: `with the ${what} that was trained in ${folder}`,
+    };
   }
   const checkpoint = checkpointSteps(folder)
     .map((step) => join(folder, `checkpoint-${step}`))
@@ -44,19 +43,17 @@ export function trainedModel(
   };
 }
 
-/** The model's settings with what a training of these settings has just left: earlier adapters stay before the one that learned. */
+/** The model's settings with what a training of these settings has left: earlier adapters stay before the one that learned. */
 export function trainedBy({
   model,
   tuning,
   train,
 }: Pick<Job, 'model' | 'tuning' | 'train'>): ModelSettings {
   const { output_dir: folder } = train;
-  return tuning.finetuning_type !== 'full'
-    ? {
-        ...model,
-        adapter_name_or_path: [...model.adapter_name_or_path.slice(0, -1), folder],
-      }
-    : { ...model, model_name_or_path: folder, adapter_name_or_path: [] };
+  const { adapter_name_or_path: adapters } = model;
+  return tuning.finetuning_type === 'full'
+    ? { ...model, model_name_or_path: folder, adapter_name_or_path: [] }
+    : { ...model, adapter_name_or_path: [...adapters.slice(0, -1), folder] };
 }
 
 const holds = (folder: string, lora: boolean): boolean =>

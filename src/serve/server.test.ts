@@ -9,10 +9,11 @@ test('a request chooses an adapter by its name, and is answered in that name', a
     {
       session: {
         about: { model: 'x', adapters: [], dtype: 'f32', context_length: null },
-        // biome-ignore lint/correctness/useYield: nothing is generated here.
         async *generate(request) {
           asked.push(request);
-          return [{ ids: new Int32Array(0), reason: 'stop', reused: 0 }];
+          // A byte is a token.
+          yield { sequence: 0, id: 0x41 };
+          return [{ ids: Int32Array.of(0x41), reason: 'stop', reused: 0 }];
         },
         score: async () => [],
         close: async () => {},
@@ -36,7 +37,10 @@ test('a request chooses an adapter by its name, and is answered in that name', a
       });
       return { status: response.status, body: await response.json() };
     };
-    expect((await complete('code')).body).toMatchObject({ model: 'code' });
+    expect((await complete('code')).body).toMatchObject({
+      model: 'code',
+      choices: [{ text: 'A' }, { text: 'A' }],
+    });
     expect((await complete('base')).body).toMatchObject({ model: 'base' });
     expect(asked.map(({ module }) => module)).toEqual(['code', 'code', undefined, undefined]);
     const { status, body } = await complete('lore');

@@ -5,6 +5,7 @@ import { Parameter } from '../engine/parameter.ts';
 import type { RawTensor } from '../files/safetensors.ts';
 import { mergeAdapter, readInto } from './attach-adapters.ts';
 import { unsupportedAdapter } from './errors.ts';
+import { shortName } from './module-names.ts';
 import { type PlacedAdapter, peftName, placeAdapter, type StoredAdapter } from './peft-adapter.ts';
 import { configName, weightsName } from './peft-config.ts';
 import { thaw } from './thaw.ts';
@@ -85,7 +86,7 @@ function mergedNote(placed: readonly PlacedAdapter[]): TuningNote[] {
 /** `all` may mean more than the adapter has. */
 function fewerTargetsNote({ updates }: PlacedAdapter, context: TuningContext): TuningNote[] {
   const { settings, adapterTargets } = context;
-  const has = new Set(updates.map(({ module }) => module.slice(module.lastIndexOf('.') + 1)));
+  const has = new Set(updates.map(({ module }) => shortName(module)));
   const missing = adapterTargets.filter((name) => !has.has(name));
   if (!settings.lora_target.includes('all') || missing.length === 0) return [];
   const list = (names: Iterable<string>): string => [...names].map((n) => `\`${n}\``).join(', ');

@@ -1,28 +1,19 @@
 /** @file LoRA (Hu et al. 2021, arXiv:2106.09685), initialized and saved as PEFT does. */
 import { hash32 } from '../core/hash.ts';
-import {
-  type CausalLM,
-  isLinear,
-  type Linear,
-  namedLayers,
-  namedParameters,
-} from '../engine/nn/index.ts';
+import { type CausalLM, namedLayers, namedParameters } from '../engine/nn/index.ts';
 import { Parameter } from '../engine/parameter.ts';
 import { fill } from '../kernels/elementwise.ts';
 import { randomUniform } from '../kernels/random.ts';
 import { adapterConfig } from './adapter-files.ts';
 import { goOnWith } from './continue-adapter.ts';
 import { unknownTarget } from './errors.ts';
+import { shortName } from './module-names.ts';
 import { peftName } from './peft-adapter.ts';
 import { configName, weightsName } from './peft-config.ts';
+import { namedLinears } from './targets.ts';
 import { thaw } from './thaw.ts';
 import { headCopy, headWeight, isTied, untie } from './tied-head.ts';
 import { defineTuning, type SavedWeight } from './tuning.ts';
-
-const shortName = (name: string): string => name.slice(name.lastIndexOf('.') + 1);
-
-const matches = (name: string, target: string): boolean =>
-  name === target || name.endsWith(`.${target}`);
 
 /**
  * What the modules that are trained whole hold, by full name. As in PEFT a module counts whose name ends with a target, in the
@@ -50,24 +41,15 @@ export const lora = defineTuning({
     const { settings, memory, seed, adapterTargets, baseModel } = context;
     const { lora_rank: R, lora_alpha, lora_dropout, lora_target, additional_target } = settings;
     const { use_rslora: rslora, use_dora: dora } = settings;
-    const layers = [...namedLayers(model.root)];
-    const linears = layers.filter((entry): entry is [string, Linear] => isLinear(entry[1]));
-    const known = [...new Set(linears.map(([name]) => shortName(name)))];
     const targets = lora_target.includes('all') ? adapterTargets : lora_target;
-    for (const target of targets) {
-      if (!linears.some(([name]) => matches(name, target))) {
-        throw unknownTarget('lora_target', target, known);
-      }
-    }
     const parameters = new Map<string, Parameter>();
     const weights: SavedWeight[] = [];
     const learn = (name: string, parameter: Parameter): void => {
       parameters.set(name, parameter);
       weights.push({ name, parameter });
     };
-    for (const [name, linear] of linears) {
+    for (const [name, linear] of namedLinears(model, 'lora_target', targets)) {
       if (linear === (model.head as unknown)) continue;
-      if (!targets.some((target) => matches(name, target))) continue;
       const a = new Parameter([R, linear.inputs]);
       const b = new Parameter([linear.outputs, R]);
       const dtype = 'f32';

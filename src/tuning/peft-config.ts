@@ -8,6 +8,7 @@ import { z } from 'zod';
 import { findSnapshot } from '../files/hub-cache.ts';
 import { isJsonObject, type JsonObject, readJson } from '../files/json.ts';
 import { badAdapterConfig, noAdapter, unsupportedAdapter } from './errors.ts';
+import { isNamed } from './module-names.ts';
 
 export const configName = 'adapter_config.json';
 export const weightsName = 'adapter_model.safetensors';
@@ -155,7 +156,7 @@ function refuseUnknown(file: string, raw: JsonObject): void {
 /** Whether a module is meant by a list of names or by a pattern over whole names. */
 function meant(module: string, wanted: string | readonly string[]): boolean | undefined {
   if (typeof wanted !== 'string') {
-    return wanted.some((name) => module === name || module.endsWith(`.${name}`));
+    return wanted.some((name) => isNamed(module, name));
   }
   try {
     return new RegExp(`^(?:${wanted})$`).test(module);
@@ -193,6 +194,6 @@ function fits(pattern: string, module: string): boolean {
   try {
     return new RegExp(`^(.*\\.)?(${pattern})$`).test(module);
   } catch {
-    return module === pattern || module.endsWith(`.${pattern}`);
+    return isNamed(module, pattern);
   }
 }
