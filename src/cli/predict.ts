@@ -6,7 +6,7 @@ import { type Predicted, predict } from '../eval/predict.ts';
 import { digestOf } from '../files/digest.ts';
 import { addResults, type Results } from '../runs/logs.ts';
 import { trainedBy } from '../runs/trained-model.ts';
-import { readAdapter } from '../tuning/peft-adapter.ts';
+import { adapterDigest } from '../tuning/peft-adapter.ts';
 import { type Context, exitCodes } from './command.ts';
 import { openData } from './open-data.ts';
 import { openTalkHere } from './open-talk.ts';
@@ -29,7 +29,7 @@ export async function predictHere(
   let done: Predicted;
   try {
     const { about } = session;
-    const adapters = about.adapters.map((folder) => readAdapter(folder).digest);
+    const adapters = about.adapters.map(adapterDigest);
     done = await predict({
       ...{ session, tokenizer, rows, signal },
       stopIds: template?.stopIds ?? [],

@@ -290,6 +290,16 @@ describe('derived values', () => {
     expect(read(load(`${own}${text}\n`))).toEqual(expected);
   });
 
+  test('a training that ends with predictions takes what says who makes them', () => {
+    const settings = ['model_name_or_path=m', 'dataset=d', 'val_size=0.1', 'infer_backend=vllm'];
+    const load = (...more: string[]) =>
+      loadConfig({ command: 'train', overrides: [...settings, 'vllm_python=/v/python', ...more] });
+    const both = ['do_train=true', 'do_predict=true'];
+    expect(load(...both).job.infer.vllm_python).toBe('/v/python');
+    expect(load().job.infer.vllm_python).toBeNull();
+    expect(() => load(...both, 'quantization_bit=4')).toThrow(/does not hold the model/);
+  });
+
   test('training is not asked for by other commands', () => {
     expect(load(base, [], 'chat').job.train.do_train).toBe(false);
   });

@@ -2,7 +2,7 @@
 import type { Place, TuneryError } from '../core/errors.ts';
 import { formatPlace } from '../core/errors.ts';
 import { type Given, isTraining } from '../core/field.ts';
-import { type Choice, chooseEngine } from '../engine/choose-engine.ts';
+import { type Choice, chooseEngine, isOn } from '../engine/choose-engine.ts';
 import { answer, canonicalKey } from './answer.ts';
 import {
   ConfigProblems,
@@ -91,9 +91,10 @@ export function resolveConfig(entries: readonly Entry[], caller: string, file?: 
     ? chooseEngine((key) => written.get(key)?.value)
     : { engine: written.get('engine')?.value === 'torch' ? 'torch' : 'native' };
   // A training is computed by the engine alone; what it has learned may be served by another.
-  const computing = isTraining(command)
-    ? [choice.engine]
-    : [choice.engine, String(written.get('infer_backend')?.value ?? 'native')];
+  const serves = !isTraining(command) || isOn(written.get('do_predict')?.value);
+  const computing = serves
+    ? [choice.engine, String(written.get('infer_backend')?.value ?? 'native')]
+    : [choice.engine];
   for (const [key, entry] of written) {
     const said = answer(entry, command, computing);
     if (said.kind === 'problem') problems.push(said.problem);

@@ -31,7 +31,7 @@ export type Choice = {
   readonly from?: string;
 };
 
-const isOn = (value: unknown): boolean =>
+export const isOn = (value: unknown): boolean =>
   value === true || /^(true|yes|on|1)$/i.test(String(value));
 
 /** The setting that only the native engine serves, where there is one. */

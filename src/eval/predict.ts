@@ -2,11 +2,12 @@
  * @file Replies to every row of a set: a file that gets each row's as soon as those before it are there, and is given its
  * name when it is whole. What was interrupted goes on at the row where it stopped.
  */
-import { existsSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Prepared } from '../data/prepared.ts';
 import { lastNewline, openAppend } from '../files/append-file.ts';
 import { makeFolder } from '../files/atomic.ts';
+import { readChunks } from '../files/chunks.ts';
 import { digestOf } from '../files/digest.ts';
 import { samplingOf } from '../generate/sampling.ts';
 import type { GenerateRequest, Session } from '../generate/session.ts';
@@ -184,7 +185,13 @@ function checkLengths(rows: Prepared, limit: number): void {
   }
 }
 
-const countLines = (path: string): number => readFileSync(path, 'utf8').split('\n').length - 1;
+function countLines(path: string): number {
+  let lines = 0;
+  for (const chunk of readChunks(path)) {
+    for (let at = chunk.indexOf(10); at >= 0; at = chunk.indexOf(10, at + 1)) lines++;
+  }
+  return lines;
+}
 
 /** Gives the file its name; where one of that name is kept to. */
 function publish(partial: string, folder: string): string | undefined {

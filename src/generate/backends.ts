@@ -1,6 +1,6 @@
 /** @file Settings of what generates: the native engine, transformers or vLLM. */
 import { z } from 'zod';
-import { field, type SectionOf, section, textList } from '../core/field.ts';
+import { field, type SectionOf, section, textList, type Values } from '../core/field.ts';
 
 const ofVllm = {
   ofEngine: { vllm: 'another backend generates, and that option is vLLM’s' },
@@ -66,7 +66,7 @@ export const inferSection = section(
                 : undefined;
         const other =
           v.infer_backend === 'vllm' || (v.infer_backend === 'torch' && key !== 'quantization_bit');
-        return key !== undefined && other && serving.has(command)
+        return key !== undefined && other && serves(command, v)
           ? {
               keys: ['infer_backend', key],
               message: `\`infer_backend: ${v.infer_backend}\` does not hold the model as \`${key}: ${String(v[key])}\` says`,
@@ -76,7 +76,7 @@ export const inferSection = section(
       },
       (v, { command, has }) => {
         const idle = ['kv_cache_memory', 'kv_cache_dtype'].filter(has);
-        return v.infer_backend === 'torch' && idle.length > 0 && serving.has(command)
+        return v.infer_backend === 'torch' && idle.length > 0 && serves(command, v)
           ? {
               keys: ['infer_backend', ...idle],
               message:
@@ -92,6 +92,9 @@ export const inferSection = section(
 export type InferSettings = SectionOf<typeof inferSection>;
 
 const serving: ReadonlySet<string> = new Set(['chat', 'api', 'predict']);
+/** Whether a session is opened: a training may end with one. */
+const serves = (command: string, { do_predict }: Values): boolean =>
+  serving.has(command) || do_predict === true;
 
 /** A map, or JSON of one. */
 function vllmConfig() {

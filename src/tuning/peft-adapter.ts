@@ -12,7 +12,7 @@ import {
 } from '../engine/nn/index.ts';
 import type { Parameter } from '../engine/parameter.ts';
 import { digestFile, digestOf } from '../files/digest.ts';
-import type { JsonObject } from '../files/json.ts';
+import { type JsonObject, type JsonValue, readJson } from '../files/json.ts';
 import { openSafetensors, type RawTensor } from '../files/safetensors.ts';
 import type { FloatType } from '../kernels/blocks.ts';
 import { toF32 } from '../kernels/convert.ts';
@@ -49,8 +49,16 @@ export function readAdapter(name: string): StoredAdapter {
   const { config, raw } = readPeftConfig(folder);
   const file = weightsOf(folder);
   const { tensors } = openSafetensors(file);
-  const digest = digestOf('lora', JSON.stringify(raw), digestFile(file));
-  return { folder, digest, config, raw, tensors };
+  return { folder, digest: digestOfAdapter(raw, file), config, raw, tensors };
+}
+
+const digestOfAdapter = (raw: JsonValue, weights: string): string =>
+  digestOf('lora', JSON.stringify(raw), digestFile(weights));
+
+/** What `readAdapter` calls the digest, of an adapter of any kind. */
+export function adapterDigest(name: string): string {
+  const folder = adapterForPeft(name);
+  return digestOfAdapter(readJson(configOf(folder)), weightsOf(folder));
 }
 
 /** The folder of an adapter that PEFT itself is to read: of what kind it is, is PEFT's to say. */

@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { makePlace, type Place, until } from './cli.ts';
-import { python, there } from './torch-runs.ts';
+import { deep, python, there } from './torch-runs.ts';
 
 vi.setConfig({ testTimeout: 120_000 });
 
@@ -161,3 +161,27 @@ test.runIf(there)('transformers answers as the native engine does', async () => 
   expect(code, err).toBe(0);
   expect(lines('torch')).toEqual(lines('native'));
 });
+
+test.runIf(there && deep)(
+  'an adapter that only PEFT computes is asked through transformers',
+  async () => {
+    const oft = ['finetuning_type=oft', 'oft_block_size=16', 'output_dir=oft', 'threads=1'];
+    const settings = [
+      tiny,
+      'dataset=questions.json',
+      'val_size=3',
+      `engine_python=${python}`,
+      ...oft,
+    ];
+    const more = ['max_steps=2', 'learning_rate=1e-2', 'infer_backend=torch', 'max_new_tokens=6'];
+    const { code, err } = await place.run(
+      'train',
+      ...settings,
+      ...more,
+      'do_predict=true',
+      'do_train=true',
+    );
+    expect(code, err).toBe(0);
+    expect(lines('oft')).toHaveLength(3);
+  },
+);
