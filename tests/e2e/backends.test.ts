@@ -21,7 +21,7 @@ import { openRemote } from '../../src/runs/engines/remote-session.ts';
 import { readPrompts } from '../golden/references.ts';
 import { isAlive, makePlace, until } from './cli.ts';
 import { descendantsOf } from './processes.ts';
-import { deep, python, there } from './torch-runs.ts';
+import { deep, python, there, worker } from './torch-runs.ts';
 
 vi.setConfig({ testTimeout: 900_000, hookTimeout: 900_000 });
 
@@ -123,6 +123,22 @@ describe.runIf(there)('transformers draws what the native engine draws', () => {
     for (const [i, said] of (await Promise.all(calls)).entries()) {
       expect(said.map(({ ids }) => ids)).toEqual([wanted[i]?.ids, wanted[i]?.ids]);
     }
+  });
+
+  test('a batch begins where the sequences of other calls leave room for it', () => {
+    const script = `
+from generate import Generating
+def call(count):
+    prompts = [{"ids": [1], "seed": 0, "most": 1}] * count
+    return Generating({"prompts": prompts, "sampling": {}, "logprobs": False, "stop_ids": []})
+print([call(5).begin(4, 0), call(3).begin(4, 1), call(3).begin(4, 2), call(9).begin(4, 1)])
+five = call(5); five.begin(4, 0)
+print([len(five.batch), len(five.waiting)])
+`;
+    const said = execFileSync(python ?? '', ['-c', script], {
+      env: { ...process.env, PYTHONPATH: worker },
+    });
+    expect(String(said)).toBe('[True, True, False, False]\n[4, 1]\n');
   });
 
   test('a cancel is heard between two tokens; another call goes on', async () => {
