@@ -31,6 +31,24 @@ pub struct Tile {
 trait Words<S: Simd> {
     /// c + a · b
     unsafe fn dot(a: S::V, b: S::V, c: S::V) -> S::V;
+    /// Adds the products of one word of A, which lies `TIMES` strides and `BYTES` bytes behind `from`, with one or two
+    /// registers of B.
+    #[inline(always)]
+    unsafe fn add<const TIMES: usize, const BYTES: usize, const WIDTH: usize>(
+        from: *const f32,
+        stride: usize,
+        (first, second): (S::V, S::V),
+        (left, right): (&mut S::V, &mut S::V),
+    ) {
+        unsafe {
+            let word = from.wrapping_add(TIMES * stride).wrapping_byte_add(BYTES);
+            let word = S::splat(word.read_unaligned());
+            *left = Self::dot(word, first, *left);
+            if WIDTH > 1 {
+                *right = Self::dot(word, second, *right);
+            }
+        }
+    }
     /// factor · sum + base
     unsafe fn settle(factor: S::V, sum: S::V, base: S::V) -> S::V;
 }
@@ -68,16 +86,101 @@ impl Words<simd::Portable> for Pairs {
     }
 }
 
+/// The same on AVX-512.
+#[cfg(target_arch = "x86_64")]
+struct Floats512;
+
 /// Words of four: u8 of A, i8 of B.
 #[cfg(target_arch = "x86_64")]
 struct Quads;
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
+    use std::arch::asm;
     use std::arch::x86_64::*;
 
-    use super::{Pairs, Quads, Words};
-    use crate::simd::{Avx2, Avx512};
+    use super::{Floats512, Pairs, Quads, Words};
+    use crate::simd::{Avx2, Avx512, Avx512Dot, Simd};
+
+    /// The word of A behind an address, times one or two registers of B, whatever else the compiler has in mind.
+    macro_rules! multiply {
+        ($instruction:literal, $bytes:ident, [$at:literal, $from:ident $(, $stride:ident)?],
+            $($b:ident $sum:ident),+) => {{
+            let _word: __m512;
+            asm!(
+                concat!("vbroadcastss {word}, dword ptr [{from} + ", $at, "{bytes}]"),
+                $(concat!($instruction, " {", stringify!($sum), "}, {word}, {", stringify!($b), "}"),)+
+                // Not `_`, whose register is named as if it held a byte.
+                word = out(zmm_reg) _word,
+                from = in(reg) $from,
+                $(stride = in(reg) 4 * $stride,)?
+                bytes = const $bytes,
+                $($b = in(zmm_reg) $b, $sum = inout(zmm_reg) *$sum,)+
+                options(readonly, nostack, preserves_flags),
+            );
+        }};
+    }
+
+    /// `Words::add` as it is written here: left to itself, the compiler loads the words of several rows long before
+    /// it needs them, and the sums find no registers.
+    macro_rules! add_in_order {
+        ($instruction:literal) => {
+            #[inline(always)]
+            unsafe fn add<const TIMES: usize, const BYTES: usize, const WIDTH: usize>(
+                from: *const f32,
+                stride: usize,
+                b: (__m512, __m512),
+                sums: (&mut __m512, &mut __m512),
+            ) {
+                #[inline]
+                #[target_feature(enable = "avx512f")]
+                unsafe fn in_order<const TIMES: usize, const BYTES: usize, const WIDTH: usize>(
+                    from: *const f32,
+                    stride: usize,
+                    (first, second): (__m512, __m512),
+                    (left, right): (&mut __m512, &mut __m512),
+                ) {
+                    // SAFETY: the caller's word is read, and nothing written but the sums.
+                    unsafe {
+                        match (TIMES, WIDTH) {
+                            (0, 1) => multiply!($instruction, BYTES, ["", from], first left),
+                            (0, _) => multiply!($instruction, BYTES, ["", from], first left, second right),
+                            (1, 1) => multiply!($instruction, BYTES, ["{stride} + ", from, stride], first left),
+                            (1, _) => multiply!($instruction, BYTES, ["{stride} + ", from, stride], first left, second right),
+                            (_, 1) => multiply!($instruction, BYTES, ["2 * {stride} + ", from, stride], first left),
+                            (_, _) => multiply!($instruction, BYTES, ["2 * {stride} + ", from, stride], first left, second right),
+                        }
+                    }
+                }
+                // SAFETY: as the trait's.
+                unsafe { in_order::<TIMES, BYTES, WIDTH>(from, stride, b, sums) }
+            }
+        };
+    }
+
+    impl Words<Avx512> for Floats512 {
+        #[inline(always)]
+        unsafe fn dot(a: __m512, b: __m512, c: __m512) -> __m512 {
+            unsafe { Avx512::dot(a, b, c) }
+        }
+        #[inline(always)]
+        unsafe fn settle(factor: __m512, sum: __m512, base: __m512) -> __m512 {
+            unsafe { _mm512_fmadd_ps(factor, sum, base) }
+        }
+        add_in_order!("vfmadd231ps");
+    }
+
+    impl Words<Avx512Dot> for Floats512 {
+        #[inline(always)]
+        unsafe fn dot(a: __m512, b: __m512, c: __m512) -> __m512 {
+            unsafe { Avx512Dot::dot(a, b, c) }
+        }
+        #[inline(always)]
+        unsafe fn settle(factor: __m512, sum: __m512, base: __m512) -> __m512 {
+            unsafe { _mm512_fmadd_ps(factor, sum, base) }
+        }
+        add_in_order!("vdpbf16ps");
+    }
 
     impl Words<Avx2> for Pairs {
         #[inline(always)]
@@ -119,6 +222,7 @@ mod x86 {
     }
 
     impl Words<Avx512> for Quads {
+        add_in_order!("vpdpbusd");
         #[inline(always)]
         unsafe fn dot(a: __m512, b: __m512, c: __m512) -> __m512 {
             unsafe {
@@ -189,9 +293,11 @@ unsafe fn tile<
                 let b = b.add($k * b_stride);
                 let first = S::load(b);
                 let second = if WIDTH > 1 { S::load(b.add(S::LANES)) } else { first };
+                let words = a.wrapping_add($k * a_stride);
                 for_rows!(ROW => {
-                    let from = if IN_COLUMNS {
-                        a.add($k * a_stride + ROW)
+                    let sums = (&mut left[ROW], &mut right[ROW]);
+                    if IN_COLUMNS {
+                        W::add::<0, { 4 * ROW }, WIDTH>(words, 0, (first, second), sums);
                     } else {
                         let base = match ROW / 3 {
                             0 => a,
@@ -199,12 +305,7 @@ unsafe fn tile<
                             2 => lowest,
                             _ => deepest,
                         };
-                        base.add(ROW % 3 * a_stride + $k)
-                    };
-                    let word = S::splat(from.read_unaligned());
-                    left[ROW] = W::dot(word, first, left[ROW]);
-                    if WIDTH > 1 {
-                        right[ROW] = W::dot(word, second, right[ROW]);
+                        W::add::<{ ROW % 3 }, { 4 * $k }, WIDTH>(base, a_stride, (first, second), sums);
                     }
                 });
             };
@@ -271,7 +372,8 @@ unsafe fn tile<
 /// Sums that the probe of the peak keeps apart: more than units times their latency.
 pub const CHAINS: usize = 12;
 
-/// `CHAINS` multiply-adds a round, each on the result of the one before.
+/// `CHAINS` multiply-adds a round, each on the result of the one before. Sums grow slowly: products of subnormal
+/// numbers would take a hundred times as long on some processors.
 #[inline(always)]
 unsafe fn burst<S: Simd, W: Words<S>>(rounds: usize) -> f32 {
     unsafe {
@@ -279,7 +381,7 @@ unsafe fn burst<S: Simd, W: Words<S>>(rounds: usize) -> f32 {
         let by = S::splat(-0.001);
         for _ in 0..rounds {
             for chain in chains.iter_mut() {
-                *chain = W::dot(*chain, by, *chain);
+                *chain = W::dot(by, by, *chain);
             }
         }
         chains.iter().map(|chain| S::sum(*chain)).sum()
@@ -446,8 +548,8 @@ macro_rules! micros {
     };
 }
 
-micros!(avx512, Avx512, simd::Avx512, Floats, "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c", pairs: false, codes: 0);
-micros!(avx512, Avx512Dot, simd::Avx512Dot, Floats, "avx512bf16,avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c", pairs: true, codes: 0);
+micros!(avx512, Avx512, simd::Avx512, Floats512, "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c", pairs: false, codes: 0);
+micros!(avx512, Avx512Dot, simd::Avx512Dot, Floats512, "avx512bf16,avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c", pairs: true, codes: 0);
 micros!(avx512, Avx512Pairs, simd::Avx512, Pairs, "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c", pairs: false, codes: 2);
 micros!(avx512, Avx512Quads, simd::Avx512, Quads, "avx512vnni,avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c", pairs: false, codes: 4);
 micros!(avx2, Avx2, Floats, codes: 0);
