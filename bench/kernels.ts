@@ -122,8 +122,8 @@ const counts = values.threads ? [Number(values.threads)] : [...new Set([1, all])
 const percent = (share: number): string => `${(100 * share).toFixed(0)} %`;
 
 for (const kind of kinds) {
-  const of =
-    kind === 'int8' || (kind === 'bf16' && instructionSet() === 'avx512-bf16') ? kind : 'f32';
+  const multipliesBf16 = ['avx512-bf16', 'amx'].includes(instructionSet());
+  const of = kind === 'int8' || (kind === 'bf16' && multipliesBf16) ? kind : 'f32';
   const shapes = kind === 'f32' || kind === 'bf16' ? [...products, ...thin] : products;
   const shares = new Map<Shape, { peak: number; usual: number; best: number }[]>();
   for (const count of counts) {

@@ -33,8 +33,11 @@ test.each(shapes)('native equals the twin: %i rows of %i', (rows, width) => {
   expect(argmax).toEqual(exactArgmax);
 
   const weights = rounded(rows, 2, 'f32');
-  crossEntropyBackward.run(logits.data, lse, targets, weights.data);
-  crossEntropyBackward.reference(logits.exact, exact[1], targets, weights.exact);
+  const rounded16 = unset(rows * width, 'bf16') as Uint16Array;
+  crossEntropyBackward.run(logits.data, lse, targets, weights.data, rounded16);
+  crossEntropyBackward.run(logits.data, lse, targets, weights.data, null);
+  crossEntropyBackward.reference(logits.exact, exact[1], targets, weights.exact, null);
+  expectClose(rounded16, logits.exact, { absolute: 3e-7, relative: 2e-6, name: 'in bf16' });
   expectClose(logits.data, logits.exact, { absolute: 3e-7, relative: 2e-6, name: 'gradient' });
 });
 
@@ -58,7 +61,7 @@ test('the twin’s gradient', () => {
       const [logp, lse] = [new Float64Array(3), new Float64Array(3)];
       crossEntropyForward.reference(logits, targets, logp, lse, null, null);
       const gradient = logits.slice();
-      crossEntropyBackward.reference(gradient, lse, targets, dy);
+      crossEntropyBackward.reference(gradient, lse, targets, dy, null);
       return [gradient];
     },
   );
@@ -71,7 +74,7 @@ test('any number of threads gives the same bits', () => {
     const [logp, lse] = [unset(40, 'f32'), unset(40, 'f32')];
     crossEntropyForward.run(logits, targets, logp, lse, null, null);
     const gradient = logits.slice();
-    crossEntropyBackward.run(gradient, lse, targets, null);
+    crossEntropyBackward.run(gradient, lse, targets, null, null);
     return [logp, lse, gradient];
   });
 });

@@ -1,4 +1,5 @@
 /** @file Log-probability of one target a row of logits, and its gradient. */
+import { encodeBf16 } from './bf16.ts';
 import { type FloatArray, kernel } from './kernel.ts';
 
 export const crossEntropyForward = kernel(
@@ -30,15 +31,24 @@ export const crossEntropyForward = kernel(
   },
 );
 
+/** Gradients of `weights` · logp, to `y` in bf16, or else where the logits were. */
 export const crossEntropyBackward = kernel(
   'crossEntropyBackward',
-  (logits: FloatArray, lse: FloatArray, targets: Int32Array, weights: FloatArray | null): void => {
+  (
+    logits: FloatArray,
+    lse: FloatArray,
+    targets: Int32Array,
+    weights: FloatArray | null,
+    y: Uint16Array | null,
+  ): void => {
     const width = logits.length / targets.length;
     for (let row = 0; row < targets.length; row++) {
       const w = weights ? weights[row] : 1;
       for (let i = 0; i < width; i++) {
         const p = Math.exp(logits[row * width + i] - lse[row]);
-        logits[row * width + i] = w * ((i === targets[row] ? 1 : 0) - p);
+        const gradient = w * ((i === targets[row] ? 1 : 0) - p);
+        if (y) y[row * width + i] = encodeBf16(gradient);
+        else logits[row * width + i] = gradient;
       }
     }
   },

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { instructionSet } from '../native/machine.ts';
 
-const order = ['portable', 'avx2', 'avx512', 'avx512-bf16'];
+const order = ['portable', 'avx2', 'avx512', 'avx512-bf16', 'amx'];
 const here = order.indexOf(instructionSet());
 const root = fileURLToPath(new URL('../..', import.meta.url));
 

@@ -27,7 +27,7 @@ test('a process is named by its pid and start; another one has another name, a d
 test('the machine has a boot, a name and an instruction set', () => {
   expect(bootId()).toBe(bootId());
   expect(cpuName()).not.toBe('');
-  expect(['portable', 'avx2', 'avx512', 'avx512-bf16']).toContain(instructionSet());
+  expect(['portable', 'avx2', 'avx512', 'avx512-bf16', 'amx']).toContain(instructionSet());
 });
 
 test('the number of threads can be set, and set back', () => {

@@ -10,7 +10,7 @@ export function cpuName(): string {
   return name && name !== 'unknown' ? name : process.arch;
 }
 
-/** The kernels' instruction set: `avx512-bf16`, `avx512`, `avx2` or `portable`. */
+/** The kernels' instruction set: `amx`, `avx512-bf16`, `avx512`, `avx2` or `portable`. */
 export function instructionSet(): string {
   return addon()['isaName']();
 }

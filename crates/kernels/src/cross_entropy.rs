@@ -4,7 +4,7 @@ use napi::Result;
 use napi::bindgen_prelude::Int32Array;
 use napi_derive::napi;
 
-use crate::floats::Floats;
+use crate::floats::{Element, Floats, expect_length, store, to_bf16};
 use crate::{per_simd, pool};
 
 /// Logits that are added up in f32; their sums go on in f64, or a vocabulary's worth of rounding would show.
@@ -64,15 +64,20 @@ per_simd! {
 }
 
 per_simd! {
-    fn gradient<S>(z: &mut [f32], lse: f32, weight: f32) {
-        let (at, width) = (z.as_mut_ptr(), z.len());
+    fn gradient<S, const BF16: bool>(z: &[f32], lse: f32, weight: f32, y: *mut u8) {
+        let (from, width) = (z.as_ptr(), z.len());
         for i in (0..width).step_by(S::LANES) {
             let n = width - i;
-            let v = if n >= S::LANES { S::load(at.add(i)) } else { S::load_part(at.add(i), n) };
+            let v = if n >= S::LANES { S::load(from.add(i)) } else { S::load_part(from.add(i), n) };
             let p = S::mul(S::splat(-weight), S::exp(S::sub(v, S::splat(lse))));
-            if n >= S::LANES { S::store(at.add(i), p) } else { S::store_part(at.add(i), p, n) }
+            store::<S, BF16>(y, i, p, n);
         }
     }
+}
+
+/// weight · (1 − p) of the target, whose logit is `z`.
+fn of_target(z: f32, lse: f32, weight: f32) -> f32 {
+    weight - weight * (z - lse).exp()
 }
 
 #[napi]
@@ -116,6 +121,7 @@ pub fn cross_entropy_backward(
     lse: Floats,
     targets: Int32Array,
     weights: Option<Floats>,
+    y: Option<Floats>,
 ) -> Result<()> {
     let (logits, lse) = (logits.f32()?, &*lse.f32()?);
     let weights = weights.map(Floats::f32).transpose()?.map(|w| &*w);
@@ -124,10 +130,21 @@ pub fn cross_entropy_backward(
     }
     let width = logits.len() / targets.len();
     let targets = &targets[..];
-    pool::each(logits.chunks_mut(width).enumerate(), |(i, z)| {
-        let weight = weights.map_or(1.0, |weights| weights[i]);
-        gradient(z, lse[i], weight);
-        z[targets[i] as usize] += weight;
+    let weight = |row: usize| weights.map_or(1.0, |weights| weights[row]);
+    let Some(y) = y else {
+        pool::each(logits.chunks_mut(width).enumerate(), |(i, z)| {
+            let to = z.as_mut_ptr().cast();
+            gradient::<false>(z, lse[i], weight(i), to);
+            z[targets[i] as usize] += weight(i);
+        });
+        return Ok(());
+    };
+    let y = u16::of(y)?;
+    expect_length("y", y.len(), logits.len())?;
+    pool::each(logits.chunks(width).zip(y.chunks_mut(width)).enumerate(), |(i, (z, y))| {
+        gradient::<true>(z, lse[i], weight(i), y.as_mut_ptr().cast());
+        let target = targets[i] as usize;
+        y[target] = to_bf16(of_target(z[target], lse[i], weight(i)));
     });
     Ok(())
 }

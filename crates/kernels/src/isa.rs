@@ -14,6 +14,8 @@ pub enum Isa {
     Avx512,
     /// The same with the BF16 and VNNI dot products.
     Avx512Bf16,
+    /// The same with AMX's tiles of bf16 and of eight bits.
+    Amx,
 }
 
 impl Isa {
@@ -23,6 +25,7 @@ impl Isa {
             Isa::Avx2 => "avx2",
             Isa::Avx512 => "avx512",
             Isa::Avx512Bf16 => "avx512-bf16",
+            Isa::Amx => "amx",
         }
     }
 }
@@ -42,7 +45,7 @@ fn best() -> Isa {
             && is_x86_feature_detected!("avx512bf16")
             && is_x86_feature_detected!("avx512vnni")
         {
-            return Isa::Avx512Bf16;
+            return if has_amx() { Isa::Amx } else { Isa::Avx512Bf16 };
         }
         if avx512 {
             return Isa::Avx512;
@@ -54,6 +57,26 @@ fn best() -> Isa {
     Isa::Portable
 }
 
+/// Whether the processor has AMX with bf16 and eight bits, and the system lets this process use it: Linux does once it is
+/// asked, for all threads.
+#[cfg(target_arch = "x86_64")]
+fn has_amx() -> bool {
+    const TILE_BF16_INT8: u32 = 1 << 24 | 1 << 22 | 1 << 25;
+    let has = std::arch::x86_64::__cpuid_count(7, 0).edx & TILE_BF16_INT8 == TILE_BF16_INT8;
+    #[cfg(target_os = "linux")]
+    {
+        const ARCH_REQ_XCOMP_PERM: i32 = 0x1023;
+        const XTILEDATA: i32 = 18;
+        // SAFETY: the call changes nothing but what the process may use.
+        has && unsafe { libc::syscall(libc::SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XTILEDATA) } == 0
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = has;
+        false
+    }
+}
+
 /// The set in force. A forced set that the machine lacks falls back to the best one it has.
 pub fn isa() -> Isa {
     static ISA: OnceLock<Isa> = OnceLock::new();
@@ -63,13 +86,14 @@ pub fn isa() -> Isa {
             Ok("portable") => Isa::Portable,
             Ok("avx2") => Isa::Avx2,
             Ok("avx512") => Isa::Avx512,
+            Ok("avx512-bf16") => Isa::Avx512Bf16,
             _ => best,
         };
         wanted.min(best)
     })
 }
 
-/// The instruction set that the kernels run on: `portable`, `avx2`, `avx512` or `avx512-bf16`.
+/// The instruction set that the kernels run on: `portable`, `avx2`, `avx512`, `avx512-bf16` or `amx`.
 #[napi]
 pub fn isa_name() -> String {
     isa().name().to_string()
@@ -105,7 +129,7 @@ macro_rules! per_isa {
 
                 return match $crate::isa::isa() {
                     // SAFETY: `isa()` gives a set only where the machine has its features.
-                    $crate::isa::Isa::Avx512 | $crate::isa::Isa::Avx512Bf16 => unsafe {
+                    $crate::isa::Isa::Avx512 | $crate::isa::Isa::Avx512Bf16 | $crate::isa::Isa::Amx => unsafe {
                         avx512 $(::<$($generic),+>)? ($($arg),*)
                     },
                     // SAFETY: as above.

@@ -5,6 +5,7 @@
 import { crossEntropyBackward, crossEntropyForward } from '../../kernels/cross-entropy.ts';
 import { addInto, columnSums, scaleRows } from '../../kernels/elementwise.ts';
 import { gemm } from '../../kernels/gemm.ts';
+import type { Memory } from '../memory.ts';
 import { defineOp } from '../op.ts';
 import type { Tensor } from '../tensor.ts';
 
@@ -18,6 +19,17 @@ export type LinearCrossEntropyOptions = {
 };
 
 const defaultChunk = 256;
+
+/** Room for the gradients of logits where the products that take them multiply bf16. */
+function roundedLike(
+  hidden: Tensor,
+  weight: Tensor,
+  logits: Tensor,
+  memory: Memory,
+): Uint16Array | null {
+  if (hidden.dtype !== 'bf16' || !(weight.data instanceof Uint16Array)) return null;
+  return memory.workspace.tensor(logits.shape, 'bf16').data as Uint16Array;
+}
 
 /** hidden: [n, D], weight: [V, D], bias: [V] → log p: [n], f32 */
 export const linearCrossEntropy = defineOp('linear-cross-entropy', {
@@ -36,6 +48,7 @@ export const linearCrossEntropy = defineOp('linear-cross-entropy', {
     // spares the backward pass all logits. A trained head needs them again, with the weights.
     const unit = frozen && hidden.slot.needsGrad ? memory.activations.like(hidden) : null;
     const logits = memory.workspace.tensor([Math.min(chunk, n), V], dtype);
+    const gradients = unit ? roundedLike(hidden, weight, logits, memory) : null;
     for (let from = 0; from < n; from += chunk) {
       const to = Math.min(from + chunk, n);
       const rows = to - from;
@@ -46,9 +59,10 @@ export const linearCrossEntropy = defineOp('linear-cross-entropy', {
       const partLse = lse.data.subarray(from, to);
       crossEntropyForward.run(z, asked, logp.data.subarray(from, to), partLse, null, null);
       if (unit) {
-        crossEntropyBackward.run(z, partLse, asked, null);
+        const dz = gradients ? gradients.subarray(0, rows * V) : null;
+        crossEntropyBackward.run(z, partLse, asked, null, dz);
         gemm.run(
-          z,
+          dz ?? z,
           weight.data,
           unit.data.subarray(from * D, to * D),
           rows,
@@ -82,6 +96,7 @@ export const linearCrossEntropy = defineOp('linear-cross-entropy', {
     const dWeight = needsWeight ? memory.gradients.like(weight) : null;
     const dBias = needsBias && bias ? memory.gradients.like(bias) : null;
     const logits = memory.workspace.tensor([Math.min(chunk, n), V], dy.dtype);
+    const gradients = roundedLike(hidden, weight, logits, memory);
     const partBias = dBias ? memory.workspace.like(dBias) : null;
     for (let from = 0; from < n; from += chunk) {
       const to = Math.min(from + chunk, n);
@@ -94,11 +109,13 @@ export const linearCrossEntropy = defineOp('linear-cross-entropy', {
         lse.data.subarray(from, to),
         targets.subarray(from, to),
         dy.data.subarray(from, to),
+        gradients ? gradients.subarray(0, rows * V) : null,
       );
+      const dz = gradients ? gradients.subarray(0, rows * V) : z;
       const beta = from === 0 ? 0 : 1;
       if (dHidden)
         gemm.run(
-          z,
+          dz,
           weight.data,
           dHidden.data.subarray(from * D, to * D),
           rows,
@@ -110,9 +127,9 @@ export const linearCrossEntropy = defineOp('linear-cross-entropy', {
           0,
           null,
         );
-      if (dWeight) gemm.run(z, part, dWeight.data, V, D, rows, true, false, 1, beta, null);
+      if (dWeight) gemm.run(dz, part, dWeight.data, V, D, rows, true, false, 1, beta, null);
       if (dBias && partBias) {
-        columnSums.run(z, from === 0 ? dBias.data : partBias.data);
+        columnSums.run(dz, from === 0 ? dBias.data : partBias.data);
         if (from > 0) addInto.run(partBias.data, dBias.data);
       }
     }

@@ -2,12 +2,13 @@
  * @file A linear layer with a low-rank update beside it (Hu et al. 2021, arXiv:2106.09685, eq. 3):
  * y = x · Wᵀ + b + s · drop(x) · Aᵀ · Bᵀ. The weight may be frozen; A and B are not.
  */
+import { toBf16 } from '../../kernels/convert.ts';
 import { dropout as dropoutKernel } from '../../kernels/dropout.ts';
 import { addInto, columnSums } from '../../kernels/elementwise.ts';
 import { gemm } from '../../kernels/gemm.ts';
 import type { Memory } from '../memory.ts';
 import { defineOp } from '../op.ts';
-import type { Randomness } from '../session.ts';
+import { type Randomness, session } from '../session.ts';
 import type { Tensor } from '../tensor.ts';
 import { multiply } from './products.ts';
 
@@ -29,13 +30,22 @@ function drop(x: Tensor, { dropout, purpose, randomness }: LoraOptions, memory: 
   return y;
 }
 
+/** A or B as the products beside x take it: in x's storage, as autocast has it. What is learned stays in f32. */
+function beside(x: Tensor, factor: Tensor, memory: Memory): Tensor {
+  if (x.dtype !== 'bf16' || factor.dtype === 'bf16' || session().decoding) return factor;
+  const y = memory.workspace.tensor(factor.shape, 'bf16');
+  toBf16.run(factor.data as Float32Array, y.data as Uint16Array);
+  return y;
+}
+
 /** x: [T, D], weight: [O, D], bias: [O], a: [R, D], b: [O, R] → [T, O] */
 export const loraLinear = defineOp('lora-linear', {
   forward([x, weight, bias, a, b]: Inputs, options: LoraOptions, memory) {
     const y = memory.activations.tensor([x.rows, weight.shape[0]], x.dtype);
-    const h = memory.activations.tensor([x.rows, a.shape[0]], a.dtype);
-    multiply(drop(x, options, memory), a, h);
-    multiply(x, weight, y, { bias, low: { h, b, scale: options.scale } });
+    const [usedA, usedB] = [beside(x, a, memory), beside(x, b, memory)];
+    const h = memory.activations.tensor([x.rows, a.shape[0]], usedA.dtype);
+    multiply(drop(x, options, memory), usedA, h);
+    multiply(x, weight, y, { bias, low: { h, b: usedB, scale: options.scale } });
     const keptX = a.slot.needsGrad || weight.slot.needsGrad ? x : null;
     return { y, saved: { x: keptX, weight, a, b, h, options } };
   },
@@ -59,8 +69,9 @@ export const loraLinear = defineOp('lora-linear', {
     if (dBias) columnSums.run(dy.data, dBias.data);
     if (dB) gemm.run(dy.data, h.data, dB.data, outputs, R, T, true, false, options.scale, 0, null);
     if (dx || dA) {
-      const dh = memory.workspace.tensor([T, R], a.dtype);
-      gemm.run(dy.data, b.data, dh.data, T, R, outputs, false, false, options.scale, 0, null);
+      const [usedA, usedB] = [beside(dy, a, memory), beside(dy, b, memory)];
+      const dh = memory.workspace.tensor([T, R], usedA.dtype);
+      gemm.run(dy.data, usedB.data, dh.data, T, R, outputs, false, false, options.scale, 0, null);
       if (dA && x) {
         const dropped = drop(x, options, memory);
         gemm.run(dh.data, dropped.data, dA.data, R, inputs, T, true, false, 1, 0, null);
@@ -80,11 +91,11 @@ export const loraLinear = defineOp('lora-linear', {
           0,
           null,
           dropped ? null : dh.data,
-          dropped ? null : a.data,
+          dropped ? null : usedA.data,
         );
         if (dropped) {
           const through = memory.workspace.like(dx);
-          gemm.run(dh.data, a.data, through.data, T, inputs, R, false, false, 1, 0, null);
+          gemm.run(dh.data, usedA.data, through.data, T, inputs, R, false, false, 1, 0, null);
           addInto.run(drop(through, options, memory).data, dx.data);
         }
       }

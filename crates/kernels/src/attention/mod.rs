@@ -198,7 +198,7 @@ macro_rules! on_isa {
     ($task:ident($($arg:expr),*)) => {{
         #[cfg(target_arch = "x86_64")]
         match $crate::isa::isa() {
-            $crate::isa::Isa::Avx512 | $crate::isa::Isa::Avx512Bf16 => {
+            $crate::isa::Isa::Avx512 | $crate::isa::Isa::Avx512Bf16 | $crate::isa::Isa::Amx => {
                 return $task::<$crate::gemm::tile::Avx512>($($arg),*);
             }
             $crate::isa::Isa::Avx2 => return $task::<$crate::gemm::tile::Avx2>($($arg),*),

@@ -1,5 +1,7 @@
 //! Matrix products. Spec: `src/kernels/gemm.ts`.
 
+#[cfg(target_arch = "x86_64")]
+mod amx;
 mod caches;
 mod codes;
 mod finish;
@@ -155,6 +157,7 @@ pub fn gemm(
 fn run(p: &Product) {
     #[cfg(target_arch = "x86_64")]
     match isa() {
+        Isa::Amx => return product::run::<amx::AmxPairs>(p),
         Isa::Avx512Bf16 => return product::run::<tile::Avx512Dot>(p),
         Isa::Avx512 => return product::run::<tile::Avx512>(p),
         Isa::Avx2 => return product::run::<tile::Avx2>(p),
@@ -173,7 +176,7 @@ fn integers(
     (trans_b, alpha): (bool, f32),
     low: Option<Factors>,
 ) {
-    let per_word = if isa() == Isa::Avx512Bf16 { 4 } else { 2 };
+    let per_word = if isa() >= Isa::Avx512Bf16 { 4 } else { 2 };
     let stride = codes::row_words(k, per_word);
     let of_columns = if per_word == 4 { p.n } else { 0 };
     scratch::with([p.m * stride, p.m, of_columns], |[words, rows, offsets]| {
@@ -197,6 +200,7 @@ fn integers(
         p.factors.extend(low);
         #[cfg(target_arch = "x86_64")]
         match isa() {
+            Isa::Amx => return product::run::<amx::AmxQuads>(&p),
             Isa::Avx512Bf16 => return product::run::<tile::Avx512Quads>(&p),
             Isa::Avx512 => return product::run::<tile::Avx512Pairs>(&p),
             Isa::Avx2 => return product::run::<tile::Avx2Pairs>(&p),

@@ -51,21 +51,26 @@ unsafe fn load<S: Simd>(from: &Matrix, row: usize, column: usize, n: usize) -> S
     }
 }
 
-/// Words of `n` columns: bf16 of stored row `row` below, of the next one (or zero) above.
+/// Words of `n` columns, at most one register: bf16 of stored row `row` below, of the next one (or zero) above.
 #[inline(always)]
-unsafe fn interleave(from: &Matrix, row: usize, both: bool, column: usize, n: usize, to: *mut f32) {
+unsafe fn interleave<S: Simd>(
+    from: &Matrix,
+    row: usize,
+    both: bool,
+    column: usize,
+    n: usize,
+    to: *mut f32,
+) {
     unsafe {
         let low: *const u16 = from.at(row, column).cast();
-        let to: *mut u32 = to.cast();
-        if both {
-            let high = low.add(from.stride);
-            for i in 0..n {
-                *to.add(i) = *low.add(i) as u32 | ((*high.add(i) as u32) << 16);
-            }
-        } else {
-            for i in 0..n {
-                *to.add(i) = *low.add(i) as u32;
-            }
+        static ZEROS: [u16; 16] = [0; 16];
+        let high = if both { low.add(from.stride) } else { ZEROS.as_ptr() };
+        if n == S::LANES {
+            return S::store(to, S::pairs(low, high));
+        }
+        let (low, high) = (std::slice::from_raw_parts(low, n), std::slice::from_raw_parts(high, n));
+        for (i, (low, high)) in low.iter().zip(high).enumerate() {
+            *to.cast::<u32>().add(i) = *low as u32 | (*high as u32) << 16;
         }
     }
 }
@@ -93,9 +98,11 @@ pub unsafe fn panel<S: Simd, const PAIRS: bool>(p: &Panel, to: *mut f32) {
             } else if PAIRS {
                 for k in 0..words {
                     let to = to.add(k * p.width);
-                    S::store(to, S::splat(0.0));
+                    if columns < S::LANES {
+                        S::store(to, S::splat(0.0));
+                    }
                     let both = 2 * k + 1 < p.depth;
-                    interleave(p.from, p.first + 2 * k, both, column, columns, to);
+                    interleave::<S>(p.from, p.first + 2 * k, both, column, columns, to);
                 }
             } else {
                 for k in 0..words {
@@ -161,33 +168,17 @@ pub struct Block<'a> {
     pub depth: usize,
     pub row: usize,
     pub rows: usize,
-    /// Words from one packed row to the next; where A is transposed, from one k to the next.
+    /// Words from one packed row to the next.
     pub stride: usize,
 }
 
-/// Writes [rows, depth] words, or [depth, rows] where A is transposed.
+/// Writes [rows, depth] words of an A that lies by rows.
 ///
 /// # Safety
 /// As `Simd`; `to` has room for whole registers.
 #[inline(always)]
 pub unsafe fn block<S: Simd, const PAIRS: bool>(p: &Block, to: *mut f32) {
     unsafe {
-        let words = if PAIRS { p.depth.div_ceil(2) } else { p.depth };
-        if p.transposed {
-            for k in 0..words {
-                let to = to.add(k * p.stride);
-                if PAIRS {
-                    let both = 2 * k + 1 < p.depth;
-                    interleave(p.from, p.first + 2 * k, both, p.row, p.rows, to);
-                    continue;
-                }
-                for lane in (0..p.rows).step_by(S::LANES) {
-                    let v = load::<S>(p.from, p.first + k, p.row + lane, p.rows - lane);
-                    S::store(to.add(lane), v);
-                }
-            }
-            return;
-        }
         for row in 0..p.rows {
             let to = to.add(row * p.stride);
             if PAIRS {
@@ -201,6 +192,36 @@ pub unsafe fn block<S: Simd, const PAIRS: bool>(p: &Block, to: *mut f32) {
             for k in (0..p.depth).step_by(S::LANES) {
                 let v = load::<S>(p.from, p.row + row, p.first + k, p.depth - k);
                 S::store(to.add(k), v);
+            }
+        }
+    }
+}
+
+/// Writes [rows, depth] words of a transposed A.
+///
+/// # Safety
+/// As `Simd`; `to` has room for whole registers.
+#[inline(always)]
+pub unsafe fn turned_block<S: Simd, const PAIRS: bool>(p: &Block, to: *mut f32) {
+    unsafe {
+        let words = if PAIRS { p.depth.div_ceil(2) } else { p.depth };
+        let mut some = [0.0f32; 16 * 16];
+        for k in (0..words).step_by(S::LANES) {
+            let count = S::LANES.min(words - k);
+            for lane in (0..p.rows).step_by(S::LANES) {
+                let rows = S::LANES.min(p.rows - lane);
+                for i in 0..count {
+                    let to = some.as_mut_ptr().add(i * S::LANES);
+                    if PAIRS {
+                        let first = 2 * (k + i);
+                        let both = first + 1 < p.depth;
+                        interleave::<S>(p.from, p.first + first, both, p.row + lane, rows, to);
+                    } else {
+                        S::store(to, load::<S>(p.from, p.first + k + i, p.row + lane, rows));
+                    }
+                }
+                let to = to.add(lane * p.stride + k);
+                S::transpose(some.as_ptr().cast(), S::LANES * 4, count, rows, to, p.stride);
             }
         }
     }
@@ -221,7 +242,7 @@ pub fn strips_of(rows: usize, most: usize) -> impl Iterator<Item = (usize, usize
 pub unsafe fn strips<S: Simd, const PAIRS: bool>(p: &Block, most: usize, to: *mut f32) {
     unsafe {
         let words = if PAIRS { p.depth.div_ceil(2) } else { p.depth };
-        for (i, (top, height)) in strips_of(p.rows, most).enumerate() {
+        for (i, (top, _)) in strips_of(p.rows, most).enumerate() {
             let to = to.add(i * words * most);
             let row = p.row + top;
             // A whole register where the stored row has it: what is too much is written over next.
@@ -230,7 +251,7 @@ pub unsafe fn strips<S: Simd, const PAIRS: bool>(p: &Block, most: usize, to: *mu
                 let to = to.add(k * most);
                 if PAIRS {
                     let both = 2 * k + 1 < p.depth;
-                    interleave(p.from, p.first + 2 * k, both, row, height, to);
+                    interleave::<S>(p.from, p.first + 2 * k, both, row, n, to);
                 } else {
                     S::store(to, load::<S>(p.from, p.first + k, row, n));
                 }

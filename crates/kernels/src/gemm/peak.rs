@@ -6,6 +6,8 @@ use std::time::Instant;
 use napi::Result;
 use napi_derive::napi;
 
+#[cfg(target_arch = "x86_64")]
+use super::amx;
 use super::tile::{self, Micro};
 use crate::floats::invalid;
 use crate::isa::{Isa, isa};
@@ -24,7 +26,7 @@ fn best_of<M: Micro>(seconds: f64) -> f64 {
             black_box(unsafe { M::burst(black_box(ROUNDS)) });
         });
         let per_word = if M::PAIRS { 2 } else { M::CODES.max(1) };
-        let operations = 2 * tile::CHAINS * ROUNDS * M::LANES * per_word * threads;
+        let operations = 2 * M::BURST * ROUNDS * per_word * threads;
         best = best.max(operations as f64 / began.elapsed().as_secs_f64() / 1e9);
     }
     best
@@ -36,6 +38,9 @@ fn best_of<M: Micro>(seconds: f64) -> f64 {
 pub fn peak_probe(seconds: f64, kind: Option<String>) -> Result<f64> {
     #[cfg(target_arch = "x86_64")]
     let [f32, bf16, int8]: [fn(f64) -> f64; 3] = match isa() {
+        Isa::Amx => {
+            [best_of::<tile::Avx512>, best_of::<amx::AmxPairs>, best_of::<amx::AmxQuads>]
+        }
         Isa::Avx512Bf16 => {
             [best_of::<tile::Avx512>, best_of::<tile::Avx512Dot>, best_of::<tile::Avx512Quads>]
         }

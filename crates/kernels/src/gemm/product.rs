@@ -125,7 +125,12 @@ fn chunks<'p, M: Micro>(p: &'p Product) -> Vec<Chunk<'p>> {
     for of in &p.factors {
         let pairs = M::PAIRS && of.pairs();
         let special = pairs || matches!(of.b, Source::Codes(_));
-        let depth = depth_of(of.k, if pairs { 2 * M::DEPTH } else { M::DEPTH });
+        let most = match (pairs, special) {
+            (true, _) => 2 * M::DEPTH,
+            (false, true) => M::DEPTH,
+            (false, false) => M::Single::DEPTH,
+        };
+        let depth = depth_of(of.k, most);
         for first in (0..of.k.max(1)).step_by(depth) {
             let depth = depth.min(of.k - first);
             let words = if pairs { depth.div_ceil(2) } else { depth };
@@ -200,6 +205,56 @@ impl Grid {
     }
 }
 
+/// How columns and rows are cut where each thread packs the panels that it multiplies, and the columns that it packs at
+/// a time. Where a packed panel streams past rows of A anyway, that costs less than to fetch what another core has
+/// just written. None where what is packed at a time would be too narrow, or would be packed too often.
+fn apart<M: Micro>(p: &Product, all: usize, quantized: bool) -> Option<(Grid, usize)> {
+    let threads = pool::threads() as usize;
+    let panels = p.n.div_ceil(M::COLUMNS);
+    let most_panels = caches::second_level() / 4 * 2 / 5 / (all * M::COLUMNS);
+    if M::PANEL_STAYS || p.m <= FEW_ROWS || most_panels < panels.min(3) {
+        return None;
+    }
+    let tasks = if p.m * p.n * all.max(16) < SMALL { 1 } else { 2 * threads };
+    // What a task packs should serve many rows, and the rows of A that it reads many columns.
+    let columns = tasks.min(panels.div_ceil(4));
+    let rows = tasks.div_ceil(columns).min(p.m.div_ceil(192));
+    if quantized && rows > 1 {
+        return None;
+    }
+    Some((Grid { rows, columns }, most_panels * M::COLUMNS))
+}
+
+fn run_apart<M: Micro>(p: &Product, stage: &Stage, grid: &Grid, most: usize) {
+    let (strips, panels) = (p.m.div_ceil(M::ROWS), p.n.div_ceil(M::COLUMNS));
+    let work = |i: usize| {
+        let rows = part(i % grid.rows, grid.rows, strips, M::ROWS, p.m);
+        let (from, to) = part(i / grid.rows, grid.columns, panels, M::COLUMNS, p.n);
+        let spans = (to - from).div_ceil(most).max(1);
+        let span = (to - from).div_ceil(spans).next_multiple_of(M::COLUMNS);
+        for first in (from..to).step_by(span.max(1)) {
+            let columns = (first, (first + span).min(to));
+            let panels = (columns.1 - columns.0).div_ceil(M::COLUMNS);
+            scratch::with([stage.words * panels * M::COLUMNS], |[packed]| {
+                let packed = Packed { data: Shared(packed), columns };
+                for group in panels::groups::<M>(&stage.chunks, columns) {
+                    panels::pack_group::<M>(&group, packed);
+                }
+                // A strip is finished while its sums are in the first-level cache.
+                for top in (rows.0..rows.1).step_by(M::ROWS) {
+                    let rows = (top, (top + M::ROWS).min(rows.1));
+                    let packed = Some(packed);
+                    let block = Block { rows, columns, all: columns, packed, sums: None };
+                    task::<M>(p, stage, &block);
+                }
+            });
+        }
+        M::done();
+    };
+    let tasks = grid.rows * grid.columns;
+    if tasks > 1 { queue::drain(tasks, work) } else { work(0) }
+}
+
 pub fn run<M: Micro>(p: &Product) {
     let chunks = chunks::<M>(p);
     let (all, deepest) = (
@@ -209,6 +264,10 @@ pub fn run<M: Micro>(p: &Product) {
     let buffered = p.buffered();
     // Few rows use each panel once: nothing is packed together. Else all of k at once where enough columns fit.
     let quantized = p.factors.iter().any(|of| matches!(of.b, Source::Quantized(_)));
+    if let Some((grid, most)) = apart::<M>(p, all, quantized) {
+        let stages = stages(chunks, usize::MAX);
+        return stages.iter().for_each(|stage| run_apart::<M>(p, stage, &grid, most));
+    }
     let fitting = if p.m <= FEW_ROWS && !quantized { usize::MAX } else { PACKED / all };
     let (width, depth) = if fitting >= p.n.min(512) {
         (fitting.min(p.n), all)
@@ -271,6 +330,7 @@ fn run_stage<M: Micro>(
             if block.rows.0 < block.rows.1 && block.columns.0 < block.columns.1 {
                 task::<M>(p, stage, &block);
             }
+            M::done();
         });
     });
 }

@@ -370,7 +370,7 @@ unsafe fn tile<
 }
 
 /// Sums that the probe of the peak keeps apart: more than units times their latency.
-pub const CHAINS: usize = 12;
+const CHAINS: usize = 12;
 
 /// `CHAINS` multiply-adds a round, each on the result of the one before. Sums grow slowly: products of subnormal
 /// numbers would take a hundred times as long on some processors.
@@ -407,7 +407,11 @@ pub unsafe trait Micro: 'static {
     const CODES: usize;
     /// Words along k of a chunk, at most: beside a panel of B, rows of A must fit the first-level cache.
     const DEPTH: usize;
-    /// Tiles of the same shape whose words are f32.
+    /// Whether a tile takes A by rows alone.
+    const A_BY_ROWS: bool = false;
+    /// Multiply-adds of words in a round of `burst`.
+    const BURST: usize = CHAINS * Self::LANES;
+    /// Tiles of as many columns whose words are f32.
     type Single: Micro;
 
     /// Whether a panel of B stays in the first-level cache while rows of A go past it, or the other way round.
@@ -423,6 +427,8 @@ pub unsafe trait Micro: 'static {
     unsafe fn pack_block(a: &pack::Block, to: *mut f32);
     /// See `pack::strips` and, for rows of f32 words or of bf16 to be f32, `pack::turned_strips`.
     unsafe fn pack_strips(a: &pack::Block, to: *mut f32);
+    /// A thread has no more tiles for now.
+    fn done() {}
 }
 
 macro_rules! micro {

@@ -113,13 +113,13 @@ impl Work<'_, '_> {
         let Chunk { of, first, depth, words, .. } = *self.chunk;
         let row = self.block.rows.0;
         let as_it_is = if M::PAIRS { of.k.is_multiple_of(2) } else { !of.a.bf16 };
-        if of.trans_a && as_it_is && !M::PAIRS && height <= FEW_ROWS {
+        if of.trans_a && as_it_is && !M::PAIRS && self.p.m <= FEW_ROWS {
             let data = of.a.at(first, row).cast();
             return Left { data, stride: of.a.stride, in_columns: true, strip: 0 };
         }
         // Words that lie side by side cost the tiles fewer instructions than copying them does.
-        let strips = of.trans_a || (M::PANEL_STAYS && width >= 6 * M::COLUMNS);
-        if !strips && as_it_is && !(aliased(&of.a) && width > 2 * M::COLUMNS) {
+        let strips = !M::A_BY_ROWS && (of.trans_a || (M::PANEL_STAYS && width >= 6 * M::COLUMNS));
+        if !strips && !of.trans_a && as_it_is && !(aliased(&of.a) && width > 2 * M::COLUMNS) {
             let stride = if M::PAIRS { of.a.stride / 2 } else { of.a.stride };
             let data = of.a.at(row, first).cast();
             return Left { data, stride, in_columns: false, strip: 0 };

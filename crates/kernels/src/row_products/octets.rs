@@ -350,7 +350,7 @@ macro_rules! per_octets {
                 }
                 match $crate::isa::isa() {
                     // SAFETY: `isa()` gives a set only where the machine has its features.
-                    $crate::isa::Isa::Avx512Bf16 => return unsafe { vnni::<$($generic),*>($($arg),*) },
+                    $crate::isa::Isa::Avx512Bf16 | $crate::isa::Isa::Amx => return unsafe { vnni::<$($generic),*>($($arg),*) },
                     // SAFETY: as above.
                     $crate::isa::Isa::Avx512 | $crate::isa::Isa::Avx2 => return unsafe {
                         avx2::<$($generic),*>($($arg),*)

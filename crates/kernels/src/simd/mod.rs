@@ -82,6 +82,18 @@ pub unsafe trait Simd: Copy + 'static {
         to_stride: usize,
     );
 
+    /// A register of pairs of bf16: from `low` the lower halves, from `high` the upper ones.
+    #[inline(always)]
+    unsafe fn pairs(low: *const u16, high: *const u16) -> Self::V {
+        unsafe {
+            let mut words = [0.0; 16];
+            for (i, word) in words.iter_mut().take(Self::LANES).enumerate() {
+                *word = f32::from_bits(*low.add(i) as u32 | (*high.add(i) as u32) << 16);
+            }
+            Self::load(words.as_ptr())
+        }
+    }
+
     /// The multiply-add of the matrix products: pairs of bf16 where the type says so.
     #[inline(always)]
     unsafe fn dot(a: Self::V, b: Self::V, c: Self::V) -> Self::V {
@@ -158,7 +170,7 @@ macro_rules! per_simd {
                 }
                 match $crate::isa::isa() {
                     // SAFETY: `isa()` gives a set only where the machine has its features.
-                    $crate::isa::Isa::Avx512 | $crate::isa::Isa::Avx512Bf16 => return unsafe {
+                    $crate::isa::Isa::Avx512 | $crate::isa::Isa::Avx512Bf16 | $crate::isa::Isa::Amx => return unsafe {
                         avx512::<$($constant),*>($($arg),*)
                     },
                     // SAFETY: as above.

@@ -294,6 +294,15 @@ unsafe impl Simd for Avx512 {
     }
 
     #[inline(always)]
+    unsafe fn pairs(low: *const u16, high: *const u16) -> __m512 {
+        unsafe {
+            let low = _mm512_cvtepu16_epi32(_mm256_loadu_si256(low.cast()));
+            let high = _mm512_cvtepu16_epi32(_mm256_loadu_si256(high.cast()));
+            _mm512_castsi512_ps(_mm512_or_si512(low, _mm512_slli_epi32::<16>(high)))
+        }
+    }
+
+    #[inline(always)]
     unsafe fn look_up(table: &[f32; 16], codes: *const u8) -> __m512 {
         unsafe {
             let bytes = _mm512_castsi128_si512(_mm_loadu_si64(codes));
@@ -416,5 +425,6 @@ as_avx512! {
     sum(v: __m512) -> f32;
     largest(v: __m512) -> f32;
     prefetch(from: *const f32);
+    pairs(low: *const u16, high: *const u16) -> __m512;
     transpose(from: *const u8, stride: usize, rows: usize, columns: usize, to: *mut f32, to_stride: usize);
 }

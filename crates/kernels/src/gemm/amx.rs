@@ -1,0 +1,405 @@
+//! Tiles of 32 × 32 on AMX: four registers of 16 × 16 sums, which two of A's and two of B's add to. A register's row is
+//! a cache line along k, so that A is read by rows, and B as the panels of `pack` have it.
+
+use std::arch::asm;
+use std::arch::x86_64::*;
+use std::cell::Cell;
+use std::mem::MaybeUninit;
+
+use super::pack;
+use super::tile::{Avx512, Micro, Tile};
+use crate::simd;
+
+/// Rows and columns of a tile register of sums; its words along k where it holds an operand.
+const SIDE: usize = 16;
+const ROWS: usize = 2 * SIDE;
+const COLUMNS: usize = 2 * SIDE;
+
+#[repr(C, align(64))]
+struct Buffer<const N: usize>([f32; N]);
+
+/// What `ldtilecfg` reads: Intel's Software Developer's Manual, table 3-10.
+#[repr(C, align(64))]
+#[derive(Default)]
+struct Shapes {
+    palette: u8,
+    start: u8,
+    reserved: [u8; 14],
+    bytes: [u16; 8],
+    more_bytes: [u16; 8],
+    rows: [u8; 8],
+    more_rows: [u8; 8],
+}
+
+thread_local! {
+    /// Rows of the tiles that this thread's registers are shaped for; 0 where they hold nothing.
+    static SHAPED: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Shapes this thread's registers for tiles of a number of rows.
+unsafe fn shape(rows: usize) {
+    if SHAPED.get() == rows {
+        return;
+    }
+    let (upper, lower) = (rows.min(SIDE) as u8, rows.saturating_sub(SIDE).max(1) as u8);
+    let shapes = Shapes {
+        palette: 1,
+        bytes: [64; 8],
+        rows: [upper, upper, lower, lower, upper, lower, SIDE as u8, SIDE as u8],
+        ..Shapes::default()
+    };
+    // SAFETY: a valid description, on a machine that has the registers.
+    unsafe { asm!("ldtilecfg [{}]", in(reg) &raw const shapes, options(nostack, readonly)) };
+    SHAPED.set(rows);
+}
+
+/// Gives the registers back: a thread that holds none costs the system less to switch.
+fn release() {
+    if SHAPED.replace(0) > 0 {
+        // SAFETY: this thread had them shaped.
+        unsafe { asm!("tilerelease", options(nostack, nomem)) };
+    }
+}
+
+/// Where the operands of a tile lie, strides in bytes.
+struct Operands {
+    a: *const f32,
+    /// Rows from `SIDE` on; any row where there are none.
+    lower: *const f32,
+    a_stride: usize,
+    b: *const f32,
+    /// Whole registers along k.
+    steps: usize,
+    /// The words that are left, with zeros up to a register; null where there are none.
+    a_rest: *const f32,
+    b_rest: *const f32,
+    ahead: *const f32,
+    sums: *mut f32,
+    sums_stride: usize,
+}
+
+/// Bytes from one row of a packed panel to the next.
+const PANEL: usize = 4 * COLUMNS;
+
+/// The steps along k of a tile's products, and its sums to memory.
+macro_rules! run {
+    ($o:ident, [$($step:expr),+], [$($store:literal),+]) => {
+        asm!(
+            "tilezero tmm0",
+            "tilezero tmm1",
+            "tilezero tmm2",
+            "tilezero tmm3",
+            "test {steps}, {steps}",
+            "jz 3f",
+            "2:",
+            "prefetcht1 [{ahead}]",
+            "prefetcht1 [{ahead} + 64]",
+            "prefetcht1 [{ahead} + 128]",
+            "prefetcht1 [{ahead} + 192]",
+            $($step,)+
+            "add {a}, 64",
+            "add {lower}, 64",
+            "add {b}, {next}",
+            "add {ahead}, 256",
+            "dec {steps}",
+            "jnz 2b",
+            "3:",
+            // What is left goes the same way once.
+            "test {a_rest}, {a_rest}",
+            "jz 4f",
+            "mov {a}, {a_rest}",
+            "mov {b}, {b_rest}",
+            "mov {a_stride:e}, 64",
+            "lea {lower}, [{a_rest} + 1024]",
+            $($step,)+
+            "4:",
+            "mov {lower}, {sums_stride}",
+            "shl {lower}, 4",
+            "add {lower}, {sums}",
+            $($store,)+
+            steps = inout(reg) $o.steps => _,
+            a = inout(reg) $o.a => _,
+            lower = inout(reg) $o.lower => _,
+            a_stride = inout(reg) $o.a_stride => _,
+            b = inout(reg) $o.b => _,
+            b_stride = in(reg) PANEL,
+            next = const SIDE * PANEL,
+            a_rest = in(reg) $o.a_rest,
+            b_rest = in(reg) $o.b_rest,
+            ahead = inout(reg) $o.ahead => _,
+            sums = in(reg) $o.sums,
+            sums_stride = in(reg) $o.sums_stride,
+            out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+            out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+            options(nostack),
+        )
+    };
+}
+
+macro_rules! products {
+    ($name:ident, $burst:ident, $instruction:literal) => {
+        /// Writes the sums of a tile, of as many registers of rows and of columns as it has.
+        unsafe fn $name(o: &Operands, tall: bool, wide: bool) {
+            // SAFETY: the caller's operands have room, and the registers are shaped.
+            unsafe {
+                // A's rows are read again for the next panel, B's only after all others of it.
+                match (tall, wide) {
+                    (true, true) => run!(
+                        o,
+                        [
+                            "tileloadd tmm4, [{a} + {a_stride}]",
+                            "tileloaddt1 tmm6, [{b} + {b_stride}]",
+                            concat!($instruction, " tmm0, tmm4, tmm6"),
+                            "tileloaddt1 tmm7, [{b} + {b_stride} + 64]",
+                            concat!($instruction, " tmm1, tmm4, tmm7"),
+                            "tileloadd tmm5, [{lower} + {a_stride}]",
+                            concat!($instruction, " tmm2, tmm5, tmm6"),
+                            concat!($instruction, " tmm3, tmm5, tmm7")
+                        ],
+                        [
+                            "tilestored [{sums} + {sums_stride}], tmm0",
+                            "tilestored [{sums} + {sums_stride} + 64], tmm1",
+                            "tilestored [{lower} + {sums_stride}], tmm2",
+                            "tilestored [{lower} + {sums_stride} + 64], tmm3"
+                        ]
+                    ),
+                    (true, false) => run!(
+                        o,
+                        [
+                            "tileloadd tmm4, [{a} + {a_stride}]",
+                            "tileloaddt1 tmm6, [{b} + {b_stride}]",
+                            concat!($instruction, " tmm0, tmm4, tmm6"),
+                            "tileloadd tmm5, [{lower} + {a_stride}]",
+                            concat!($instruction, " tmm2, tmm5, tmm6")
+                        ],
+                        [
+                            "tilestored [{sums} + {sums_stride}], tmm0",
+                            "tilestored [{lower} + {sums_stride}], tmm2"
+                        ]
+                    ),
+                    (false, true) => run!(
+                        o,
+                        [
+                            "tileloadd tmm4, [{a} + {a_stride}]",
+                            "tileloaddt1 tmm6, [{b} + {b_stride}]",
+                            concat!($instruction, " tmm0, tmm4, tmm6"),
+                            "tileloaddt1 tmm7, [{b} + {b_stride} + 64]",
+                            concat!($instruction, " tmm1, tmm4, tmm7")
+                        ],
+                        [
+                            "tilestored [{sums} + {sums_stride}], tmm0",
+                            "tilestored [{sums} + {sums_stride} + 64], tmm1"
+                        ]
+                    ),
+                    (false, false) => run!(
+                        o,
+                        [
+                            "tileloadd tmm4, [{a} + {a_stride}]",
+                            "tileloaddt1 tmm6, [{b} + {b_stride}]",
+                            concat!($instruction, " tmm0, tmm4, tmm6")
+                        ],
+                        ["tilestored [{sums} + {sums_stride}], tmm0"]
+                    ),
+                }
+            }
+        }
+
+        /// Four products of whole registers a round, each added to what it has added to before.
+        unsafe fn $burst(rounds: usize) {
+            // SAFETY: the caller's machine has the registers, which `shape` has shaped.
+            unsafe {
+                shape(ROWS);
+                asm!(
+                    "tilezero tmm4",
+                    "tilezero tmm5",
+                    "tilezero tmm6",
+                    "tilezero tmm7",
+                    "2:",
+                    concat!($instruction, " tmm0, tmm4, tmm6"),
+                    concat!($instruction, " tmm1, tmm4, tmm7"),
+                    concat!($instruction, " tmm2, tmm5, tmm6"),
+                    concat!($instruction, " tmm3, tmm5, tmm7"),
+                    "dec {rounds}",
+                    "jnz 2b",
+                    rounds = inout(reg) rounds => _,
+                    out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+                    out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+                    options(nostack),
+                );
+            }
+            release();
+        }
+    };
+}
+
+products!(sum_pairs, burst_of_pairs, "tdpbf16ps");
+products!(sum_quads, burst_of_quads, "tdpbusd");
+
+/// The words of a tile's operands behind the last whole register, with zeros up to one.
+struct Rest {
+    a: Buffer<{ ROWS * SIDE }>,
+    b: Buffer<{ SIDE * COLUMNS }>,
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
+unsafe fn copy_rest(rest: *mut Rest, t: &Tile, rows: usize, steps: usize, words: usize) {
+    // SAFETY: the tile's operands have these rows and words, and the buffers room for them.
+    unsafe {
+        let (a, b) = ((&raw mut (*rest).a).cast::<f32>(), (&raw mut (*rest).b).cast::<f32>());
+        let mask = (1u16 << words) - 1;
+        for row in 0..rows {
+            let from = t.a.add(row * t.a_stride + steps * SIDE);
+            _mm512_store_ps(a.add(row * SIDE), _mm512_maskz_loadu_ps(mask, from));
+        }
+        for k in 0..SIDE {
+            for half in [0, SIDE] {
+                let row = if k < words {
+                    _mm512_loadu_ps(t.b.add((steps * SIDE + k) * t.b_stride + half))
+                } else {
+                    _mm512_setzero_ps()
+                };
+                _mm512_store_ps(b.add(k * COLUMNS + half), row);
+            }
+        }
+    }
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
+unsafe fn tile<const CODES: bool>(rows: usize, t: &Tile, sum: unsafe fn(&Operands, bool, bool)) {
+    debug_assert!(t.b_stride == COLUMNS);
+    let (steps, words) = (t.depth / SIDE, t.depth % SIDE);
+    let mut rest = MaybeUninit::<Rest>::uninit();
+    let mut sums = MaybeUninit::<Buffer<{ ROWS * COLUMNS }>>::uninit();
+    // SAFETY: the tile's operands and its place in C are there, and the machine has the registers. What is read of the
+    // buffers is written first.
+    unsafe {
+        shape(rows);
+        let (mut a_rest, mut b_rest) = (std::ptr::null(), std::ptr::null());
+        if words > 0 {
+            let rest = rest.as_mut_ptr();
+            (a_rest, b_rest) = ((&raw const (*rest).a).cast(), (&raw const (*rest).b).cast());
+            copy_rest(rest, t, rows, steps, words);
+        }
+        let bare = CODES || t.alpha == 1.0 && t.bias.is_null();
+        let in_place = bare && !t.accumulate && t.columns == COLUMNS;
+        let operands = Operands {
+            a: t.a,
+            lower: if rows > SIDE { t.a.add(SIDE * t.a_stride) } else { t.a },
+            a_stride: 4 * t.a_stride,
+            b: t.b,
+            steps,
+            a_rest,
+            b_rest,
+            ahead: t.ahead,
+            sums: if in_place { t.c } else { sums.as_mut_ptr().cast() },
+            sums_stride: if in_place { 4 * t.c_stride } else { 4 * COLUMNS },
+        };
+        sum(&operands, rows > SIDE, t.columns > SIDE);
+        if !in_place {
+            settle::<CODES>(rows, t, sums.as_ptr().cast());
+        }
+    }
+}
+
+/// Sums to C: times alpha, beside the bias and C's old numbers where those are wanted.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
+unsafe fn settle<const CODES: bool>(rows: usize, t: &Tile, sums: *const f32) {
+    let alpha = _mm512_set1_ps(t.alpha);
+    for first in (0..t.columns).step_by(SIDE) {
+        let columns = SIDE.min(t.columns - first);
+        let mask = if columns == SIDE { !0 } else { (1u16 << columns) - 1 };
+        // SAFETY: the tile's columns of C and of the bias, and the sums of all its rows.
+        unsafe {
+            let bias = if t.bias.is_null() {
+                _mm512_setzero_ps()
+            } else {
+                _mm512_maskz_loadu_ps(mask, t.bias.add(first))
+            };
+            for row in 0..rows {
+                let to = t.c.add(row * t.c_stride + first);
+                let sum = _mm512_load_ps(sums.add(row * COLUMNS + first));
+                let old = if t.accumulate {
+                    _mm512_maskz_loadu_ps(mask, to)
+                } else {
+                    _mm512_setzero_ps()
+                };
+                let settled = if CODES {
+                    let (sum, old) = (_mm512_castps_si512(sum), _mm512_castps_si512(old));
+                    _mm512_castsi512_ps(_mm512_add_epi32(sum, old))
+                } else {
+                    _mm512_fmadd_ps(alpha, sum, _mm512_add_ps(old, bias))
+                };
+                _mm512_mask_storeu_ps(to, mask, settled);
+            }
+        }
+    }
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
+unsafe fn panel<const PAIRS: bool>(b: &pack::Panel, to: *mut f32) {
+    // SAFETY: the caller's.
+    unsafe { pack::panel::<simd::Avx512, PAIRS>(b, to) }
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
+unsafe fn block<const PAIRS: bool>(a: &pack::Block, to: *mut f32) {
+    // SAFETY: the caller's.
+    unsafe {
+        if a.transposed {
+            pack::turned_block::<simd::Avx512, PAIRS>(a, to)
+        } else {
+            pack::block::<simd::Avx512, PAIRS>(a, to)
+        }
+    }
+}
+
+macro_rules! micro {
+    ($(#[$meta:meta])* $name:ident, pairs: $pairs:literal, codes: $codes:literal, $sum:ident, $burst:ident) => {
+        $(#[$meta])*
+        pub struct $name;
+
+        // SAFETY: the functions use what `isa()` has found.
+        unsafe impl Micro for $name {
+            const ROWS: usize = ROWS;
+            const NARROW_ROWS: usize = ROWS;
+            const LANES: usize = SIDE;
+            const COLUMNS: usize = COLUMNS;
+            const PAIRS: bool = $pairs;
+            const CODES: usize = $codes;
+            const DEPTH: usize = 1024;
+            const PANEL_STAYS: bool = false;
+            const A_BY_ROWS: bool = true;
+            const BURST: usize = 4 * SIDE * SIDE * SIDE;
+            type Single = Avx512;
+
+            unsafe fn tile(rows: usize, _in_columns: bool, t: &Tile) {
+                unsafe { tile::<{ $codes > 0 }>(rows, t, $sum) }
+            }
+            unsafe fn burst(rounds: usize) -> f32 {
+                unsafe { $burst(rounds) };
+                0.0
+            }
+            unsafe fn pack_panel(b: &pack::Panel, to: *mut f32) {
+                unsafe { panel::<$pairs>(b, to) }
+            }
+            unsafe fn pack_block(a: &pack::Block, to: *mut f32) {
+                unsafe { block::<$pairs>(a, to) }
+            }
+            unsafe fn pack_strips(_a: &pack::Block, _to: *mut f32) {
+                unreachable!("A is taken by rows")
+            }
+            fn done() {
+                release();
+            }
+        }
+    };
+}
+
+micro!(
+    /// Pairs of bf16.
+    AmxPairs, pairs: true, codes: 0, sum_pairs, burst_of_pairs
+);
+micro!(
+    /// Four codes: u8 of A, i8 of B.
+    AmxQuads, pairs: false, codes: 4, sum_quads, burst_of_quads
+);
