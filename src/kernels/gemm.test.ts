@@ -130,26 +130,30 @@ test.each(orientations)('more than is packed together: %o', (orientation) => {
   check(26, 530, 4200, { ...orientation, storage: ['bf16', 'bf16', 'bf16'], bias: 'f32' });
 });
 
-/** y = x · Wᵀ (or · W) + scale · h · Bᵀ (or · B), in one call and in two. */
+/** y = x · Wᵀ (or · W) + h · Bᵀ (or · B), in one call and in two. */
 function checkLow(m: number, n: number, k: number, rank: number, transB: boolean): void {
-  for (const storage of storages) {
+  for (const [storage, beside] of [
+    ['f32', 'f32'],
+    ['bf16', 'f32'],
+    ['bf16', 'bf16'],
+  ] as const) {
     const a = rounded(m * k, 1, storage);
     const b = rounded(n * k, 2, storage);
-    const h = rounded(m * rank, 3, 'f32');
-    const low = rounded(n * rank, 4, 'f32');
+    const h = rounded(m * rank, 3, beside);
+    const low = rounded(n * rank, 4, beside);
     const bias = rounded(n, 5, 'f32');
     const c = unset(m * n, storage);
     const args = [m, n, k, false, transB, 1, 0] as const;
-    gemm.run(a.data, b.data, c, ...args, bias.data, h.data, low.data, 0.5);
+    gemm.run(a.data, b.data, c, ...args, bias.data, h.data, low.data);
     const exact = new Float64Array(m * n);
-    gemm.reference(a.exact, b.exact, exact, ...args, bias.exact, h.exact, low.exact, 0.5);
+    gemm.reference(a.exact, b.exact, exact, ...args, bias.exact, h.exact, low.exact);
     const absolute = tolerance(k) + tolerance(rank);
-    const name = `${m}×${n}×${k} + ${rank} ${storage}`;
+    const name = `${m}×${n}×${k} + ${rank} ${storage} ${beside}`;
     expectClose(c, exact, { absolute, relative: 1.5e-7, name });
     if (storage === 'bf16') continue;
     const twice = unset(m * n, storage);
     gemm.run(a.data, b.data, twice, ...args, bias.data);
-    gemm.run(h.data, low.data, twice, m, n, rank, false, transB, 0.5, 1, null);
+    gemm.run(h.data, low.data, twice, m, n, rank, false, transB, 1, 1, null);
     expect(c, name).toEqual(twice);
   }
 }
@@ -187,10 +191,10 @@ test.each([true, false])('products of whole numbers are exact, transB %o', (tran
       const low = [rounded(m * 8, 4, 'f32').data, rounded(n * 8, 5, 'f32').data] as const;
       const twice = rounded(m * n, 6, storage).data;
       const once = twice.slice();
-      gemm.run(a.data, b, once, m, n, k, false, transB, 1, 1, bias.data, ...low, 2);
+      gemm.run(a.data, b, once, m, n, k, false, transB, 1, 1, bias.data, ...low);
       const sum = new Float32Array(m * n);
       for (let i = 0; i < m * n; i++) sum[i] = exact[i] + bias.exact[i % n];
-      gemm.run(low[0], low[1], sum, m, n, 8, false, transB, 2, 1, null);
+      gemm.run(low[0], low[1], sum, m, n, 8, false, transB, 1, 1, null);
       const start = load(twice);
       expectClose(
         once,

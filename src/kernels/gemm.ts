@@ -11,7 +11,7 @@ import type { Quantized } from './quantized.ts';
  * may be f32 or bf16; sums are f32. With `beta` 0, what `c` held is not read. A row of C does not depend on how many
  * rows there are.
  *
- * `lowA` [m, rank] and `lowB` ([n, rank] with `transB`, else [rank, n]) add lowScale · lowA · op(lowB) while C is in the
+ * `lowA` [m, rank] and `lowB` ([n, rank] with `transB`, else [rank, n]) add lowA · op(lowB) while C is in the
  * cache: the update of Hu et al. 2021 (arXiv:2106.09685, eq. 3).
  *
  * `b` may be a `Quantized` matrix, whose numbers are multiplied as they decode. With `integer`, the other operand is
@@ -33,7 +33,6 @@ export const gemm = kernel(
     bias: A | null,
     lowA: A | null = null,
     lowB: A | null = null,
-    lowScale = 1,
   ): void => {
     const rank = lowA === null ? 0 : lowA.length / m;
     for (let row = 0; row < m; row++) {
@@ -49,7 +48,7 @@ export const gemm = kernel(
         }
         const at = row * n + column;
         const before = (beta === 1 ? c[at] : 0) + (bias === null ? 0 : bias[column]);
-        c[at] = alpha * sum + lowScale * low + before;
+        c[at] = alpha * sum + low + before;
       }
     }
   },

@@ -44,8 +44,8 @@ export const loraLinear = defineOp('lora-linear', {
     const y = memory.activations.tensor([x.rows, weight.shape[0]], x.dtype);
     const [usedA, usedB] = [beside(x, a, memory), beside(x, b, memory)];
     const h = memory.activations.tensor([x.rows, a.shape[0]], usedA.dtype);
-    multiply(drop(x, options, memory), usedA, h);
-    multiply(x, weight, y, { bias, low: { h, b: usedB, scale: options.scale } });
+    multiply(drop(x, options, memory), usedA, h, { scale: options.scale });
+    multiply(x, weight, y, { bias, low: { h, b: usedB } });
     const keptX = a.slot.needsGrad || weight.slot.needsGrad ? x : null;
     return { y, saved: { x: keptX, weight, a, b, h, options } };
   },
@@ -67,7 +67,7 @@ export const loraLinear = defineOp('lora-linear', {
     if (dWeight && x)
       gemm.run(dy.data, x.data, dWeight.data, outputs, inputs, T, true, false, 1, 0, null);
     if (dBias) columnSums.run(dy.data, dBias.data);
-    if (dB) gemm.run(dy.data, h.data, dB.data, outputs, R, T, true, false, options.scale, 0, null);
+    if (dB) gemm.run(dy.data, h.data, dB.data, outputs, R, T, true, false, 1, 0, null);
     if (dx || dA) {
       const [usedA, usedB] = [beside(dy, a, memory), beside(dy, b, memory)];
       const dh = memory.workspace.tensor([T, R], usedA.dtype);

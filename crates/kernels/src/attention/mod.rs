@@ -15,7 +15,7 @@ use napi::bindgen_prelude::Int32Array;
 use napi_derive::napi;
 
 use crate::floats::{Floats, expect_length, invalid};
-use crate::gemm::tile::{Micro, Tile};
+use crate::gemm::tile::{Micro, Part, Tile};
 use crate::queue::Shared;
 use operand::{Operand, Output};
 
@@ -175,11 +175,14 @@ impl Product {
     ) {
         unsafe {
             let tile = Tile {
-                depth,
-                a,
-                a_stride: self.a_stride,
-                b: self.b.add(first * self.b_stride + column),
-                b_stride: self.b_stride,
+                part: Part {
+                    depth,
+                    a,
+                    a_stride: self.a_stride,
+                    b: self.b.add(first * self.b_stride + column),
+                    b_stride: self.b_stride,
+                },
+                more: None,
                 c: self.c.add(row * self.c_stride + column),
                 c_stride: self.c_stride,
                 alpha: self.alpha,

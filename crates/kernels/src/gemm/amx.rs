@@ -7,7 +7,7 @@ use std::cell::Cell;
 use std::mem::MaybeUninit;
 
 use super::pack;
-use super::tile::{Avx512, Micro, Tile};
+use super::tile::{Avx512, Micro, Part, Tile};
 use crate::simd;
 
 /// Rows and columns of a tile register of sums; its words along k where it holds an operand.
@@ -61,29 +61,45 @@ fn release() {
     }
 }
 
-/// Where the operands of a tile lie, strides in bytes.
+/// Where the operands of a tile lie.
+#[repr(C)]
 struct Operands {
+    /// Whole registers along k.
+    steps: usize,
     a: *const f32,
     /// Rows from `SIDE` on; any row where there are none.
     lower: *const f32,
+    /// In bytes.
     a_stride: usize,
     b: *const f32,
-    /// Whole registers along k.
-    steps: usize,
-    /// The words that are left, with zeros up to a register; null where there are none.
-    a_rest: *const f32,
-    b_rest: *const f32,
-    ahead: *const f32,
+}
+
+impl Operands {
+    unsafe fn new(part: &Part, rows: usize) -> Operands {
+        debug_assert!(part.depth.is_multiple_of(SIDE));
+        Operands {
+            steps: part.depth / SIDE,
+            a: part.a,
+            lower: part.a.wrapping_add(if rows > SIDE { SIDE * part.a_stride } else { 0 }),
+            a_stride: 4 * part.a_stride,
+            b: part.b,
+        }
+    }
+}
+
+/// Where the sums of a tile go, its stride in bytes, and what comes near meanwhile.
+struct Target {
     sums: *mut f32,
-    sums_stride: usize,
+    stride: usize,
+    ahead: *const f32,
 }
 
 /// Bytes from one row of a packed panel to the next.
 const PANEL: usize = 4 * COLUMNS;
 
-/// The steps along k of a tile's products, and its sums to memory.
+/// The steps along k of a tile's products, those of a second part after those of the first, and its sums to memory.
 macro_rules! run {
-    ($o:ident, [$($step:expr),+], [$($store:literal),+]) => {
+    ($first:ident, $second:ident, $to:ident, [$($step:expr),+], [$($store:literal),+]) => {
         asm!(
             "tilezero tmm0",
             "tilezero tmm1",
@@ -96,39 +112,43 @@ macro_rules! run {
             "prefetcht1 [{ahead} + 64]",
             "prefetcht1 [{ahead} + 128]",
             "prefetcht1 [{ahead} + 192]",
+            "prefetcht1 [{ahead} + 256]",
+            "prefetcht1 [{ahead} + 320]",
+            "prefetcht1 [{ahead} + 384]",
+            "prefetcht1 [{ahead} + 448]",
             $($step,)+
             "add {a}, 64",
             "add {lower}, 64",
             "add {b}, {next}",
-            "add {ahead}, 256",
+            "add {ahead}, 512",
             "dec {steps}",
             "jnz 2b",
             "3:",
-            // What is left goes the same way once.
-            "test {a_rest}, {a_rest}",
+            "test {second}, {second}",
             "jz 4f",
-            "mov {a}, {a_rest}",
-            "mov {b}, {b_rest}",
-            "mov {a_stride:e}, 64",
-            "lea {lower}, [{a_rest} + 1024]",
-            $($step,)+
+            "mov {steps}, [{second}]",
+            "mov {a}, [{second} + 8]",
+            "mov {lower}, [{second} + 16]",
+            "mov {a_stride}, [{second} + 24]",
+            "mov {b}, [{second} + 32]",
+            "xor {second:e}, {second:e}",
+            "jmp 2b",
             "4:",
-            "mov {lower}, {sums_stride}",
+            "mov {lower}, {stride}",
             "shl {lower}, 4",
             "add {lower}, {sums}",
             $($store,)+
-            steps = inout(reg) $o.steps => _,
-            a = inout(reg) $o.a => _,
-            lower = inout(reg) $o.lower => _,
-            a_stride = inout(reg) $o.a_stride => _,
-            b = inout(reg) $o.b => _,
+            steps = inout(reg) $first.steps => _,
+            a = inout(reg) $first.a => _,
+            lower = inout(reg) $first.lower => _,
+            a_stride = inout(reg) $first.a_stride => _,
+            b = inout(reg) $first.b => _,
             b_stride = in(reg) PANEL,
             next = const SIDE * PANEL,
-            a_rest = in(reg) $o.a_rest,
-            b_rest = in(reg) $o.b_rest,
-            ahead = inout(reg) $o.ahead => _,
-            sums = in(reg) $o.sums,
-            sums_stride = in(reg) $o.sums_stride,
+            second = inout(reg) $second => _,
+            ahead = inout(reg) $to.ahead => _,
+            sums = in(reg) $to.sums,
+            stride = in(reg) $to.stride,
             out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
             out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
             options(nostack),
@@ -139,13 +159,20 @@ macro_rules! run {
 macro_rules! products {
     ($name:ident, $burst:ident, $instruction:literal) => {
         /// Writes the sums of a tile, of as many registers of rows and of columns as it has.
-        unsafe fn $name(o: &Operands, tall: bool, wide: bool) {
+        unsafe fn $name(
+            first: &Operands,
+            second: *const Operands,
+            to: &Target,
+            (tall, wide): (bool, bool),
+        ) {
             // SAFETY: the caller's operands have room, and the registers are shaped.
             unsafe {
                 // A's rows are read again for the next panel, B's only after all others of it.
                 match (tall, wide) {
                     (true, true) => run!(
-                        o,
+                        first,
+                        second,
+                        to,
                         [
                             "tileloadd tmm4, [{a} + {a_stride}]",
                             "tileloaddt1 tmm6, [{b} + {b_stride}]",
@@ -157,14 +184,16 @@ macro_rules! products {
                             concat!($instruction, " tmm3, tmm5, tmm7")
                         ],
                         [
-                            "tilestored [{sums} + {sums_stride}], tmm0",
-                            "tilestored [{sums} + {sums_stride} + 64], tmm1",
-                            "tilestored [{lower} + {sums_stride}], tmm2",
-                            "tilestored [{lower} + {sums_stride} + 64], tmm3"
+                            "tilestored [{sums} + {stride}], tmm0",
+                            "tilestored [{sums} + {stride} + 64], tmm1",
+                            "tilestored [{lower} + {stride}], tmm2",
+                            "tilestored [{lower} + {stride} + 64], tmm3"
                         ]
                     ),
                     (true, false) => run!(
-                        o,
+                        first,
+                        second,
+                        to,
                         [
                             "tileloadd tmm4, [{a} + {a_stride}]",
                             "tileloaddt1 tmm6, [{b} + {b_stride}]",
@@ -173,12 +202,14 @@ macro_rules! products {
                             concat!($instruction, " tmm2, tmm5, tmm6")
                         ],
                         [
-                            "tilestored [{sums} + {sums_stride}], tmm0",
-                            "tilestored [{lower} + {sums_stride}], tmm2"
+                            "tilestored [{sums} + {stride}], tmm0",
+                            "tilestored [{lower} + {stride}], tmm2"
                         ]
                     ),
                     (false, true) => run!(
-                        o,
+                        first,
+                        second,
+                        to,
                         [
                             "tileloadd tmm4, [{a} + {a_stride}]",
                             "tileloaddt1 tmm6, [{b} + {b_stride}]",
@@ -187,18 +218,20 @@ macro_rules! products {
                             concat!($instruction, " tmm1, tmm4, tmm7")
                         ],
                         [
-                            "tilestored [{sums} + {sums_stride}], tmm0",
-                            "tilestored [{sums} + {sums_stride} + 64], tmm1"
+                            "tilestored [{sums} + {stride}], tmm0",
+                            "tilestored [{sums} + {stride} + 64], tmm1"
                         ]
                     ),
                     (false, false) => run!(
-                        o,
+                        first,
+                        second,
+                        to,
                         [
                             "tileloadd tmm4, [{a} + {a_stride}]",
                             "tileloaddt1 tmm6, [{b} + {b_stride}]",
                             concat!($instruction, " tmm0, tmm4, tmm6")
                         ],
-                        ["tilestored [{sums} + {sums_stride}], tmm0"]
+                        ["tilestored [{sums} + {stride}], tmm0"]
                     ),
                 }
             }
@@ -235,66 +268,27 @@ macro_rules! products {
 products!(sum_pairs, burst_of_pairs, "tdpbf16ps");
 products!(sum_quads, burst_of_quads, "tdpbusd");
 
-/// The words of a tile's operands behind the last whole register, with zeros up to one.
-struct Rest {
-    a: Buffer<{ ROWS * SIDE }>,
-    b: Buffer<{ SIDE * COLUMNS }>,
-}
+type Sum = unsafe fn(&Operands, *const Operands, &Target, (bool, bool));
 
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
-unsafe fn copy_rest(rest: *mut Rest, t: &Tile, rows: usize, steps: usize, words: usize) {
-    // SAFETY: the tile's operands have these rows and words, and the buffers room for them.
-    unsafe {
-        let (a, b) = ((&raw mut (*rest).a).cast::<f32>(), (&raw mut (*rest).b).cast::<f32>());
-        let mask = (1u16 << words) - 1;
-        for row in 0..rows {
-            let from = t.a.add(row * t.a_stride + steps * SIDE);
-            _mm512_store_ps(a.add(row * SIDE), _mm512_maskz_loadu_ps(mask, from));
-        }
-        for k in 0..SIDE {
-            for half in [0, SIDE] {
-                let row = if k < words {
-                    _mm512_loadu_ps(t.b.add((steps * SIDE + k) * t.b_stride + half))
-                } else {
-                    _mm512_setzero_ps()
-                };
-                _mm512_store_ps(b.add(k * COLUMNS + half), row);
-            }
-        }
-    }
-}
-
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
-unsafe fn tile<const CODES: bool>(rows: usize, t: &Tile, sum: unsafe fn(&Operands, bool, bool)) {
-    debug_assert!(t.b_stride == COLUMNS);
-    let (steps, words) = (t.depth / SIDE, t.depth % SIDE);
-    let mut rest = MaybeUninit::<Rest>::uninit();
+unsafe fn tile<const CODES: bool>(rows: usize, t: &Tile, sum: Sum) {
+    debug_assert!(t.part.b_stride == COLUMNS);
     let mut sums = MaybeUninit::<Buffer<{ ROWS * COLUMNS }>>::uninit();
+    let bare = CODES || t.alpha == 1.0 && t.bias.is_null();
+    let in_place = bare && !t.accumulate && t.columns == COLUMNS;
     // SAFETY: the tile's operands and its place in C are there, and the machine has the registers. What is read of the
-    // buffers is written first.
+    // sums is written first.
     unsafe {
         shape(rows);
-        let (mut a_rest, mut b_rest) = (std::ptr::null(), std::ptr::null());
-        if words > 0 {
-            let rest = rest.as_mut_ptr();
-            (a_rest, b_rest) = ((&raw const (*rest).a).cast(), (&raw const (*rest).b).cast());
-            copy_rest(rest, t, rows, steps, words);
-        }
-        let bare = CODES || t.alpha == 1.0 && t.bias.is_null();
-        let in_place = bare && !t.accumulate && t.columns == COLUMNS;
-        let operands = Operands {
-            a: t.a,
-            lower: if rows > SIDE { t.a.add(SIDE * t.a_stride) } else { t.a },
-            a_stride: 4 * t.a_stride,
-            b: t.b,
-            steps,
-            a_rest,
-            b_rest,
-            ahead: t.ahead,
+        let first = Operands::new(&t.part, rows);
+        let second = t.more.as_ref().map(|part| Operands::new(part, rows));
+        let second = second.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
+        let to = Target {
             sums: if in_place { t.c } else { sums.as_mut_ptr().cast() },
-            sums_stride: if in_place { 4 * t.c_stride } else { 4 * COLUMNS },
+            stride: 4 * if in_place { t.c_stride } else { COLUMNS },
+            ahead: t.ahead,
         };
-        sum(&operands, rows > SIDE, t.columns > SIDE);
+        sum(&first, second, &to, (rows > SIDE, t.columns > SIDE));
         if !in_place {
             settle::<CODES>(rows, t, sums.as_ptr().cast());
         }
@@ -348,7 +342,13 @@ unsafe fn block<const PAIRS: bool>(a: &pack::Block, to: *mut f32) {
         if a.transposed {
             pack::turned_block::<simd::Avx512, PAIRS>(a, to)
         } else {
-            pack::block::<simd::Avx512, PAIRS>(a, to)
+            pack::block::<simd::Avx512, PAIRS>(a, to);
+            // Whole registers along k.
+            let words = if PAIRS { a.depth.div_ceil(2) } else { a.depth };
+            for row in 0..a.rows {
+                let to = to.add(row * a.stride + words);
+                std::ptr::write_bytes(to, 0, words.next_multiple_of(SIDE) - words);
+            }
         }
     }
 }
@@ -368,7 +368,10 @@ macro_rules! micro {
             const CODES: usize = $codes;
             const DEPTH: usize = 1024;
             const PANEL_STAYS: bool = false;
-            const A_BY_ROWS: bool = true;
+            const BY_REGISTERS: bool = true;
+            const AHEAD: usize = 2;
+            const LEAST_PANELS: usize = 8;
+            const LEAST_ROWS: usize = 320;
             const BURST: usize = 4 * SIDE * SIDE * SIDE;
             type Single = Avx512;
 

@@ -75,7 +75,6 @@ pub fn gemm(
     bias: Option<Floats>,
     low_a: Option<Floats>,
     low_b: Option<Floats>,
-    low_scale: Option<f64>,
 ) -> Result<()> {
     let (m, n, k) = (m as usize, n as usize, k as usize);
     let alpha = alpha as f32;
@@ -105,8 +104,7 @@ pub fn gemm(
             let k = rows_of("low_a", h.len(), m)?;
             expect_length("low_b", b.len(), n * k)?;
             let b = Source::Floats(matrix(b, if trans_b { k } else { n }));
-            let alpha = low_scale.unwrap_or(1.0) as f32;
-            Some(Factors { a: matrix(h, k), b, k, trans_a: false, trans_b, alpha })
+            Some(Factors { a: matrix(h, k), b, k, trans_a: false, trans_b, alpha: 1.0 })
         }
         (None, None) => None,
         _ => return Err(invalid("`low_a` and `low_b` are given together")),

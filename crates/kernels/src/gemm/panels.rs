@@ -89,6 +89,13 @@ fn pack_panel<M: Micro>(
     (column, columns): (usize, usize),
     to: *mut f32,
 ) {
+    let per_word = if M::PAIRS && chunk.special { 2 } else { 1 };
+    let there = words.1.min(chunk.depth.div_ceil(per_word));
+    // SAFETY: the caller's buffer has room for all words.
+    unsafe {
+        let rest = to.add((there - words.0) * M::COLUMNS);
+        std::ptr::write_bytes(rest, 0, (words.1 - there) * M::COLUMNS);
+    }
     let from = match chunk.of.b {
         Source::Floats(b) => b,
         Source::Quantized(_) => unreachable!("quantized panels are packed together"),
@@ -97,7 +104,7 @@ fn pack_panel<M: Micro>(
                 codes: &codes,
                 transposed: chunk.of.trans_b,
                 first: chunk.first + words.0,
-                words: words.1 - words.0,
+                words: there - words.0,
                 column,
                 columns,
                 width: M::COLUMNS,
@@ -106,7 +113,6 @@ fn pack_panel<M: Micro>(
             return unsafe { codes::panel::<M>(&panel, to) };
         }
     };
-    let per_word = if M::PAIRS && chunk.special { 2 } else { 1 };
     let panel = pack::Panel {
         from: &from,
         transposed: chunk.of.trans_b,

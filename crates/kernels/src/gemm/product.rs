@@ -52,6 +52,13 @@ pub struct Factors<'a> {
 unsafe impl Sync for Factors<'_> {}
 
 impl Factors<'_> {
+    /// Where some rows of A lie, and their bytes; None where there are none, or A lies in columns.
+    fn rows_of_a(&self, first: usize, end: usize) -> Option<(*const u8, usize)> {
+        let size = if self.a.bf16 { 2 } else { 4 };
+        (!self.trans_a && first < end)
+            .then(|| (self.a.at(first, 0), (end - first) * self.a.stride * size))
+    }
+
     pub fn pairs(&self) -> bool {
         self.a.bf16 && matches!(self.b, Source::Floats(b) if b.bf16)
     }
@@ -134,6 +141,8 @@ fn chunks<'p, M: Micro>(p: &'p Product) -> Vec<Chunk<'p>> {
         for first in (0..of.k.max(1)).step_by(depth) {
             let depth = depth.min(of.k - first);
             let words = if pairs { depth.div_ceil(2) } else { depth };
+            let unit = if special && M::BY_REGISTERS { M::LANES } else { 1 };
+            let words = words.next_multiple_of(unit);
             chunks.push(Chunk { of, special, first, depth, words, before: 0 });
         }
     }
@@ -217,8 +226,11 @@ fn apart<M: Micro>(p: &Product, all: usize, quantized: bool) -> Option<(Grid, us
     }
     let tasks = if p.m * p.n * all.max(16) < SMALL { 1 } else { 2 * threads };
     // What a task packs should serve many rows, and the rows of A that it reads many columns.
-    let columns = tasks.min(panels.div_ceil(4));
-    let rows = tasks.div_ceil(columns).min(p.m.div_ceil(192));
+    let columns = match (panels / M::LEAST_PANELS).clamp(1, tasks) {
+        several if several > threads => several / threads * threads,
+        few => few,
+    };
+    let rows = if columns == 1 { tasks.min(p.m.div_ceil(M::LEAST_ROWS)) } else { threads.div_ceil(columns) };
     if quantized && rows > 1 {
         return None;
     }
@@ -242,9 +254,17 @@ fn run_apart<M: Micro>(p: &Product, stage: &Stage, grid: &Grid, most: usize) {
                 }
                 // A strip is finished while its sums are in the first-level cache.
                 for top in (rows.0..rows.1).step_by(M::ROWS) {
-                    let rows = (top, (top + M::ROWS).min(rows.1));
-                    let packed = Some(packed);
-                    let block = Block { rows, columns, all: columns, packed, sums: None };
+                    let end = (top + M::ROWS).min(rows.1);
+                    let block = Block {
+                        rows: (top, end),
+                        columns,
+                        all: columns,
+                        packed: Some(packed),
+                        sums: None,
+                        ahead: stage.chunks.first().and_then(|chunk| {
+                            chunk.of.rows_of_a(end, (end + M::ROWS).min(rows.1))
+                        }),
+                    };
                     task::<M>(p, stage, &block);
                 }
             });
@@ -326,6 +346,7 @@ fn run_stage<M: Micro>(
                 all: columns,
                 packed,
                 sums,
+                ahead: None,
             };
             if block.rows.0 < block.rows.1 && block.columns.0 < block.columns.1 {
                 task::<M>(p, stage, &block);
@@ -333,6 +354,19 @@ fn run_stage<M: Micro>(
             M::done();
         });
     });
+}
+
+/// Words of a chunk that is summed in one go with the one before it, at most: more would make sums longer than `DEPTH` has
+/// them.
+const JOINED: usize = 64;
+
+/// Whether the sums of two chunks are one: a low-rank update's beside a weight.
+fn joins<M: Micro>(chunk: &Chunk, more: &Chunk) -> bool {
+    M::BY_REGISTERS
+        && chunk.special
+        && more.special
+        && more.words <= JOINED
+        && chunk.of.alpha == more.of.alpha
 }
 
 fn task<M: Micro>(p: &Product, stage: &Stage, block: &Block) {
@@ -344,9 +378,10 @@ fn task<M: Micro>(p: &Product, stage: &Stage, block: &Block) {
         if block.packed.is_some() { 0 } else { deepest * GROUP },
         // Strips of a transposed A may be less than whole, and a store may go beyond the last one.
         (height + M::ROWS) * (deepest.next_multiple_of(16) + 16) + 16,
+        if M::BY_REGISTERS { height * (JOINED.next_multiple_of(16) + 16) } else { 0 },
         if buffered && block.sums.is_none() { height * stride } else { 0 },
     ];
-    scratch::with(sizes, |[panel, a, sums]| {
+    scratch::with(sizes, |[panel, a, more_a, sums]| {
         let target = match (buffered, block.sums) {
             (false, _) => Target {
                 data: p.c.get().cast::<f32>().wrapping_add(block.rows.0 * p.n + block.columns.0),
@@ -359,7 +394,13 @@ fn task<M: Micro>(p: &Product, stage: &Stage, block: &Block) {
                 Target { data: sums.get().wrapping_add(at), stride }
             }
         };
+        let mut joined = false;
         for (i, chunk) in stage.chunks.iter().enumerate() {
+            if std::mem::take(&mut joined) {
+                continue;
+            }
+            let more = stage.chunks.get(i + 1).filter(|more| block.packed.is_some() && joins::<M>(chunk, more));
+            joined = more.is_some();
             let opens = stage.first && i == 0;
             let work = Work {
                 p,
@@ -368,9 +409,11 @@ fn task<M: Micro>(p: &Product, stage: &Stage, block: &Block) {
                 opens,
                 accumulate: !opens || (p.accumulate && !buffered),
                 target,
+                more,
                 next: stage.chunks.get(i + 1),
                 panel,
                 a,
+                more_a,
             };
             if chunk.special {
                 work.run::<M>()

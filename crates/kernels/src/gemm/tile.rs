@@ -6,8 +6,8 @@
 use super::pack;
 use crate::simd::{self, Simd};
 
-/// C[rows, columns] = alpha · A · B + bias, or += . A word is an f32, or a pair of bf16 along k.
-pub struct Tile {
+/// The operands of a tile along a range of k. A word is an f32, or a pair of bf16 along k.
+pub struct Part {
     /// Words along k.
     pub depth: usize,
     pub a: *const f32,
@@ -15,6 +15,13 @@ pub struct Tile {
     pub a_stride: usize,
     pub b: *const f32,
     pub b_stride: usize,
+}
+
+/// C[rows, columns] = alpha · A · B + bias, or += .
+pub struct Tile {
+    pub part: Part,
+    /// What is added to the same sums, where `Micro::BY_REGISTERS`.
+    pub more: Option<Part>,
     pub c: *mut f32,
     pub c_stride: usize,
     pub alpha: f32,
@@ -23,7 +30,7 @@ pub struct Tile {
     /// Of these columns, or null.
     pub bias: *const f32,
     pub columns: usize,
-    /// What comes into the second-level cache meanwhile: a cache line for every four words along k.
+    /// What comes into the second-level cache meanwhile: a cache line for every `Micro::AHEAD` words along k.
     pub ahead: *const f32,
 }
 
@@ -278,13 +285,13 @@ unsafe fn tile<
         let mut right = [S::splat(0.0); 12];
         let at = |row: usize, column: usize| t.c.add(row * t.c_stride + column * S::LANES);
         // Strides that are constants leave nothing to add in the loop.
-        let a_stride = if STRIP > 0 { STRIP } else { t.a_stride };
-        let b_stride = if STRIP > 0 { 2 * S::LANES } else { t.b_stride };
+        let a_stride = if STRIP > 0 { STRIP } else { t.part.a_stride };
+        let b_stride = if STRIP > 0 { 2 * S::LANES } else { t.part.b_stride };
         for_rows!(ROW => {
             S::prefetch(at(ROW, 0));
         });
         // Rows in two threes: an address is a base and one of three multiples of the stride.
-        let (mut a, mut b, mut ahead) = (t.a, t.b, t.ahead);
+        let (mut a, mut b, mut ahead) = (t.part.a, t.part.b, t.ahead);
         let mut lower = if IN_COLUMNS { a } else { a.wrapping_add(3 * a_stride) };
         let mut lowest = if IN_COLUMNS { a } else { a.wrapping_add(6 * a_stride) };
         let mut deepest = if IN_COLUMNS { a } else { a.wrapping_add(9 * a_stride) };
@@ -322,7 +329,7 @@ unsafe fn tile<
                 b = b.wrapping_add($steps * b_stride);
             };
         }
-        for _ in 0..t.depth / 4 {
+        for _ in 0..t.part.depth / 4 {
             prefetch_second_level(ahead);
             ahead = ahead.wrapping_add(16);
             step!(0);
@@ -331,7 +338,7 @@ unsafe fn tile<
             step!(3);
             go!(4);
         }
-        for _ in 0..t.depth % 4 {
+        for _ in 0..t.part.depth % 4 {
             step!(0);
             go!(1);
         }
@@ -407,8 +414,14 @@ pub unsafe trait Micro: 'static {
     const CODES: usize;
     /// Words along k of a chunk, at most: beside a panel of B, rows of A must fit the first-level cache.
     const DEPTH: usize;
-    /// Whether a tile takes A by rows alone.
-    const A_BY_ROWS: bool = false;
+    /// Whether a tile takes A by rows alone, and whole registers of words along k: packed operands have zeros up to there.
+    const BY_REGISTERS: bool = false;
+    /// Words along k for which a tile has one cache line come.
+    const AHEAD: usize = 4;
+    /// Panels that a task should have at least, lest A's rows are read too often.
+    const LEAST_PANELS: usize = 4;
+    /// Rows that a task should have at least which packs all columns.
+    const LEAST_ROWS: usize = 192;
     /// Multiply-adds of words in a round of `burst`.
     const BURST: usize = CHAINS * Self::LANES;
     /// Tiles of as many columns whose words are f32.
@@ -495,8 +508,8 @@ macro_rules! micro {
                     let wide = t.columns > <$simd>::LANES;
                     let packed = $stays
                         && in_columns
-                        && t.a_stride == Self::ROWS
-                        && t.b_stride == Self::COLUMNS;
+                        && t.part.a_stride == Self::ROWS
+                        && t.part.b_stride == Self::COLUMNS;
                     unsafe {
                         match (rows, wide, in_columns) {
                             $(

@@ -3,7 +3,7 @@
 use super::pack::{self, Matrix};
 use super::panels::{self, GROUP, Packed};
 use super::product::{Chunk, Product, Range, Source};
-use super::tile::{Micro, Tile};
+use super::tile::{Micro, Part, Tile};
 use crate::queue::Shared;
 
 /// Rows up to which B's rows are read where they lie: packing would cost more than it saves.
@@ -18,6 +18,8 @@ pub struct Block {
     pub packed: Option<Packed>,
     /// [m, all columns]
     pub sums: Option<Shared<f32>>,
+    /// What is read after the block, and its bytes.
+    pub ahead: Option<(*const u8, usize)>,
 }
 
 /// A place in C, or in what stands for it.
@@ -36,17 +38,21 @@ pub struct Work<'w, 'p> {
     pub opens: bool,
     pub accumulate: bool,
     pub target: Target,
+    /// What is added to the same sums.
+    pub more: Option<&'w Chunk<'w>>,
     /// What is multiplied next.
     pub next: Option<&'w Chunk<'w>>,
     /// Room for `GROUP` packed columns of B, where none are shared.
     pub panel: *mut f32,
     /// Room for the packed rows of A.
     pub a: *mut f32,
+    /// The same of `more`.
+    pub more_a: *mut f32,
 }
 
 /// A row stride of many cache lines makes rows fall into the same few places of a cache.
 fn aliased(matrix: &Matrix) -> bool {
-    (matrix.stride * if matrix.bf16 { 2 } else { 4 }).is_multiple_of(1024)
+    (matrix.stride * if matrix.bf16 { 2 } else { 4 }).is_multiple_of(4096)
 }
 
 /// Where the words of a block of A are read.
@@ -72,7 +78,8 @@ impl Work<'_, '_> {
     pub fn run<M: Micro>(&self) {
         let Work { block, .. } = self;
         let (height, width) = (block.rows.1 - block.rows.0, block.columns.1 - block.columns.0);
-        let left = self.left::<M>(height, width);
+        let left = self.left::<M>(self.chunk, self.a, height, width);
+        let more = self.more.map(|more| (more, self.left::<M>(more, self.more_a, height, width)));
         let narrow = width <= M::LANES && !left.in_columns;
         let most = if narrow { M::NARROW_ROWS } else { M::ROWS };
         // A strip of A goes past a group of panels, so that it writes a row of C from one end to the other.
@@ -85,13 +92,18 @@ impl Work<'_, '_> {
                 let come = i * self.chunk.words.div_ceil(4) * 16;
                 for column in (group.0..group.1).step_by(M::COLUMNS) {
                     let right = self.right::<M>(column, group.0, height);
-                    let ahead = match self.after::<M>(column, span) {
-                        Some(next) if come < self.chunk.words * M::COLUMNS => {
+                    let ahead = match (self.block.ahead, self.after::<M>(column, span)) {
+                        (Some((next, bytes)), _) => {
+                            let come = self.come::<M>(column);
+                            if come < bytes { next.wrapping_add(come).cast() } else { right.0 }
+                        }
+                        (None, Some(next)) if come < self.chunk.words * M::COLUMNS => {
                             next.wrapping_add(come)
                         }
                         _ => right.0,
                     };
-                    self.tile::<M>(left.at(i, top), &left, (top, rows), (right, ahead), column);
+                    let more = more.as_ref().map(|(chunk, left)| self.part::<M>(chunk, left, (i, top), column));
+                    self.tile::<M>(left.at(i, top), &left, (top, rows), (right, ahead), (column, more));
                 }
             }
         }
@@ -109,16 +121,27 @@ impl Work<'_, '_> {
         Some(packed.panel::<M>(self.next?, first).cast_const())
     }
 
-    fn left<M: Micro>(&self, height: usize, width: usize) -> Left {
-        let Chunk { of, first, depth, words, .. } = *self.chunk;
+    /// Bytes of what is read after the block that earlier tiles have had come.
+    fn come<M: Micro>(&self, column: usize) -> usize {
+        let (first, end) = self.block.columns;
+        let panels = (end - first).div_ceil(M::COLUMNS);
+        let words = self.chunk.before * panels + (column - first) / M::COLUMNS * self.chunk.words;
+        words / M::AHEAD * 64
+    }
+
+    fn left<M: Micro>(&self, chunk: &Chunk, a: *mut f32, height: usize, width: usize) -> Left {
+        let Chunk { of, first, depth, words, .. } = *chunk;
         let row = self.block.rows.0;
         let as_it_is = if M::PAIRS { of.k.is_multiple_of(2) } else { !of.a.bf16 };
+        // Rows of codes have room up to whole registers, and what is there counts for nothing.
+        let whole = !M::BY_REGISTERS || M::CODES > 0 || 2 * words == depth;
+        let as_it_is = as_it_is && whole;
         if of.trans_a && as_it_is && !M::PAIRS && self.p.m <= FEW_ROWS {
             let data = of.a.at(first, row).cast();
             return Left { data, stride: of.a.stride, in_columns: true, strip: 0 };
         }
         // Words that lie side by side cost the tiles fewer instructions than copying them does.
-        let strips = !M::A_BY_ROWS && (of.trans_a || (M::PANEL_STAYS && width >= 6 * M::COLUMNS));
+        let strips = !M::BY_REGISTERS && (of.trans_a || (M::PANEL_STAYS && width >= 6 * M::COLUMNS));
         if !strips && !of.trans_a && as_it_is && !(aliased(&of.a) && width > 2 * M::COLUMNS) {
             let stride = if M::PAIRS { of.a.stride / 2 } else { of.a.stride };
             let data = of.a.at(row, first).cast();
@@ -137,12 +160,12 @@ impl Work<'_, '_> {
         // SAFETY: `M` was chosen by `isa()`; the scratch has room for the rows.
         unsafe {
             if strips {
-                M::pack_strips(&from, self.a);
+                M::pack_strips(&from, a);
                 let strip = words * M::ROWS;
-                Left { data: self.a, stride: M::ROWS, in_columns: true, strip }
+                Left { data: a, stride: M::ROWS, in_columns: true, strip }
             } else {
-                M::pack_block(&from, self.a);
-                Left { data: self.a, stride, in_columns: false, strip: 0 }
+                M::pack_block(&from, a);
+                Left { data: a, stride, in_columns: false, strip: 0 }
             }
         }
     }
@@ -187,22 +210,37 @@ impl Work<'_, '_> {
         }
     }
 
+    /// What a chunk whose panels are packed adds to a tile.
+    fn part<M: Micro>(
+        &self,
+        chunk: &Chunk,
+        left: &Left,
+        (index, top): (usize, usize),
+        column: usize,
+    ) -> Part {
+        let packed = self.block.packed.expect("chunks are joined where their panels are packed");
+        Part {
+            depth: chunk.words,
+            a: left.at(index, top),
+            a_stride: left.stride,
+            b: packed.panel::<M>(chunk, column),
+            b_stride: M::COLUMNS,
+        }
+    }
+
     fn tile<M: Micro>(
         &self,
         a: *const f32,
         left: &Left,
         (top, rows): (usize, usize),
         ((b, b_stride), ahead): ((*const f32, usize), *const f32),
-        column: usize,
+        (column, more): (usize, Option<Part>),
     ) {
         let Work { p, block, chunk, target, .. } = self;
         let at = top * target.stride + column - block.columns.0;
         let tile = Tile {
-            depth: chunk.words,
-            a,
-            a_stride: left.stride,
-            b,
-            b_stride,
+            part: Part { depth: chunk.words, a, a_stride: left.stride, b, b_stride },
+            more,
             c: target.data.wrapping_add(at),
             c_stride: target.stride,
             alpha: chunk.of.alpha,
