@@ -226,11 +226,15 @@ test('quantized matrices are multiplied as their numbers are, bit for bit', () =
         const expanded = new Float32Array(rows * columns);
         expand.run(b, expanded);
         const [n, k] = transB ? [rows, columns] : [columns, rows];
-        const a = rounded(m * k, 1, 'f32').data;
-        const [got, want] = [new Float32Array(m * n), new Float32Array(m * n)];
-        gemm.run(a, b, got, m, n, k, false, transB, 1, 0, null);
-        gemm.run(a, expanded, want, m, n, k, false, transB, 1, 0, null);
-        expect(got, `${type} transB ${transB}, ${m} rows`).toEqual(want);
+        // Beside bf16 they are rounded to it.
+        const rounds = [expanded, store(expanded, 'bf16')] as const;
+        for (const [i, storage] of storages.entries()) {
+          const a = rounded(m * k, 1, storage).data;
+          const [got, want] = [new Float32Array(m * n), new Float32Array(m * n)];
+          gemm.run(a, b, got, m, n, k, false, transB, 1, 0, null);
+          gemm.run(a, rounds[i], want, m, n, k, false, transB, 1, 0, null);
+          expect(got, `${type} ${storage} transB ${transB}, ${m} rows`).toEqual(want);
+        }
       }
     }
   }

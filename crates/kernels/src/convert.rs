@@ -100,7 +100,7 @@ pub fn to_f32(bytes: Bytes, dtype: String, y: Floats) -> Result<()> {
 }
 
 per_isa! {
-    fn encode_bf16(x: &[f32], y: &mut [u16]) {
+    pub fn encode_bf16(x: &[f32], y: &mut [u16]) {
         for (y, x) in y.iter_mut().zip(x) {
             *y = to_bf16(*x);
         }

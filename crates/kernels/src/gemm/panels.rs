@@ -4,6 +4,7 @@ use super::codes;
 use super::pack::{self, Matrix};
 use super::product::{Chunk, Factors, Range, Source};
 use super::tile::Micro;
+use crate::convert::encode_bf16;
 use crate::quantized::Quantized;
 use crate::queue::Shared;
 use crate::scratch;
@@ -128,21 +129,80 @@ fn pack_panel<M: Micro>(
     }
 }
 
+/// Decoded numbers beside an A of bf16 are rounded to it, as bitsandbytes has them in the type that it computes in.
+struct Decoded {
+    numbers: *mut f32,
+    rounded: Option<*mut u16>,
+    stride: usize,
+}
+
+impl Decoded {
+    /// `count` numbers of a stored row, to a row of these.
+    ///
+    /// # Safety
+    /// Whole blocks of the row; there is room for them.
+    unsafe fn row(&self, b: &Quantized, stored: usize, first: usize, count: usize, row: usize) {
+        // SAFETY: the caller's.
+        unsafe {
+            let numbers = self.numbers.add(row * self.stride);
+            b.decode(stored, first, count, numbers);
+            if let Some(rounded) = self.rounded {
+                let rounded = rounded.add(row * self.stride);
+                let rounded = std::slice::from_raw_parts_mut(rounded, count);
+                encode_bf16(std::slice::from_raw_parts(numbers, count), rounded);
+            }
+        }
+    }
+
+    fn matrix(&self) -> Matrix {
+        match self.rounded {
+            Some(rounded) => Matrix { data: rounded.cast(), bf16: true, stride: self.stride },
+            None => Matrix { data: self.numbers.cast(), bf16: false, stride: self.stride },
+        }
+    }
+}
+
+/// Room for `rows` decoded rows of `stride` numbers.
+fn with_decoded(chunk: &Chunk, rows: usize, stride: usize, work: impl FnOnce(Decoded)) {
+    let count = rows * stride;
+    let halves = if chunk.of.a.bf16 { count.div_ceil(2) } else { 0 };
+    scratch::with([count, halves], |[numbers, halves]| {
+        let rounded = chunk.of.a.bf16.then_some(halves.cast());
+        work(Decoded { numbers, rounded, stride });
+    });
+}
+
+/// Packs a panel of decoded numbers as the words that the chunk has; the words that it has beyond them are zeros.
+fn pack_decoded<M: Micro>(chunk: &Chunk, panel: &pack::Panel, before: usize, to: *mut f32) {
+    let per_word = if M::PAIRS && chunk.special { 2 } else { 1 };
+    let to = to.wrapping_add(before / per_word * M::COLUMNS);
+    // SAFETY: as in `pack_panel`.
+    unsafe {
+        if chunk.special { M::pack_panel(panel, to) } else { M::Single::pack_panel(panel, to) }
+        if before + panel.depth == chunk.depth {
+            let words = chunk.words - before / per_word;
+            let there = panel.depth.div_ceil(per_word);
+            let rest = to.add(there * M::COLUMNS);
+            std::ptr::write_bytes(rest, 0, (words - there) * M::COLUMNS);
+        }
+    }
+}
+
 /// Rows of a quantized matrix, as columns: whole blocks are decoded, and written where their chunks have them.
 fn pack_rows<M: Micro>(group: &PackGroup, b: &Quantized, at: &impl Fn(&Chunk, usize) -> *mut f32) {
     let (first, last) = (&group.chunks[0], &group.chunks[group.chunks.len() - 1]);
     let end = last.first + last.depth;
     let window = b.block().max(256);
-    scratch::with([window * M::COLUMNS], |[numbers]| {
+    with_decoded(first, M::COLUMNS, window, |decoded| {
         for column in (group.columns.0..group.columns.1).step_by(M::COLUMNS) {
             let present = M::COLUMNS.min(group.columns.1 - column);
             for start in (first.first / window * window..end).step_by(window) {
                 let count = window.min(b.columns - start);
                 for row in 0..present {
                     // SAFETY: whole blocks of a row; the scratch has room for them.
-                    unsafe { b.decode(column + row, start, count, numbers.add(row * window)) };
+                    unsafe { decoded.row(b, column + row, start, count, row) };
                 }
-                let from = Matrix { data: numbers.cast(), bf16: false, stride: window };
+                let from = decoded.matrix();
                 for chunk in group.chunks {
                     let low = start.max(chunk.first);
                     let high = (start + count).min(chunk.first + chunk.depth);
@@ -158,9 +218,7 @@ fn pack_rows<M: Micro>(group: &PackGroup, b: &Quantized, at: &impl Fn(&Chunk, us
                         columns: present,
                         width: M::COLUMNS,
                     };
-                    let to = at(chunk, column).wrapping_add((low - chunk.first) * M::COLUMNS);
-                    // SAFETY: as in `pack_panel`.
-                    unsafe { M::Single::pack_panel(&panel, to) };
+                    pack_decoded::<M>(chunk, &panel, low - chunk.first, at(chunk, column));
                 }
             }
         }
@@ -179,13 +237,13 @@ fn pack_columns<M: Micro>(
     let chunk = &group.chunks[0];
     /// Stored rows that are decoded before they are copied.
     const ROWS: usize = 16;
-    scratch::with([ROWS * count], |[numbers]| {
-        let from = Matrix { data: numbers.cast(), bf16: false, stride: count };
+    with_decoded(chunk, ROWS, count, |decoded| {
+        let from = decoded.matrix();
         for k in (0..chunk.depth).step_by(ROWS) {
             let rows = ROWS.min(chunk.depth - k);
             for row in 0..rows {
                 // SAFETY: whole blocks of a row; the scratch has room for them.
-                unsafe { b.decode(chunk.first + k + row, start, count, numbers.add(row * count)) };
+                unsafe { decoded.row(b, chunk.first + k + row, start, count, row) };
             }
             for column in (group.columns.0..group.columns.1).step_by(M::COLUMNS) {
                 let panel = pack::Panel {
@@ -197,9 +255,7 @@ fn pack_columns<M: Micro>(
                     columns: M::COLUMNS.min(group.columns.1 - column),
                     width: M::COLUMNS,
                 };
-                let to = at(chunk, column).wrapping_add(k * M::COLUMNS);
-                // SAFETY: as in `pack_panel`.
-                unsafe { M::Single::pack_panel(&panel, to) };
+                pack_decoded::<M>(chunk, &panel, k, at(chunk, column));
             }
         }
     });

@@ -60,7 +60,12 @@ impl Factors<'_> {
     }
 
     pub fn pairs(&self) -> bool {
-        self.a.bf16 && matches!(self.b, Source::Floats(b) if b.bf16)
+        self.a.bf16
+            && match self.b {
+                Source::Floats(b) => b.bf16,
+                Source::Quantized(_) => true,
+                Source::Codes(_) => false,
+            }
     }
 }
 
