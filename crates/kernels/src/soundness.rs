@@ -88,7 +88,7 @@ fn products() {
             let (m, n, k) = (m as u32, n as u32, k as u32);
             let (b, bias) = (Operand::Floats(b.lend()), Some(bias.lend()));
             let (a, to) = (a.lend(), c.lend());
-            gemm(a, b, to, m, n, k, trans_a, trans_b, 0.5, 1.0, bias, None, None, None).unwrap();
+            gemm(a, b, to, m, n, k, trans_a, trans_b, 0.5, 1.0, bias, None, None).unwrap();
             assert_near(c.read(), &wanted, 1e-5);
         }
     }
@@ -126,7 +126,7 @@ fn check_blocks(form: Form, bytes: Vec<u8>, numbers: &[f32], n: usize, k: usize)
     let wanted: Vec<f64> = (0..m * n).map(product).collect();
     let w = Operand::Quantized(w);
     let (x, to, m, n, k) = (x.lend(), y.lend(), m as u32, n as u32, k as u32);
-    gemm(x, w, to, m, n, k, false, true, 1.0, 0.0, None, None, None, None).unwrap();
+    gemm(x, w, to, m, n, k, false, true, 1.0, 0.0, None, None, None).unwrap();
     assert_near(y.read(), &wanted, 1e-2);
 }
 

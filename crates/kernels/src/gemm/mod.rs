@@ -155,7 +155,10 @@ pub fn gemm(
 fn run(p: &Product) {
     #[cfg(target_arch = "x86_64")]
     match isa() {
-        Isa::Amx => return product::run::<amx::AmxPairs>(p),
+        Isa::Amx if p.factors.iter().any(|of| of.pairs()) => {
+            return product::run::<amx::AmxPairs>(p);
+        }
+        Isa::Amx => return product::run::<tile::Avx512>(p),
         Isa::Avx512Bf16 => return product::run::<tile::Avx512Dot>(p),
         Isa::Avx512 => return product::run::<tile::Avx512>(p),
         Isa::Avx2 => return product::run::<tile::Avx2>(p),

@@ -178,7 +178,11 @@ fn pack_decoded<M: Micro>(chunk: &Chunk, panel: &pack::Panel, before: usize, to:
     let to = to.wrapping_add(before / per_word * M::COLUMNS);
     // SAFETY: as in `pack_panel`.
     unsafe {
-        if chunk.special { M::pack_panel(panel, to) } else { M::Single::pack_panel(panel, to) }
+        if chunk.special {
+            M::pack_panel(panel, to)
+        } else {
+            M::Single::pack_panel(panel, to)
+        }
         if before + panel.depth == chunk.depth {
             let words = chunk.words - before / per_word;
             let there = panel.depth.div_ceil(per_word);

@@ -38,9 +38,7 @@ fn best_of<M: Micro>(seconds: f64) -> f64 {
 pub fn peak_probe(seconds: f64, kind: Option<String>) -> Result<f64> {
     #[cfg(target_arch = "x86_64")]
     let [f32, bf16, int8]: [fn(f64) -> f64; 3] = match isa() {
-        Isa::Amx => {
-            [best_of::<tile::Avx512>, best_of::<amx::AmxPairs>, best_of::<amx::AmxQuads>]
-        }
+        Isa::Amx => [best_of::<tile::Avx512>, best_of::<amx::AmxPairs>, best_of::<amx::AmxQuads>],
         Isa::Avx512Bf16 => {
             [best_of::<tile::Avx512>, best_of::<tile::Avx512Dot>, best_of::<tile::Avx512Quads>]
         }

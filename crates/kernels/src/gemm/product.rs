@@ -235,7 +235,11 @@ fn apart<M: Micro>(p: &Product, all: usize, quantized: bool) -> Option<(Grid, us
         several if several > threads => several / threads * threads,
         few => few,
     };
-    let rows = if columns == 1 { tasks.min(p.m.div_ceil(M::LEAST_ROWS)) } else { threads.div_ceil(columns) };
+    let rows = if columns == 1 {
+        tasks.min(p.m.div_ceil(M::LEAST_ROWS))
+    } else {
+        threads.div_ceil(columns)
+    };
     if quantized && rows > 1 {
         return None;
     }
@@ -266,9 +270,10 @@ fn run_apart<M: Micro>(p: &Product, stage: &Stage, grid: &Grid, most: usize) {
                         all: columns,
                         packed: Some(packed),
                         sums: None,
-                        ahead: stage.chunks.first().and_then(|chunk| {
-                            chunk.of.rows_of_a(end, (end + M::ROWS).min(rows.1))
-                        }),
+                        ahead: stage
+                            .chunks
+                            .first()
+                            .and_then(|chunk| chunk.of.rows_of_a(end, (end + M::ROWS).min(rows.1))),
                     };
                     task::<M>(p, stage, &block);
                 }
@@ -404,7 +409,10 @@ fn task<M: Micro>(p: &Product, stage: &Stage, block: &Block) {
             if std::mem::take(&mut joined) {
                 continue;
             }
-            let more = stage.chunks.get(i + 1).filter(|more| block.packed.is_some() && joins::<M>(chunk, more));
+            let more = stage
+                .chunks
+                .get(i + 1)
+                .filter(|more| block.packed.is_some() && joins::<M>(chunk, more));
             joined = more.is_some();
             let opens = stage.first && i == 0;
             let work = Work {

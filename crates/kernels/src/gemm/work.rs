@@ -102,8 +102,16 @@ impl Work<'_, '_> {
                         }
                         _ => right.0,
                     };
-                    let more = more.as_ref().map(|(chunk, left)| self.part::<M>(chunk, left, (i, top), column));
-                    self.tile::<M>(left.at(i, top), &left, (top, rows), (right, ahead), (column, more));
+                    let more = more
+                        .as_ref()
+                        .map(|(chunk, left)| self.part::<M>(chunk, left, (i, top), column));
+                    self.tile::<M>(
+                        left.at(i, top),
+                        &left,
+                        (top, rows),
+                        (right, ahead),
+                        (column, more),
+                    );
                 }
             }
         }
@@ -141,8 +149,10 @@ impl Work<'_, '_> {
             return Left { data, stride: of.a.stride, in_columns: true, strip: 0 };
         }
         // Words that lie side by side cost the tiles fewer instructions than copying them does.
-        let strips = !M::BY_REGISTERS && (of.trans_a || (M::PANEL_STAYS && width >= 6 * M::COLUMNS));
-        if !strips && !of.trans_a && as_it_is && !(aliased(&of.a) && width > 2 * M::COLUMNS) {
+        let strips =
+            !M::BY_REGISTERS && (of.trans_a || (M::PANEL_STAYS && width >= 6 * M::COLUMNS));
+        let fits = !aliased(&of.a) || width <= 2 * M::COLUMNS;
+        if as_it_is && fits && !strips && !of.trans_a {
             let stride = if M::PAIRS { of.a.stride / 2 } else { of.a.stride };
             let data = of.a.at(row, first).cast();
             return Left { data, stride, in_columns: false, strip: 0 };
