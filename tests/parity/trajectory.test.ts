@@ -152,9 +152,10 @@ describe.runIf(deep)('fifty steps', () => {
   });
 
   // Measured for LoRA in bf16: −1.2e-3 and 3.2e-3; in int8: 5.1e-2 and 5.2e-2, which is what rounding the activations to whole numbers costs.
+  // Full in bf16, whose mean a last bit in one kernel moves by a thousandth: 1.2e-3 to 3.0e-3 and 2.6e-3 to 3.5e-3 over four instruction sets and commits.
   test.each([
     ['lora-50', 'bf16', { mean: 2e-3, size: 4e-3 }],
-    ['full-50', 'bf16', { mean: 2e-3, size: 4e-3 }],
+    ['full-50', 'bf16', { mean: 4e-3, size: 5e-3 }],
     ['lora-50', 'int8', { mean: 6e-2, size: 6e-2 }],
   ] as const)('%s in %s', { timeout: 1_200_000 }, async (name, kind, most) => {
     const reference = readTrajectory(name);
