@@ -24,7 +24,7 @@ unsafe fn multiply_some<S: Simd, const BF16: bool>(
     unsafe {
         let gate = load::<S, BF16>(gate, at, n);
         let share = S::add(S::splat(1.0), exp_of_minus::<S>(gate));
-        let value = S::mul(S::mul(gate, S::reciprocal(share)), load::<S, BF16>(up, at, n));
+        let value = S::mul(S::quotient(gate, share), load::<S, BF16>(up, at, n));
         store::<S, BF16>(y, at, value, n);
     }
 }
@@ -76,7 +76,7 @@ unsafe fn differentiate_some<S: Simd, const BF16: bool>(p: Parts, at: usize, n: 
         let gate = load::<S, BF16>(p.gate, at, n);
         // s and 1 − s, which keeps its digits where the first nears 1.
         let e = exp_of_minus::<S>(gate);
-        let s = S::reciprocal(S::add(one, e));
+        let s = S::quotient(one, S::add(one, e));
         let rest = S::mul(e, s);
         let through = S::mul(load::<S, BF16>(p.dy, at, n), s);
         store::<S, BF16>(p.d_up, at, S::mul(through, gate), n);

@@ -38,10 +38,10 @@ pub unsafe trait Simd: Copy + 'static {
     unsafe fn sub(a: Self::V, b: Self::V) -> Self::V;
     unsafe fn mul(a: Self::V, b: Self::V) -> Self::V;
     unsafe fn div(a: Self::V, b: Self::V) -> Self::V;
-    /// 1 / a of normal numbers, to about an ulp.
+    /// a / b where b and its reciprocal are normal numbers, to about an ulp.
     #[inline(always)]
-    unsafe fn reciprocal(a: Self::V) -> Self::V {
-        unsafe { Self::div(Self::splat(1.0), a) }
+    unsafe fn quotient(a: Self::V, b: Self::V) -> Self::V {
+        unsafe { Self::div(a, b) }
     }
     /// a · b + c
     unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V;

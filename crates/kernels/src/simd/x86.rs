@@ -294,11 +294,12 @@ unsafe impl Simd for Avx512 {
     }
 
     #[inline(always)]
-    unsafe fn reciprocal(a: __m512) -> __m512 {
+    unsafe fn quotient(a: __m512, b: __m512) -> __m512 {
         unsafe {
             // A division takes as long as sixteen multiplications; one step of Newton's from fourteen bits does.
-            let r = _mm512_rcp14_ps(a);
-            _mm512_fmadd_ps(r, _mm512_fnmadd_ps(a, r, _mm512_set1_ps(1.0)), r)
+            let r = _mm512_rcp14_ps(b);
+            let r = _mm512_fmadd_ps(r, _mm512_fnmadd_ps(b, r, _mm512_set1_ps(1.0)), r);
+            _mm512_mul_ps(a, r)
         }
     }
 
