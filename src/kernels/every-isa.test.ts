@@ -2,13 +2,13 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
+import { instructionSets } from '../native/addon.ts';
 import { instructionSet } from '../native/machine.ts';
 
-const order = ['portable', 'avx2', 'avx512', 'avx512-bf16', 'amx'];
-const here = order.indexOf(instructionSet());
+const here = instructionSets.findIndex((isa) => isa === instructionSet());
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
-test.runIf(!process.env['TUNERY_ISA']).each(order.slice(0, Math.max(0, here)))(
+test.runIf(!process.env['TUNERY_ISA']).each(instructionSets.slice(0, Math.max(0, here)))(
   '%s',
   { timeout: 300_000 },
   (isa) => {

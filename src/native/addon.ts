@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { environment } from './environment.ts';
-import { addonMissing } from './errors.ts';
+import { addonMissing, unknownIsa } from './errors.ts';
 
 // biome-ignore lint/complexity/noBannedTypes: each caller states the signature of what it takes.
 type Addon = Readonly<Record<string, Function>>;
@@ -23,9 +23,18 @@ const inClone = existsSync(new URL('../../crates/kernels/Cargo.toml', import.met
 
 let loaded: Addon | undefined;
 
-/** The addon. Throws `native/addon-missing` with what to do where it was never built. */
+/** The instruction sets that the kernels know, the plainest first. */
+export const instructionSets = ['portable', 'avx2', 'avx512', 'avx512-bf16', 'amx'] as const;
+
+/**
+ * The addon. Throws `native/addon-missing` with what to do where it was never built, and `native/unknown-isa` where
+ * `TUNERY_ISA` names no instruction set; one that the machine lacks is the best that it has.
+ */
 export function addon(): Addon {
   if (loaded) return loaded;
+  const forced = environment('TUNERY_ISA');
+  const known: readonly string[] = [...instructionSets, 'reference'];
+  if (forced !== undefined && !known.includes(forced)) throw unknownIsa(forced, known);
   // Another build of it: scripts/sanitize.ts runs the tests on one that checks every access.
   const path = environment('TUNERY_ADDON') ?? places.find((place) => existsSync(place));
   if (path === undefined) throw addonMissing(places.at(inClone ? -1 : 0)!, 'no such file', inClone);

@@ -13,6 +13,14 @@ export const addonMissing = defineError(
   }),
 );
 
+export const unknownIsa = defineError(
+  'native/unknown-isa',
+  (isa: string, known: readonly string[]) => ({
+    message: `TUNERY_ISA is ${isa}, which is no instruction set of the kernels`,
+    help: `take it away, or name one of ${known.join(', ')}`,
+  }),
+);
+
 export const fileNotMapped = defineError('native/file-not-mapped', (path: string, why: string) => ({
   message: `the file cannot be read: ${why}`,
   place: { file: path },

@@ -1,6 +1,7 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { expect, test } from 'vitest';
+import { instructionSets } from './addon.ts';
 import {
   bootId,
   cpuName,
@@ -27,7 +28,7 @@ test('a process is named by its pid and start; another one has another name, a d
 test('the machine has a boot, a name and an instruction set', () => {
   expect(bootId()).toBe(bootId());
   expect(cpuName()).not.toBe('');
-  expect(['portable', 'avx2', 'avx512', 'avx512-bf16', 'amx']).toContain(instructionSet());
+  expect(instructionSets).toContain(instructionSet());
 });
 
 test('the number of threads can be set, and set back', () => {
@@ -37,4 +38,12 @@ test('the number of threads can be set, and set back', () => {
   setThreads(0);
   expect(threads()).toBeGreaterThan(0);
   setThreads(before);
+});
+
+test('an instruction set that no kernel knows is an error, not the best one', () => {
+  const script = "await import('./src/native/machine.ts').then((m) => m.instructionSet())";
+  const env = { ...process.env, TUNERY_ISA: 'amxx' };
+  const { status, stderr } = spawnSync(process.execPath, ['-e', script], { env, encoding: 'utf8' });
+  expect(status).not.toBe(0);
+  expect(stderr).toContain('TUNERY_ISA is amxx');
 });
