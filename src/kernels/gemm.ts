@@ -14,8 +14,8 @@ import type { Quantized } from './quantized.ts';
  * `lowA` [m, rank] and `lowB` ([n, rank] with `transB`, else [rank, n]) add lowA · op(lowB) while C is in the
  * cache: the update of Hu et al. 2021 (arXiv:2106.09685, eq. 3).
  *
- * `b` may be a `Quantized` matrix, whose numbers are multiplied as they decode; beside an `a` of bf16, rounded to it. With `integer`, the other operand is
- * quantized as well: see `integerProduct`.
+ * `b` may be a `Quantized` matrix, whose numbers are multiplied as they decode; beside an `a` of bf16, rounded to it. With
+ * `integer`, the other operand is quantized as well: see `integerProduct`.
  */
 export const gemm = kernel(
   'gemm',

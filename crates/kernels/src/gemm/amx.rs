@@ -75,7 +75,7 @@ struct Operands {
 }
 
 impl Operands {
-    unsafe fn new(part: &Part, rows: usize) -> Operands {
+    fn new(part: &Part, rows: usize) -> Operands {
         debug_assert!(part.depth.is_multiple_of(SIDE));
         Operands {
             steps: part.depth / SIDE,
@@ -97,143 +97,77 @@ struct Target {
 /// Bytes from one row of a packed panel to the next.
 const PANEL: usize = 4 * COLUMNS;
 
-/// The steps along k of a tile's products, those of a second part after those of the first, and its sums to memory.
-macro_rules! run {
-    ($first:ident, $second:ident, $to:ident, [$($step:expr),+], [$($store:literal),+]) => {
-        asm!(
-            "tilezero tmm0",
-            "tilezero tmm1",
-            "tilezero tmm2",
-            "tilezero tmm3",
-            "test {steps}, {steps}",
-            "jz 3f",
-            "2:",
-            "prefetcht1 [{ahead}]",
-            "prefetcht1 [{ahead} + 64]",
-            "prefetcht1 [{ahead} + 128]",
-            "prefetcht1 [{ahead} + 192]",
-            "prefetcht1 [{ahead} + 256]",
-            "prefetcht1 [{ahead} + 320]",
-            "prefetcht1 [{ahead} + 384]",
-            "prefetcht1 [{ahead} + 448]",
-            $($step,)+
-            "add {a}, 64",
-            "add {lower}, 64",
-            "add {b}, {next}",
-            "add {ahead}, 512",
-            "dec {steps}",
-            "jnz 2b",
-            "3:",
-            "test {second}, {second}",
-            "jz 4f",
-            "mov {steps}, [{second}]",
-            "mov {a}, [{second} + 8]",
-            "mov {lower}, [{second} + 16]",
-            "mov {a_stride}, [{second} + 24]",
-            "mov {b}, [{second} + 32]",
-            "xor {second:e}, {second:e}",
-            "jmp 2b",
-            "4:",
-            "mov {lower}, {stride}",
-            "shl {lower}, 4",
-            "add {lower}, {sums}",
-            $($store,)+
-            steps = inout(reg) $first.steps => _,
-            a = inout(reg) $first.a => _,
-            lower = inout(reg) $first.lower => _,
-            a_stride = inout(reg) $first.a_stride => _,
-            b = inout(reg) $first.b => _,
-            b_stride = in(reg) PANEL,
-            next = const SIDE * PANEL,
-            second = inout(reg) $second => _,
-            ahead = inout(reg) $to.ahead => _,
-            sums = in(reg) $to.sums,
-            stride = in(reg) $to.stride,
-            out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
-            out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
-            options(nostack),
-        )
-    };
-}
-
 macro_rules! products {
     ($name:ident, $burst:ident, $instruction:literal) => {
-        /// Writes the sums of a tile, of as many registers of rows and of columns as it has.
-        unsafe fn $name(
-            first: &Operands,
-            second: *const Operands,
-            to: &Target,
-            (tall, wide): (bool, bool),
-        ) {
-            // SAFETY: the caller's operands have room, and the registers are shaped.
+        /// Writes the sums of a tile: rows and columns that it lacks cost less than to leave them out would.
+        unsafe fn $name(first: &Operands, second: *const Operands, to: &Target) {
+            // SAFETY: the caller's operands have room, and the registers are shaped. A's rows are read again for the next
+            // panel, B's only after all others of it.
             unsafe {
-                // A's rows are read again for the next panel, B's only after all others of it.
-                match (tall, wide) {
-                    (true, true) => run!(
-                        first,
-                        second,
-                        to,
-                        [
-                            "tileloadd tmm4, [{a} + {a_stride}]",
-                            "tileloaddt1 tmm6, [{b} + {b_stride}]",
-                            concat!($instruction, " tmm0, tmm4, tmm6"),
-                            "tileloaddt1 tmm7, [{b} + {b_stride} + 64]",
-                            concat!($instruction, " tmm1, tmm4, tmm7"),
-                            "tileloadd tmm5, [{lower} + {a_stride}]",
-                            concat!($instruction, " tmm2, tmm5, tmm6"),
-                            concat!($instruction, " tmm3, tmm5, tmm7")
-                        ],
-                        [
-                            "tilestored [{sums} + {stride}], tmm0",
-                            "tilestored [{sums} + {stride} + 64], tmm1",
-                            "tilestored [{lower} + {stride}], tmm2",
-                            "tilestored [{lower} + {stride} + 64], tmm3"
-                        ]
-                    ),
-                    (true, false) => run!(
-                        first,
-                        second,
-                        to,
-                        [
-                            "tileloadd tmm4, [{a} + {a_stride}]",
-                            "tileloaddt1 tmm6, [{b} + {b_stride}]",
-                            concat!($instruction, " tmm0, tmm4, tmm6"),
-                            "tileloadd tmm5, [{lower} + {a_stride}]",
-                            concat!($instruction, " tmm2, tmm5, tmm6")
-                        ],
-                        [
-                            "tilestored [{sums} + {stride}], tmm0",
-                            "tilestored [{lower} + {stride}], tmm2"
-                        ]
-                    ),
-                    (false, true) => run!(
-                        first,
-                        second,
-                        to,
-                        [
-                            "tileloadd tmm4, [{a} + {a_stride}]",
-                            "tileloaddt1 tmm6, [{b} + {b_stride}]",
-                            concat!($instruction, " tmm0, tmm4, tmm6"),
-                            "tileloaddt1 tmm7, [{b} + {b_stride} + 64]",
-                            concat!($instruction, " tmm1, tmm4, tmm7")
-                        ],
-                        [
-                            "tilestored [{sums} + {stride}], tmm0",
-                            "tilestored [{sums} + {stride} + 64], tmm1"
-                        ]
-                    ),
-                    (false, false) => run!(
-                        first,
-                        second,
-                        to,
-                        [
-                            "tileloadd tmm4, [{a} + {a_stride}]",
-                            "tileloaddt1 tmm6, [{b} + {b_stride}]",
-                            concat!($instruction, " tmm0, tmm4, tmm6")
-                        ],
-                        ["tilestored [{sums} + {stride}], tmm0"]
-                    ),
-                }
+                asm!(
+                    "tilezero tmm0",
+                    "tilezero tmm1",
+                    "tilezero tmm2",
+                    "tilezero tmm3",
+                    "test {steps}, {steps}",
+                    "jz 3f",
+                    "2:",
+                    "prefetcht1 [{ahead}]",
+                    "prefetcht1 [{ahead} + 64]",
+                    "prefetcht1 [{ahead} + 128]",
+                    "prefetcht1 [{ahead} + 192]",
+                    "prefetcht1 [{ahead} + 256]",
+                    "prefetcht1 [{ahead} + 320]",
+                    "prefetcht1 [{ahead} + 384]",
+                    "prefetcht1 [{ahead} + 448]",
+                    "tileloadd tmm4, [{a} + {a_stride}]",
+                    "tileloaddt1 tmm6, [{b} + {b_stride}]",
+                    concat!($instruction, " tmm0, tmm4, tmm6"),
+                    "tileloaddt1 tmm7, [{b} + {b_stride} + 64]",
+                    concat!($instruction, " tmm1, tmm4, tmm7"),
+                    "tileloadd tmm5, [{lower} + {a_stride}]",
+                    concat!($instruction, " tmm2, tmm5, tmm6"),
+                    concat!($instruction, " tmm3, tmm5, tmm7"),
+                    "add {a}, 64",
+                    "add {lower}, 64",
+                    "add {b}, {next}",
+                    "add {ahead}, 512",
+                    "dec {steps}",
+                    "jnz 2b",
+                    "3:",
+                    // The second part goes the same way.
+                    "test {second}, {second}",
+                    "jz 4f",
+                    "mov {steps}, [{second}]",
+                    "mov {a}, [{second} + 8]",
+                    "mov {lower}, [{second} + 16]",
+                    "mov {a_stride}, [{second} + 24]",
+                    "mov {b}, [{second} + 32]",
+                    "xor {second:e}, {second:e}",
+                    "jmp 2b",
+                    "4:",
+                    "mov {lower}, {stride}",
+                    "shl {lower}, 4",
+                    "add {lower}, {sums}",
+                    "tilestored [{sums} + {stride}], tmm0",
+                    "tilestored [{sums} + {stride} + 64], tmm1",
+                    "tilestored [{lower} + {stride}], tmm2",
+                    "tilestored [{lower} + {stride} + 64], tmm3",
+                    steps = inout(reg) first.steps => _,
+                    a = inout(reg) first.a => _,
+                    lower = inout(reg) first.lower => _,
+                    a_stride = inout(reg) first.a_stride => _,
+                    b = inout(reg) first.b => _,
+                    b_stride = in(reg) PANEL,
+                    next = const SIDE * PANEL,
+                    second = inout(reg) second => _,
+                    ahead = inout(reg) to.ahead => _,
+                    sums = in(reg) to.sums,
+                    stride = in(reg) to.stride,
+                    out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+                    out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+                    options(nostack),
+                );
             }
         }
 
@@ -268,14 +202,14 @@ macro_rules! products {
 products!(sum_pairs, burst_of_pairs, "tdpbf16ps");
 products!(sum_quads, burst_of_quads, "tdpbusd");
 
-type Sum = unsafe fn(&Operands, *const Operands, &Target, (bool, bool));
+type Sum = unsafe fn(&Operands, *const Operands, &Target);
 
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
 unsafe fn tile<const CODES: bool>(rows: usize, t: &Tile, sum: Sum) {
     debug_assert!(t.part.b_stride == COLUMNS);
     let mut sums = MaybeUninit::<Buffer<{ ROWS * COLUMNS }>>::uninit();
     let bare = CODES || t.alpha == 1.0 && t.bias.is_null();
-    let in_place = bare && !t.accumulate && t.columns == COLUMNS;
+    let in_place = bare && !t.accumulate && t.columns == COLUMNS && rows > SIDE;
     // SAFETY: the tile's operands and its place in C are there, and the machine has the registers. What is read of the
     // sums is written first.
     unsafe {
@@ -288,7 +222,7 @@ unsafe fn tile<const CODES: bool>(rows: usize, t: &Tile, sum: Sum) {
             stride: 4 * if in_place { t.c_stride } else { COLUMNS },
             ahead: t.ahead,
         };
-        sum(&first, second, &to, (rows > SIDE, t.columns > SIDE));
+        sum(&first, second, &to);
         if !in_place {
             settle::<CODES>(rows, t, sums.as_ptr().cast());
         }
@@ -340,7 +274,7 @@ unsafe fn block<const PAIRS: bool>(a: &pack::Block, to: *mut f32) {
     // SAFETY: the caller's.
     unsafe {
         if a.transposed {
-            pack::turned_block::<simd::Avx512, PAIRS>(a, to)
+            pack::turned_pairs::<simd::Avx512>(a, to)
         } else {
             pack::block::<simd::Avx512, PAIRS>(a, to);
             // Whole registers along k.
@@ -372,6 +306,7 @@ macro_rules! micro {
             const AHEAD: usize = 2;
             const LEAST_PANELS: usize = 8;
             const LEAST_ROWS: usize = 320;
+            const ALIASES: usize = 4096;
             const BURST: usize = 4 * SIDE * SIDE * SIDE;
             type Single = Avx512;
 

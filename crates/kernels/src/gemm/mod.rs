@@ -10,6 +10,7 @@ mod panels;
 pub mod peak;
 mod product;
 pub mod tile;
+mod words;
 mod work;
 
 use napi::Result;

@@ -197,28 +197,23 @@ pub unsafe fn block<S: Simd, const PAIRS: bool>(p: &Block, to: *mut f32) {
     }
 }
 
-/// Writes [rows, depth] words of a transposed A.
+/// Writes [rows, words] pairs of a transposed A; the last register along k ends in zeros.
 ///
 /// # Safety
 /// As `Simd`; `to` has room for whole registers.
 #[inline(always)]
-pub unsafe fn turned_block<S: Simd, const PAIRS: bool>(p: &Block, to: *mut f32) {
+pub unsafe fn turned_pairs<S: Simd>(p: &Block, to: *mut f32) {
     unsafe {
-        let words = if PAIRS { p.depth.div_ceil(2) } else { p.depth };
+        let words = p.depth.div_ceil(2);
         let mut some = [0.0f32; 16 * 16];
         for k in (0..words).step_by(S::LANES) {
             let count = S::LANES.min(words - k);
             for lane in (0..p.rows).step_by(S::LANES) {
                 let rows = S::LANES.min(p.rows - lane);
                 for i in 0..count {
+                    let (first, row) = (2 * (k + i), p.row + lane);
                     let to = some.as_mut_ptr().add(i * S::LANES);
-                    if PAIRS {
-                        let first = 2 * (k + i);
-                        let both = first + 1 < p.depth;
-                        interleave::<S>(p.from, p.first + first, both, p.row + lane, rows, to);
-                    } else {
-                        S::store(to, load::<S>(p.from, p.first + k + i, p.row + lane, rows));
-                    }
+                    interleave::<S>(p.from, p.first + first, first + 1 < p.depth, row, rows, to);
                 }
                 let to = to.add(lane * p.stride + k);
                 S::transpose(some.as_ptr().cast(), S::LANES * 4, count, rows, to, p.stride);

@@ -251,6 +251,9 @@ fn run_apart<M: Micro>(p: &Product, stage: &Stage, grid: &Grid, most: usize) {
     let work = |i: usize| {
         let rows = part(i % grid.rows, grid.rows, strips, M::ROWS, p.m);
         let (from, to) = part(i / grid.rows, grid.columns, panels, M::COLUMNS, p.n);
+        if rows.0 >= rows.1 {
+            return;
+        }
         let spans = (to - from).div_ceil(most).max(1);
         let span = (to - from).div_ceil(spans).next_multiple_of(M::COLUMNS);
         for first in (from..to).step_by(span.max(1)) {

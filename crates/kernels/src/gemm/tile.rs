@@ -4,6 +4,7 @@
 //! broadcast word by word, rows of B loaded as vectors: 12 × 32 on AVX-512, 6 × 16 on AVX2, 4 × 8 elsewhere.
 
 use super::pack;
+use super::words::{Floats, Floats512, Pairs, Quads, Words};
 use crate::simd::{self, Simd};
 
 /// The operands of a tile along a range of k. A word is an f32, or a pair of bf16 along k.
@@ -32,216 +33,6 @@ pub struct Tile {
     pub columns: usize,
     /// What comes into the second-level cache meanwhile: a cache line for every `Micro::AHEAD` words along k.
     pub ahead: *const f32,
-}
-
-/// How the words of A and B are multiplied, and what becomes of a sum.
-trait Words<S: Simd> {
-    /// c + a · b
-    unsafe fn dot(a: S::V, b: S::V, c: S::V) -> S::V;
-    /// Adds the products of one word of A, which lies `TIMES` strides and `BYTES` bytes behind `from`, with one or two
-    /// registers of B.
-    #[inline(always)]
-    unsafe fn add<const TIMES: usize, const BYTES: usize, const WIDTH: usize>(
-        from: *const f32,
-        stride: usize,
-        (first, second): (S::V, S::V),
-        (left, right): (&mut S::V, &mut S::V),
-    ) {
-        unsafe {
-            let word = from.wrapping_add(TIMES * stride).wrapping_byte_add(BYTES);
-            let word = S::splat(word.read_unaligned());
-            *left = Self::dot(word, first, *left);
-            if WIDTH > 1 {
-                *right = Self::dot(word, second, *right);
-            }
-        }
-    }
-    /// factor · sum + base
-    unsafe fn settle(factor: S::V, sum: S::V, base: S::V) -> S::V;
-}
-
-/// f32, or what `Simd::dot` takes.
-struct Floats;
-
-impl<S: Simd> Words<S> for Floats {
-    #[inline(always)]
-    unsafe fn dot(a: S::V, b: S::V, c: S::V) -> S::V {
-        unsafe { S::dot(a, b, c) }
-    }
-    #[inline(always)]
-    unsafe fn settle(factor: S::V, sum: S::V, base: S::V) -> S::V {
-        unsafe { S::fma(factor, sum, base) }
-    }
-}
-
-/// Pairs of i16, whose sums are i32 and exact. The factor counts for nothing.
-struct Pairs;
-
-impl Words<simd::Portable> for Pairs {
-    #[inline(always)]
-    unsafe fn dot(a: simd::Four, b: simd::Four, c: simd::Four) -> simd::Four {
-        let halves = |v: f32| [v.to_bits() as i16 as i32, v.to_bits() as i32 >> 16];
-        simd::Four(std::array::from_fn(|i| {
-            let ([a, b], c) = ([a.0[i], b.0[i]].map(halves), c.0[i].to_bits() as i32);
-            f32::from_bits((c + a[0] * b[0] + a[1] * b[1]) as u32)
-        }))
-    }
-    #[inline(always)]
-    unsafe fn settle(_factor: simd::Four, sum: simd::Four, base: simd::Four) -> simd::Four {
-        let sum = |i: usize| (sum.0[i].to_bits() as i32 + base.0[i].to_bits() as i32) as u32;
-        simd::Four(std::array::from_fn(|i| f32::from_bits(sum(i))))
-    }
-}
-
-/// The same on AVX-512.
-#[cfg(target_arch = "x86_64")]
-struct Floats512;
-
-/// Words of four: u8 of A, i8 of B.
-#[cfg(target_arch = "x86_64")]
-struct Quads;
-
-#[cfg(target_arch = "x86_64")]
-mod x86 {
-    use std::arch::asm;
-    use std::arch::x86_64::*;
-
-    use super::{Floats512, Pairs, Quads, Words};
-    use crate::simd::{Avx2, Avx512, Avx512Dot, Simd};
-
-    /// The word of A behind an address, times one or two registers of B, whatever else the compiler has in mind.
-    macro_rules! multiply {
-        ($instruction:literal, $bytes:ident, [$at:literal, $from:ident $(, $stride:ident)?],
-            $($b:ident $sum:ident),+) => {{
-            let _word: __m512;
-            asm!(
-                concat!("vbroadcastss {word}, dword ptr [{from} + ", $at, "{bytes}]"),
-                $(concat!($instruction, " {", stringify!($sum), "}, {word}, {", stringify!($b), "}"),)+
-                // Not `_`, whose register is named as if it held a byte.
-                word = out(zmm_reg) _word,
-                from = in(reg) $from,
-                $(stride = in(reg) 4 * $stride,)?
-                bytes = const $bytes,
-                $($b = in(zmm_reg) $b, $sum = inout(zmm_reg) *$sum,)+
-                options(readonly, nostack, preserves_flags),
-            );
-        }};
-    }
-
-    /// `Words::add` as it is written here: left to itself, the compiler loads the words of several rows long before
-    /// it needs them, and the sums find no registers.
-    macro_rules! add_in_order {
-        ($instruction:literal) => {
-            #[inline(always)]
-            unsafe fn add<const TIMES: usize, const BYTES: usize, const WIDTH: usize>(
-                from: *const f32,
-                stride: usize,
-                b: (__m512, __m512),
-                sums: (&mut __m512, &mut __m512),
-            ) {
-                #[inline]
-                #[target_feature(enable = "avx512f")]
-                unsafe fn in_order<const TIMES: usize, const BYTES: usize, const WIDTH: usize>(
-                    from: *const f32,
-                    stride: usize,
-                    (first, second): (__m512, __m512),
-                    (left, right): (&mut __m512, &mut __m512),
-                ) {
-                    // SAFETY: the caller's word is read, and nothing written but the sums.
-                    unsafe {
-                        match (TIMES, WIDTH) {
-                            (0, 1) => multiply!($instruction, BYTES, ["", from], first left),
-                            (0, _) => multiply!($instruction, BYTES, ["", from], first left, second right),
-                            (1, 1) => multiply!($instruction, BYTES, ["{stride} + ", from, stride], first left),
-                            (1, _) => multiply!($instruction, BYTES, ["{stride} + ", from, stride], first left, second right),
-                            (_, 1) => multiply!($instruction, BYTES, ["2 * {stride} + ", from, stride], first left),
-                            (_, _) => multiply!($instruction, BYTES, ["2 * {stride} + ", from, stride], first left, second right),
-                        }
-                    }
-                }
-                // SAFETY: as the trait's.
-                unsafe { in_order::<TIMES, BYTES, WIDTH>(from, stride, b, sums) }
-            }
-        };
-    }
-
-    impl Words<Avx512> for Floats512 {
-        #[inline(always)]
-        unsafe fn dot(a: __m512, b: __m512, c: __m512) -> __m512 {
-            unsafe { Avx512::dot(a, b, c) }
-        }
-        #[inline(always)]
-        unsafe fn settle(factor: __m512, sum: __m512, base: __m512) -> __m512 {
-            unsafe { _mm512_fmadd_ps(factor, sum, base) }
-        }
-        add_in_order!("vfmadd231ps");
-    }
-
-    impl Words<Avx512Dot> for Floats512 {
-        #[inline(always)]
-        unsafe fn dot(a: __m512, b: __m512, c: __m512) -> __m512 {
-            unsafe { Avx512Dot::dot(a, b, c) }
-        }
-        #[inline(always)]
-        unsafe fn settle(factor: __m512, sum: __m512, base: __m512) -> __m512 {
-            unsafe { _mm512_fmadd_ps(factor, sum, base) }
-        }
-        add_in_order!("vdpbf16ps");
-    }
-
-    impl Words<Avx2> for Pairs {
-        #[inline(always)]
-        unsafe fn dot(a: __m256, b: __m256, c: __m256) -> __m256 {
-            unsafe {
-                let product = _mm256_madd_epi16(_mm256_castps_si256(a), _mm256_castps_si256(b));
-                _mm256_castsi256_ps(_mm256_add_epi32(product, _mm256_castps_si256(c)))
-            }
-        }
-        #[inline(always)]
-        unsafe fn settle(_factor: __m256, sum: __m256, base: __m256) -> __m256 {
-            unsafe {
-                let (sum, base) = (_mm256_castps_si256(sum), _mm256_castps_si256(base));
-                _mm256_castsi256_ps(_mm256_add_epi32(sum, base))
-            }
-        }
-    }
-
-    #[inline(always)]
-    unsafe fn add(a: __m512, b: __m512) -> __m512 {
-        unsafe {
-            let (a, b) = (_mm512_castps_si512(a), _mm512_castps_si512(b));
-            _mm512_castsi512_ps(_mm512_add_epi32(a, b))
-        }
-    }
-
-    impl Words<Avx512> for Pairs {
-        #[inline(always)]
-        unsafe fn dot(a: __m512, b: __m512, c: __m512) -> __m512 {
-            unsafe {
-                let product = _mm512_madd_epi16(_mm512_castps_si512(a), _mm512_castps_si512(b));
-                add(_mm512_castsi512_ps(product), c)
-            }
-        }
-        #[inline(always)]
-        unsafe fn settle(_factor: __m512, sum: __m512, base: __m512) -> __m512 {
-            unsafe { add(sum, base) }
-        }
-    }
-
-    impl Words<Avx512> for Quads {
-        add_in_order!("vpdpbusd");
-        #[inline(always)]
-        unsafe fn dot(a: __m512, b: __m512, c: __m512) -> __m512 {
-            unsafe {
-                let (a, b) = (_mm512_castps_si512(a), _mm512_castps_si512(b));
-                _mm512_castsi512_ps(_mm512_dpbusd_epi32(_mm512_castps_si512(c), a, b))
-            }
-        }
-        #[inline(always)]
-        unsafe fn settle(_factor: __m512, sum: __m512, base: __m512) -> __m512 {
-            unsafe { add(sum, base) }
-        }
-    }
 }
 
 #[inline(always)]
@@ -416,6 +207,8 @@ pub unsafe trait Micro: 'static {
     const DEPTH: usize;
     /// Whether a tile takes A by rows alone, and whole registers of words along k: packed operands have zeros up to there.
     const BY_REGISTERS: bool = false;
+    /// Bytes from row to row whose multiples make too many rows of a tile meet in one place of the first-level cache.
+    const ALIASES: usize;
     /// Words along k for which a tile has one cache line come.
     const AHEAD: usize = 4;
     /// Panels that a task should have at least, lest A's rows are read too often.
@@ -446,7 +239,7 @@ pub unsafe trait Micro: 'static {
 
 macro_rules! micro {
     ($(#[$meta:meta])* $name:ident, $simd:ty, $words:ty, $features:literal, pairs: $pairs:literal, codes: $codes:literal,
-        single: $single:ident, depth: $depth:literal, panel_stays: $stays:literal,
+        single: $single:ident, depth: $depth:literal, panel_stays: $stays:literal, aliases: $aliases:literal,
         rows: $($rows:literal)+, narrow: $($narrow:literal)+) => {
         $(#[$meta])*
         pub struct $name;
@@ -497,6 +290,7 @@ macro_rules! micro {
                 const NARROW_ROWS: usize = { let mut most = 0; $(if $narrow > most { most = $narrow; })+ most };
                 const LANES: usize = <$simd>::LANES;
                 const PANEL_STAYS: bool = $stays;
+                const ALIASES: usize = $aliases;
                 const COLUMNS: usize = 2 * <$simd>::LANES;
                 const PAIRS: bool = $pairs;
                 const CODES: usize = $codes;
@@ -549,20 +343,20 @@ macro_rules! micros {
         micro!(
             #[cfg(target_arch = "x86_64")]
             $name, $simd, $words, $features, pairs: $pairs, codes: $codes, single: Avx512, depth: 384,
-            panel_stays: false, rows: 1 2 3 4 5 6 7 8 9 10 11 12, narrow: 1 2 3 4 5 6 7 8 9 10 11 12
+            panel_stays: false, aliases: 4096, rows: 1 2 3 4 5 6 7 8 9 10 11 12, narrow: 1 2 3 4 5 6 7 8 9 10 11 12
         );
     };
     (avx2, $name:ident, $words:ty, codes: $codes:literal) => {
         micro!(
             #[cfg(target_arch = "x86_64")]
             $name, simd::Avx2, $words, "avx2,fma,f16c", pairs: false, codes: $codes, single: Avx2, depth: 288,
-            panel_stays: true, rows: 1 2 3 4 5 6, narrow: 1 2 3 4 5 6 7 8
+            panel_stays: true, aliases: 1024, rows: 1 2 3 4 5 6, narrow: 1 2 3 4 5 6 7 8
         );
     };
     (portable, $name:ident, $words:ty, $features:literal, codes: $codes:literal) => {
         micro!(
             $name, simd::Portable, $words, $features, pairs: false, codes: $codes, single: Portable, depth: 288,
-            panel_stays: true, rows: 1 2 3 4, narrow: 1 2 3 4
+            panel_stays: true, aliases: 1024, rows: 1 2 3 4, narrow: 1 2 3 4
         );
     };
 }

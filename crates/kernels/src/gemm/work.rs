@@ -51,8 +51,8 @@ pub struct Work<'w, 'p> {
 }
 
 /// A row stride of many cache lines makes rows fall into the same few places of a cache.
-fn aliased(matrix: &Matrix) -> bool {
-    (matrix.stride * if matrix.bf16 { 2 } else { 4 }).is_multiple_of(4096)
+fn aliased<M: Micro>(matrix: &Matrix) -> bool {
+    (matrix.stride * if matrix.bf16 { 2 } else { 4 }).is_multiple_of(M::ALIASES)
 }
 
 /// Where the words of a block of A are read.
@@ -151,7 +151,7 @@ impl Work<'_, '_> {
         // Words that lie side by side cost the tiles fewer instructions than copying them does.
         let strips =
             !M::BY_REGISTERS && (of.trans_a || (M::PANEL_STAYS && width >= 6 * M::COLUMNS));
-        let fits = !aliased(&of.a) || width <= 2 * M::COLUMNS;
+        let fits = !aliased::<M>(&of.a) || width <= 2 * M::COLUMNS;
         if as_it_is && fits && !strips && !of.trans_a {
             let stride = if M::PAIRS { of.a.stride / 2 } else { of.a.stride };
             let data = of.a.at(row, first).cast();
@@ -184,7 +184,7 @@ impl Work<'_, '_> {
     fn in_place<M: Micro>(&self, height: usize) -> Option<Matrix> {
         match self.chunk.of.b {
             Source::Floats(b) if !self.chunk.of.trans_b && !b.bf16 => {
-                (height <= M::ROWS || height <= FEW_ROWS && !aliased(&b)).then_some(b)
+                (height <= M::ROWS || height <= FEW_ROWS && !aliased::<M>(&b)).then_some(b)
             }
             _ => None,
         }
