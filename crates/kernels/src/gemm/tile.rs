@@ -81,29 +81,29 @@ unsafe fn tile<
         for_rows!(ROW => {
             S::prefetch(at(ROW, 0));
         });
-        // Rows in two threes: an address is a base and one of three multiples of the stride.
-        let (mut a, mut b, mut ahead) = (t.part.a, t.part.b, t.ahead);
-        let mut lower = if IN_COLUMNS { a } else { a.wrapping_add(3 * a_stride) };
-        let mut lowest = if IN_COLUMNS { a } else { a.wrapping_add(6 * a_stride) };
-        let mut deepest = if IN_COLUMNS { a } else { a.wrapping_add(9 * a_stride) };
+        // Rows in pairs: an address is a base, or a base and the stride.
+        let mut bases: [_; 6] = std::array::from_fn(|pair| {
+            if IN_COLUMNS { t.part.a } else { t.part.a.wrapping_add(2 * pair * a_stride) }
+        });
+        let (mut b, mut ahead) = (t.part.b, t.ahead);
         macro_rules! step {
             ($k:literal) => {
                 let b = b.add($k * b_stride);
                 let first = S::load(b);
                 let second = if WIDTH > 1 { S::load(b.add(S::LANES)) } else { first };
-                let words = a.wrapping_add($k * a_stride);
+                if IN_COLUMNS && STRIP == 0 && WIDTH > 1 {
+                    // Where B lies by long rows, what is beside them is read next, and nothing else would foresee it.
+                    prefetch_second_level(b.wrapping_add(2 * S::LANES));
+                    prefetch_second_level(b.wrapping_add(3 * S::LANES));
+                }
+                let words = bases[0].wrapping_add($k * a_stride);
                 for_rows!(ROW => {
                     let sums = (&mut left[ROW], &mut right[ROW]);
                     if IN_COLUMNS {
-                        W::add::<0, { 4 * ROW }, WIDTH>(words, 0, (first, second), sums);
+                        W::add::<{ ROW % 3 == 2 }, { 4 * ROW }, WIDTH>(words, 0, (first, second), sums);
                     } else {
-                        let base = match ROW / 3 {
-                            0 => a,
-                            1 => lower,
-                            2 => lowest,
-                            _ => deepest,
-                        };
-                        W::add::<{ ROW % 3 }, { 4 * $k }, WIDTH>(base, a_stride, (first, second), sums);
+                        let base = bases[ROW / 2];
+                        W::add::<{ ROW % 2 == 1 }, { 4 * $k }, WIDTH>(base, a_stride, (first, second), sums);
                     }
                 });
             };
@@ -111,11 +111,8 @@ unsafe fn tile<
         macro_rules! go {
             ($steps:literal) => {
                 let by = if IN_COLUMNS { $steps * a_stride } else { $steps };
-                a = a.wrapping_add(by);
-                if !IN_COLUMNS {
-                    lower = lower.wrapping_add(by);
-                    lowest = lowest.wrapping_add(by);
-                    deepest = deepest.wrapping_add(by);
+                for base in &mut bases {
+                    *base = base.wrapping_add(by);
                 }
                 b = b.wrapping_add($steps * b_stride);
             };
@@ -298,10 +295,9 @@ macro_rules! micro {
                 type Single = $single;
 
                 unsafe fn tile(rows: usize, in_columns: bool, t: &Tile) {
-                    const STRIP: usize = if $stays { <$name as Micro>::ROWS } else { 0 };
+                    const STRIP: usize = <$name as Micro>::ROWS;
                     let wide = t.columns > <$simd>::LANES;
-                    let packed = $stays
-                        && in_columns
+                    let packed = in_columns
                         && t.part.a_stride == Self::ROWS
                         && t.part.b_stride == Self::COLUMNS;
                     unsafe {

@@ -6,17 +6,18 @@ use crate::simd::{self, Simd};
 pub trait Words<S: Simd> {
     /// c + a · b
     unsafe fn dot(a: S::V, b: S::V, c: S::V) -> S::V;
-    /// Adds the products of one word of A, which lies `TIMES` strides and `BYTES` bytes behind `from`, with one or two
-    /// registers of B.
+    /// Adds the products of one word of A, which lies `BYTES` bytes behind `from`, or a stride more where `NEXT`, with one
+    /// or two registers of B.
     #[inline(always)]
-    unsafe fn add<const TIMES: usize, const BYTES: usize, const WIDTH: usize>(
+    unsafe fn add<const NEXT: bool, const BYTES: usize, const WIDTH: usize>(
         from: *const f32,
         stride: usize,
         (first, second): (S::V, S::V),
         (left, right): (&mut S::V, &mut S::V),
     ) {
         unsafe {
-            let word = from.wrapping_add(TIMES * stride).wrapping_byte_add(BYTES);
+            let from = if NEXT { from.wrapping_add(stride) } else { from };
+            let word = from.wrapping_byte_add(BYTES);
             let word = S::splat(word.read_unaligned());
             *left = Self::dot(word, first, *left);
             if WIDTH > 1 {
@@ -79,16 +80,15 @@ mod x86 {
 
     /// The word of A behind an address, times one or two registers of B, whatever else the compiler has in mind.
     macro_rules! multiply {
-        ($instruction:literal, $bytes:ident, [$at:literal, $from:ident $(, $stride:ident)?],
-            $($b:ident $sum:ident),+) => {{
+        ($instruction:literal, $bytes:ident, $from:ident $(+ $stride:ident)?, $($b:ident $sum:ident),+) => {{
             let _word: __m512;
             asm!(
-                concat!("vbroadcastss {word}, dword ptr [{from} + ", $at, "{bytes}]"),
+                concat!("vbroadcastss {word}, dword ptr [{from}", $(" + {", stringify!($stride), "}",)? " + {bytes}]"),
                 $(concat!($instruction, " {", stringify!($sum), "}, {word}, {", stringify!($b), "}"),)+
                 // Not `_`, whose register is named as if it held a byte.
                 word = out(zmm_reg) _word,
                 from = in(reg) $from,
-                $(stride = in(reg) 4 * $stride,)?
+                $($stride = in(reg) 4 * $stride,)?
                 bytes = const $bytes,
                 $($b = in(zmm_reg) $b, $sum = inout(zmm_reg) *$sum,)+
                 options(readonly, nostack, preserves_flags),
@@ -96,12 +96,29 @@ mod x86 {
         }};
     }
 
+    /// The same without a register for the word: one instruction less, and one more that waits for a load.
+    macro_rules! multiply_there {
+        ($instruction:literal, $bytes:ident, $from:ident, $($b:ident $sum:ident),+) => {
+            asm!(
+                $(concat!(
+                    $instruction, " {", stringify!($sum), "}, {", stringify!($b), "}, dword ptr [{from} + {bytes}]{{1to16}}"
+                ),)+
+                from = in(reg) $from,
+                bytes = const $bytes,
+                $($b = in(zmm_reg) $b, $sum = inout(zmm_reg) *$sum,)+
+                options(readonly, nostack, preserves_flags),
+            )
+        };
+    }
+
     /// `Words::add` as it is written here: left to itself, the compiler loads the words of several rows long before
-    /// it needs them, and the sums find no registers.
+    /// it needs them, and the sums find no registers. Where a neighbor shares the core, instructions are what a tile waits
+    /// for: words are read `$there` they are multiplied where their address is one register, which keeps that
+    /// one instruction all the way.
     macro_rules! add_in_order {
-        ($instruction:literal) => {
+        ($instruction:literal, $there:ident) => {
             #[inline(always)]
-            unsafe fn add<const TIMES: usize, const BYTES: usize, const WIDTH: usize>(
+            unsafe fn add<const NEXT: bool, const BYTES: usize, const WIDTH: usize>(
                 from: *const f32,
                 stride: usize,
                 b: (__m512, __m512),
@@ -109,7 +126,7 @@ mod x86 {
             ) {
                 #[inline]
                 #[target_feature(enable = "avx512f")]
-                unsafe fn in_order<const TIMES: usize, const BYTES: usize, const WIDTH: usize>(
+                unsafe fn in_order<const NEXT: bool, const BYTES: usize, const WIDTH: usize>(
                     from: *const f32,
                     stride: usize,
                     (first, second): (__m512, __m512),
@@ -117,18 +134,16 @@ mod x86 {
                 ) {
                     // SAFETY: the caller's word is read, and nothing written but the sums.
                     unsafe {
-                        match (TIMES, WIDTH) {
-                            (0, 1) => multiply!($instruction, BYTES, ["", from], first left),
-                            (0, _) => multiply!($instruction, BYTES, ["", from], first left, second right),
-                            (1, 1) => multiply!($instruction, BYTES, ["{stride} + ", from, stride], first left),
-                            (1, _) => multiply!($instruction, BYTES, ["{stride} + ", from, stride], first left, second right),
-                            (_, 1) => multiply!($instruction, BYTES, ["2 * {stride} + ", from, stride], first left),
-                            (_, _) => multiply!($instruction, BYTES, ["2 * {stride} + ", from, stride], first left, second right),
+                        match (NEXT, WIDTH) {
+                            (false, 1) => $there!($instruction, BYTES, from, first left),
+                            (false, _) => $there!($instruction, BYTES, from, first left, second right),
+                            (true, 1) => multiply!($instruction, BYTES, from + stride, first left),
+                            (true, _) => multiply!($instruction, BYTES, from + stride, first left, second right),
                         }
                     }
                 }
                 // SAFETY: as the trait's.
-                unsafe { in_order::<TIMES, BYTES, WIDTH>(from, stride, b, sums) }
+                unsafe { in_order::<NEXT, BYTES, WIDTH>(from, stride, b, sums) }
             }
         };
     }
@@ -144,7 +159,7 @@ mod x86 {
                 unsafe fn settle(factor: __m512, sum: __m512, base: __m512) -> __m512 {
                     unsafe { _mm512_fmadd_ps(factor, sum, base) }
                 }
-                add_in_order!($instruction);
+                add_in_order!($instruction, multiply_there);
             }
         };
     }
@@ -192,7 +207,8 @@ mod x86 {
     }
 
     impl Words<Avx512> for Quads {
-        add_in_order!("vpdpbusd");
+        // Only what has a sign could be read there, and that is B's.
+        add_in_order!("vpdpbusd", multiply);
         #[inline(always)]
         unsafe fn dot(a: __m512, b: __m512, c: __m512) -> __m512 {
             unsafe {
