@@ -137,6 +137,7 @@ report({
   name: `linear layers and head, share of the f32 peak, ${kind}`,
   value: sum((work) => productsOf(size, work)) / headAndLinear / 1e9 / peak,
   unit: '',
+  ...(values.bf16 ? {} : { goal: { atLeast: 0.5 } }),
 });
 report({
   name: `whole step, share of the f32 peak, ${kind}`,
