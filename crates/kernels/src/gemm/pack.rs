@@ -18,6 +18,16 @@ impl Matrix {
         // SAFETY: the entry has checked the lengths, and callers stay inside.
         unsafe { self.data.add((row * self.stride + column) * size) }
     }
+
+    /// Has a number come near, and its cache line, wherever that is: rows far from one another are not foreseen by the
+    /// machine.
+    #[inline(always)]
+    fn foresee<S: Simd>(&self, row: usize, column: usize) {
+        let size = if self.bf16 { 2 } else { 4 };
+        let at = self.data.wrapping_add((row * self.stride + column) * size);
+        // SAFETY: a prefetch reads nothing that a program could see, and never faults.
+        unsafe { S::prefetch(at.cast()) };
+    }
 }
 
 /// `columns` columns of B from `column` on, k from `first` on.
@@ -83,6 +93,15 @@ unsafe fn interleave<S: Simd>(
 pub unsafe fn panel<S: Simd, const PAIRS: bool>(p: &Panel, to: *mut f32) {
     unsafe {
         let words = if PAIRS { p.depth.div_ceil(2) } else { p.depth };
+        if !p.transposed {
+            // While some rows are packed, as many below them come near.
+            let line = if p.from.bf16 { 32 } else { 16 };
+            for row in p.first + p.depth..p.first + 2 * p.depth {
+                for column in (p.column..p.column + p.columns).step_by(line) {
+                    p.from.foresee::<S>(row, column);
+                }
+            }
+        }
         for lane in (0..p.width).step_by(S::LANES) {
             let columns = p.columns.saturating_sub(lane).min(S::LANES);
             let column = p.column + lane;
@@ -190,6 +209,7 @@ pub unsafe fn block<S: Simd, const PAIRS: bool>(p: &Block, to: *mut f32) {
                 continue;
             }
             for k in (0..p.depth).step_by(S::LANES) {
+                p.from.foresee::<S>(p.row + row + 2, p.first + k);
                 let v = load::<S>(p.from, p.row + row, p.first + k, p.depth - k);
                 S::store(to.add(k), v);
             }

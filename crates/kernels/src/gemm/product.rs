@@ -229,7 +229,7 @@ fn apart<M: Micro>(p: &Product, all: usize, quantized: bool) -> Option<(Grid, us
     if M::PANEL_STAYS || p.m <= FEW_ROWS || most_panels < panels.min(3) {
         return None;
     }
-    let tasks = if p.m * p.n * all.max(16) < SMALL { 1 } else { 2 * threads };
+    let tasks = if p.m * p.n * all.max(16) < SMALL { 1 } else { 4 * threads };
     // What a task packs should serve many rows, and the rows of A that it reads many columns.
     let columns = match (panels / M::LEAST_PANELS).clamp(1, tasks) {
         several if several > threads => several / threads * threads,

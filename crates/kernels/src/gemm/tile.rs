@@ -209,7 +209,7 @@ pub unsafe trait Micro: 'static {
     /// Words along k for which a tile has one cache line come.
     const AHEAD: usize = 4;
     /// Panels that a task should have at least, lest A's rows are read too often.
-    const LEAST_PANELS: usize = 4;
+    const LEAST_PANELS: usize = 3;
     /// Rows that a task should have at least which packs all columns.
     const LEAST_ROWS: usize = 192;
     /// Multiply-adds of words in a round of `burst`.
