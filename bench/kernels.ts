@@ -4,6 +4,7 @@
  * `node bench/kernels.ts [f32 bf16 int8 NF4 Q4_1 …] [--rows M] [--threads N] [--seconds S]`. A form is the forward pass
  * (x · Wᵀ), the input gradient (dy · W), or one of LoRA's thin products. Peaks are probed in the same run with the same
  * threads: int8 stands against int8's, bf16 against bf16's where the machine has such products, all others against f32's.
+ * `usual` is the median of all calls, `alone` of those that met no neighbor on the cores (bench/neighbor.ts).
  */
 import { parseArgs } from 'node:util';
 import { Memory } from '../src/engine/memory.ts';
@@ -13,6 +14,7 @@ import { Quantized, type QuantizedType } from '../src/kernels/quantized.ts';
 import { numbers, store } from '../src/kernels/testing.ts';
 import { quantizedTypes, randomQuantized } from '../src/kernels/testing-quantized.ts';
 import { instructionSet, setThreads, threads } from '../src/native/machine.ts';
+import { isAlone, type Sample, sample } from './neighbor.ts';
 import { median, report, table } from './report.ts';
 
 const { values, positionals } = parseArgs({
@@ -96,25 +98,36 @@ function weight(kind: Kind, stored: number, columns: number): TensorData | Quant
   return new Quantized({ type: 'INT8', rows: stored, columns, bytes, scales, integer: true });
 }
 
-/** Billions of operations a second: the median of calls, and the best. */
-function measure(shape: Shape, kind: Kind): { usual: number; best: number } {
+/** Calls of a product; the first, which makes work memory, is not among them. */
+function measure(shape: Shape, kind: Kind): Sample[] {
   const { m, n, k, transA = false, transB = false } = shape;
   const storage = kind === 'f32' || kind === 'bf16' ? kind : 'f32';
   return memory.scope(() => {
     const a = floats(m * k, 1, storage);
     const b = weight(shape.thin ? storage : kind, transB ? n : k, transB ? k : n);
     const c = floats(m * n, 3, storage);
-    const times: number[] = [];
+    const run = (): void => gemm.run(a, b, c, m, n, k, transA, transB, 1, 0, null);
+    run();
+    const samples: Sample[] = [];
     const end = performance.now() + seconds * 1000;
-    while (times.length < 3 || performance.now() < end) {
-      const start = performance.now();
-      gemm.run(a, b, c, m, n, k, transA, transB, 1, 0, null);
-      times.push((performance.now() - start) / 1000);
-    }
-    // The first call makes work memory.
-    const rate = (time: number): number => (2 * m * n * k) / time / 1e9;
-    return { usual: rate(median(times.slice(1))), best: rate(Math.min(...times)) };
+    while (samples.length < 3 || performance.now() < end) samples.push(sample(run));
+    return samples;
   });
+}
+
+/** Calls without which no median is told. */
+const enough = 5;
+
+/** Billions of operations a second: the median of all calls, of those without a neighbor, and the best. */
+function ratesOf({ m, n, k }: Shape, samples: readonly Sample[]) {
+  const rate = (time: number): number => (2 * m * n * k) / time / 1e9;
+  const undisturbed = samples.filter(isAlone).map((one) => one.seconds);
+  return {
+    calls: `${undisturbed.length}/${samples.length}`,
+    usual: rate(median(samples.map((one) => one.seconds))),
+    alone: undisturbed.length < enough ? null : rate(median(undisturbed)),
+    best: rate(Math.min(...samples.map((one) => one.seconds))),
+  };
 }
 
 const all = threads();
@@ -125,13 +138,14 @@ for (const kind of kinds) {
   const multipliesBf16 = ['avx512-bf16', 'amx'].includes(instructionSet());
   const of = kind === 'int8' || (kind === 'bf16' && multipliesBf16) ? kind : 'f32';
   const shapes = kind === 'f32' || kind === 'bf16' ? [...products, ...thin] : products;
-  const shares = new Map<Shape, { peak: number; usual: number; best: number }[]>();
+  const shares = new Map<Shape, (ReturnType<typeof ratesOf> & { peak: number })[]>();
   for (const count of counts) {
     setThreads(count);
     let peak = peakProbe.run(0.2, of);
     const measured = shapes.map((shape) => [shape, measure(shape, kind)] as const);
     peak = Math.max(peak, peakProbe.run(0.2, of));
-    for (const [shape, rates] of measured) {
+    for (const [shape, samples] of measured) {
+      const rates = ratesOf(shape, samples);
       // Seen under real-time priority: for some tenths of a second both threads stood on one core.
       if (rates.best > 1.05 * peak) {
         throw new Error(
@@ -144,13 +158,18 @@ for (const kind of kinds) {
   }
   setThreads(all);
   table(
-    [kind, 'm', 'n', 'k', ...counts.flatMap((n) => [`Gop/s, ${n} thr`, 'of peak', 'best'])],
+    [
+      ...[kind, 'm', 'n', 'k'],
+      ...counts.flatMap((n) => [`Gop/s, ${n} thr`, 'usual', 'alone', 'calls', 'best']),
+    ],
     [...shares].map(([{ name, m, n, k }, rates]) => [
       name,
       ...[m, n, k].map(String),
-      ...rates.flatMap(({ peak, usual, best }) => [
-        usual.toFixed(0),
+      ...rates.flatMap(({ peak, usual, alone, calls, best }) => [
+        (alone ?? usual).toFixed(0),
         percent(usual / peak),
+        alone === null ? '' : percent(alone / peak),
+        calls,
         percent(best / peak),
       ]),
     ]),
@@ -160,8 +179,8 @@ for (const kind of kinds) {
     if (thin || !last) continue;
     const atLeast = goal && of === 'int8' ? Math.min(goal, 0.85) : goal;
     report({
-      name: `${kind}: ${name}, share of the peak`,
-      value: last.usual / last.peak,
+      name: `${kind}: ${name}, share of the peak${last.alone === null ? '' : ', alone'}`,
+      value: (last.alone ?? last.usual) / last.peak,
       unit: '',
       ...(atLeast === undefined ? {} : { goal: { atLeast } }),
     });

@@ -1,14 +1,16 @@
 /**
  * @file What a LoRA step of SmolLM2-135M in f32 reaches of the machine's multiply-add peak, at 2,048 real tokens a step.
  *
- * `node bench/training-step.ts [--steps N] [--bf16]`. Rows are the quick start's. FLOPs are those of
+ * `node bench/training-step.ts [--steps N] [--bf16] [--alone]`. Rows are the quick start's. FLOPs are those of
  * bench/flops.ts. The peak is probed before and after, the best taken. It also says in which kernels the time goes.
+ * `--alone` says what a step would take if no neighbor were ever on the cores: each call at the pace of those of its kind that
+ * met none (bench/neighbor.ts), and the time outside kernels as it was.
  */
 import { parseArgs } from 'node:util';
 import { loadConfig } from '../src/config/load.ts';
 import { Memory } from '../src/engine/memory.ts';
 import { peakProbe } from '../src/kernels/gemm.ts';
-import { kernelTimer } from '../src/kernels/kernel.ts';
+import { type KernelCall, kernelTimer, observeKernels } from '../src/kernels/kernel.ts';
 import { methods } from '../src/methods/index.ts';
 import { loadModel } from '../src/models/load.ts';
 import { openModel } from '../src/models/source.ts';
@@ -18,10 +20,15 @@ import { memoryHost } from '../src/train/host.ts';
 import { train } from '../src/train/train.ts';
 import { tunings } from '../src/tuning/index.ts';
 import { flopsOf, productsOf, sizeOf, workOf } from './flops.ts';
+import { isAlone, type Sample, sample } from './neighbor.ts';
 import { median, report } from './report.ts';
 
 const { values } = parseArgs({
-  options: { steps: { type: 'string', default: '6' }, bf16: { type: 'boolean', default: false } },
+  options: {
+    steps: { type: 'string', default: '6' },
+    bf16: { type: 'boolean', default: false },
+    alone: { type: 'boolean', default: false },
+  },
 });
 const stepTokens = 2048;
 const { job } = loadConfig({
@@ -67,6 +74,28 @@ const rowOf = (row: number) => ({
 });
 const works = steps.map((step) => workOf(step.map(rowOf)));
 
+type WatchedCall = Sample & { readonly work: number };
+
+/** Calls of kernels that run at about one speed: of one rate, and of about one size. */
+const watched = new Map<string, WatchedCall[]>();
+let watching = 0;
+
+function watch(call: KernelCall): unknown {
+  const start = performance.now();
+  const { flops, bytes, rate } = call.cost();
+  const work = flops || bytes;
+  let result: unknown;
+  const one = sample(() => {
+    result = call.run();
+  });
+  const group = `${rate} ${Math.round(Math.log2(work))}`;
+  const calls = watched.get(group) ?? [];
+  watched.set(group, calls);
+  calls.push({ ...one, work });
+  watching += (performance.now() - start) / 1000 - one.seconds;
+  return result;
+}
+
 let peak = peakProbe.run(1);
 const seconds: number[] = [];
 const host = memoryHost();
@@ -97,12 +126,15 @@ await train({
       if (event.type !== 'step-end') return;
       seconds.push(event.seconds);
       // The first step touches fresh memory and compiles code.
-      if (event.step === 1) kernelTimer.start();
+      if (event.step > 1) return;
+      if (values.alone) observeKernels(watch);
+      else kernelTimer.start();
     },
   },
   saveModel: () => {},
 });
-const times = kernelTimer.stop();
+const times = values.alone ? new Map() : kernelTimer.stop();
+observeKernels(null);
 peak = Math.max(peak, peakProbe.run(1));
 
 const losses = host.events.flatMap((event) => (event.type === 'step-end' ? [event] : []));
@@ -129,10 +161,16 @@ for (const [name, { calls, seconds: spent }] of times) {
   );
 }
 const all = [...times.values()].reduce((total, { seconds: spent }) => total + spent, 0);
-console.log(
-  `  ${'outside kernels'.padEnd(24)} ${((100 * (whole - all)) / whole).toFixed(1).padStart(5)} %`,
-);
+if (!values.alone) {
+  console.log(
+    `  ${'outside kernels'.padEnd(24)} ${((100 * (whole - all)) / whole).toFixed(1).padStart(5)} %`,
+  );
+}
 report({ name: 'f32 multiply-add peak', value: peak, unit: 'GFLOP/s' });
+if (values.alone) {
+  reportAlone();
+  process.exit();
+}
 report({
   name: `linear layers and head, share of the f32 peak, ${kind}`,
   value: sum((work) => productsOf(size, work)) / headAndLinear / 1e9 / peak,
@@ -165,3 +203,44 @@ report({
   unit: 'tokens/s',
 });
 report({ name: `peak resident memory, ${kind}`, value: peakMemory() / 1e9, unit: 'GB' });
+
+function reportAlone(): void {
+  const total = (calls: readonly WatchedCall[], of: 'seconds' | 'work'): number =>
+    calls.reduce((all, call) => all + call[of], 0);
+  let [inAll, inAlone, met, guessed, count] = [0, 0, 0, 0, 0];
+  for (const calls of watched.values()) {
+    const undisturbed = calls.filter(isAlone);
+    // Where each call met a neighbor, the fastest stands for all.
+    const pace =
+      undisturbed.length > 0
+        ? total(undisturbed, 'seconds') / total(undisturbed, 'work')
+        : Math.min(...calls.map(({ seconds, work }) => seconds / work));
+    const would = pace * total(calls, 'work');
+    inAll += total(calls, 'seconds');
+    inAlone += would;
+    if (undisturbed.length === 0) guessed += would;
+    met += calls.length - undisturbed.length;
+    count += calls.length;
+  }
+  const outside = whole - inAll - watching;
+  console.log(
+    `  ${met} of ${count} calls met a neighbor; kernels took ${inAll.toFixed(1)} s and would have taken ${inAlone.toFixed(1)} (${guessed.toFixed(1)} of it by calls that all met one), ${outside.toFixed(1)} s were outside`,
+  );
+  const rate = sum((work) => flopsOf(size, work)) / 1e9;
+  const of = values.bf16 ? 'bf16' : 'f32';
+  report({
+    name: `whole step, share of the ${of} peak, ${kind}, with its neighbors`,
+    value: rate / (inAll + outside) / peakOf(),
+    unit: '',
+  });
+  report({
+    name: `whole step, share of the ${of} peak, ${kind}, alone`,
+    value: rate / (inAlone + outside) / peakOf(),
+    unit: '',
+    goal: { atLeast: values.bf16 ? 0.6 : 0.65 },
+  });
+}
+
+function peakOf(): number {
+  return values.bf16 ? peakProbe.run(1, 'bf16') : peak;
+}

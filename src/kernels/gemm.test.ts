@@ -268,6 +268,7 @@ test('no bit depends on the number of threads', () => {
     [60, 1000, 400],
     [8, 900, 600],
     [2200, 40, 400],
+    [40, 300, 4200],
   ] as const;
   for (const [m, n, k] of shapes) {
     for (const { transA, transB } of orientations) {

@@ -1,9 +1,10 @@
 //! The number of threads, one a core unless it was set, and loops over parts of buffers on all of them.
 
+use std::hint::spin_loop;
 use std::mem::ManuallyDrop;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use napi_derive::napi;
 
@@ -64,16 +65,40 @@ pub fn set_threads(threads: u32) {
     THREADS.store(threads as usize, Ordering::Relaxed);
 }
 
-/// Microseconds to have one empty task a thread done, the median of many: what a kernel pays for its threads.
+/// How long a thread waits for the others before its burst.
+const PATIENCE: Duration = Duration::from_millis(1);
+/// Instructions of a burst of `slots_probe`: ten to twenty microseconds.
+const BURST: usize = 1 << 18;
+
+/// Instructions a nanosecond that a core takes in while it has nothing to compute, of the slowest of all threads: about half where a
+/// neighbor (another program, or a guest of the same machine) keeps the other thread of its core busy, less where it has to give way.
 #[napi]
-pub fn pool_probe() -> f64 {
-    let mut times: Vec<f64> = (0..1000)
-        .map(|_| {
-            let start = Instant::now();
-            queue::drain(threads() as usize, |_| ());
-            start.elapsed().as_secs_f64() * 1e6
-        })
-        .collect();
-    times.sort_by(f64::total_cmp);
-    times[times.len() / 2]
+pub fn slots_probe() -> f64 {
+    let threads = threads() as usize;
+    let (here, slowest) = (AtomicUsize::new(0), AtomicU64::new(0));
+    queue::drain(threads, |_| {
+        // Who waits takes no second task, so that each thread has one.
+        let arrived = Instant::now();
+        here.fetch_add(1, Ordering::Relaxed);
+        while here.load(Ordering::Relaxed) < threads && arrived.elapsed() < PATIENCE {
+            spin_loop();
+        }
+        let start = Instant::now();
+        for _ in 0..BURST / 256 {
+            #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+            // SAFETY: they do nothing.
+            unsafe {
+                std::arch::asm!(
+                    ".rept 256",
+                    "nop",
+                    ".endr",
+                    options(nomem, nostack, preserves_flags)
+                )
+            };
+            #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+            (0..256).for_each(|i| _ = std::hint::black_box(i));
+        }
+        slowest.fetch_max(start.elapsed().as_nanos() as u64, Ordering::Relaxed);
+    });
+    BURST as f64 / slowest.into_inner().max(1) as f64
 }

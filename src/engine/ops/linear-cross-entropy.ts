@@ -18,7 +18,19 @@ export type LinearCrossEntropyOptions = {
   readonly chunk?: number;
 };
 
-const defaultChunk = 256;
+/**
+ * Fewer, taller products read the head's weights less often: 401 positions at once cost a tenth less than 256 and 145. Logits
+ * of a large vocabulary would cost more memory than that is worth.
+ */
+function defaultChunk(positions: number, vocabulary: number): number {
+  const most = Math.min(512, Math.max(256, Math.floor(2 ** 25 / vocabulary)));
+  return Math.ceil(positions / Math.max(1, Math.ceil(positions / most)));
+}
+
+/** Logits of a chunk. Few sizes, so that the next batch finds room that this one gave back. */
+function roomFor(chunk: number, V: number, dtype: 'f32' | 'f64', memory: Memory): Tensor {
+  return memory.workspace.tensor([chunk > 128 ? Math.ceil(chunk / 256) * 256 : chunk, V], dtype);
+}
 
 /** Room for the gradients of logits where the products that take them multiply bf16. */
 function roundedLike(
@@ -35,11 +47,12 @@ function roundedLike(
 export const linearCrossEntropy = defineOp('linear-cross-entropy', {
   forward(
     [hidden, weight, bias]: Inputs,
-    { targets, chunk = defaultChunk }: LinearCrossEntropyOptions,
+    { targets, chunk: asked }: LinearCrossEntropyOptions,
     memory,
   ) {
     const [V, D] = weight.shape;
     const n = targets.length;
+    const chunk = asked ?? defaultChunk(n, V);
     const dtype = hidden.dtype === 'f64' ? 'f64' : 'f32';
     const logp = memory.activations.tensor([n], dtype);
     const lse = memory.activations.tensor([n], dtype);
@@ -47,7 +60,7 @@ export const linearCrossEntropy = defineOp('linear-cross-entropy', {
     // d log p / d hidden does not depend on what comes later but for a factor a row: made here, it
     // spares the backward pass all logits. A trained head needs them again, with the weights.
     const unit = frozen && hidden.slot.needsGrad ? memory.activations.like(hidden) : null;
-    const logits = memory.workspace.tensor([Math.min(chunk, n), V], dtype);
+    const logits = roomFor(Math.min(chunk, n), V, dtype, memory);
     const gradients = unit ? roundedLike(hidden, weight, logits, memory) : null;
     for (let from = 0; from < n; from += chunk) {
       const to = Math.min(from + chunk, n);
@@ -55,12 +68,12 @@ export const linearCrossEntropy = defineOp('linear-cross-entropy', {
       const part = hidden.data.subarray(from * D, to * D);
       const z = logits.data.subarray(0, rows * V);
       gemm.run(part, weight.data, z, rows, V, D, false, true, 1, 0, bias?.data ?? null);
-      const asked = targets.subarray(from, to);
+      const wanted = targets.subarray(from, to);
       const partLse = lse.data.subarray(from, to);
-      crossEntropyForward.run(z, asked, logp.data.subarray(from, to), partLse, null, null);
+      crossEntropyForward.run(z, wanted, logp.data.subarray(from, to), partLse, null, null);
       if (unit) {
         const dz = gradients ? gradients.subarray(0, rows * V) : null;
-        crossEntropyBackward.run(z, partLse, asked, null, dz);
+        crossEntropyBackward.run(z, partLse, wanted, null, dz);
         gemm.run(
           dz ?? z,
           weight.data,
@@ -95,7 +108,7 @@ export const linearCrossEntropy = defineOp('linear-cross-entropy', {
     const dHidden = needsHidden ? memory.gradients.like(hidden) : null;
     const dWeight = needsWeight ? memory.gradients.like(weight) : null;
     const dBias = needsBias && bias ? memory.gradients.like(bias) : null;
-    const logits = memory.workspace.tensor([Math.min(chunk, n), V], dy.dtype);
+    const logits = roomFor(Math.min(chunk, n), V, dy.dtype === 'f64' ? 'f64' : 'f32', memory);
     const gradients = roundedLike(hidden, weight, logits, memory);
     const partBias = dBias ? memory.workspace.like(dBias) : null;
     for (let from = 0; from < n; from += chunk) {

@@ -219,15 +219,36 @@ impl Grid {
     }
 }
 
-/// How columns and rows are cut where each thread packs the panels that it multiplies, and the columns that it packs at
-/// a time. Where a packed panel streams past rows of A anyway, that costs less than to fetch what another core has
-/// just written. None where what is packed at a time would be too narrow, or would be packed too often.
-fn apart<M: Micro>(p: &Product, all: usize, quantized: bool) -> Option<(Grid, usize)> {
+/// How a product is cut where each thread packs what it multiplies.
+struct Apart {
+    grid: Grid,
+    /// Columns that a thread packs at a time.
+    columns: usize,
+    /// Words along k of a stage, at most.
+    words: usize,
+}
+
+/// Where a packed panel streams past rows of A anyway, to pack it costs less than to fetch what another core has just
+/// written. None where what is packed at a time would be packed too often.
+fn apart<M: Micro>(p: &Product, all: usize, deepest: usize, quantized: bool) -> Option<Apart> {
     let threads = pool::threads() as usize;
     let panels = p.n.div_ceil(M::COLUMNS);
-    let most_panels = caches::second_level() / 4 * 2 / 5 / (all * M::COLUMNS);
-    if M::PANEL_STAYS || p.m <= FEW_ROWS || most_panels < panels.min(3) {
+    if M::PANEL_STAYS || p.m <= FEW_ROWS {
         return None;
+    }
+    let room = caches::second_level() / 4 / M::COLUMNS;
+    let most_panels = room * 2 / 5 / all;
+    if most_panels < panels.min(3) {
+        // Not all of k, then: as much of it as fits for all columns of a thread, which copies A once. AMX would wait for
+        // that copy.
+        let grid = Grid { rows: 1, columns: threads };
+        let own = panels.div_ceil(threads);
+        let words = room / 2 / own;
+        return (!quantized && !M::BY_REGISTERS && words >= deepest).then_some(Apart {
+            grid,
+            columns: own * M::COLUMNS,
+            words,
+        });
     }
     let tasks = if p.m * p.n * all.max(16) < SMALL { 1 } else { 4 * threads };
     // What a task packs should serve many rows, and the rows of A that it reads many columns.
@@ -243,10 +264,16 @@ fn apart<M: Micro>(p: &Product, all: usize, quantized: bool) -> Option<(Grid, us
     if quantized && rows > 1 {
         return None;
     }
-    Some((Grid { rows, columns }, most_panels * M::COLUMNS))
+    let grid = Grid { rows, columns };
+    Some(Apart { grid, columns: most_panels * M::COLUMNS, words: usize::MAX })
 }
 
-fn run_apart<M: Micro>(p: &Product, stage: &Stage, grid: &Grid, most: usize) {
+fn run_apart<M: Micro>(
+    p: &Product,
+    stage: &Stage,
+    Apart { grid, columns: most, .. }: &Apart,
+    sums: Option<Shared<f32>>,
+) {
     let (strips, panels) = (p.m.div_ceil(M::ROWS), p.n.div_ceil(M::COLUMNS));
     let work = |i: usize| {
         let rows = part(i % grid.rows, grid.rows, strips, M::ROWS, p.m);
@@ -254,7 +281,7 @@ fn run_apart<M: Micro>(p: &Product, stage: &Stage, grid: &Grid, most: usize) {
         if rows.0 >= rows.1 {
             return;
         }
-        let spans = (to - from).div_ceil(most).max(1);
+        let spans = (to - from).div_ceil(*most).max(1);
         let span = (to - from).div_ceil(spans).next_multiple_of(M::COLUMNS);
         for first in (from..to).step_by(span.max(1)) {
             let columns = (first, (first + span).min(to));
@@ -270,9 +297,9 @@ fn run_apart<M: Micro>(p: &Product, stage: &Stage, grid: &Grid, most: usize) {
                     let block = Block {
                         rows: (top, end),
                         columns,
-                        all: columns,
+                        all: if sums.is_some() { (0, p.n) } else { columns },
                         packed: Some(packed),
-                        sums: None,
+                        sums,
                         ahead: stage
                             .chunks
                             .first()
@@ -297,9 +324,13 @@ pub fn run<M: Micro>(p: &Product) {
     let buffered = p.buffered();
     // Few rows use each panel once: nothing is packed together. Else all of k at once where enough columns fit.
     let quantized = p.factors.iter().any(|of| matches!(of.b, Source::Quantized(_)));
-    if let Some((grid, most)) = apart::<M>(p, all, quantized) {
-        let stages = stages(chunks, usize::MAX);
-        return stages.iter().for_each(|stage| run_apart::<M>(p, stage, &grid, most));
+    if let Some(apart) = apart::<M>(p, all, deepest, quantized) {
+        let stages = stages(chunks, apart.words);
+        let sums = if buffered && stages.len() > 1 { p.m * p.n } else { 0 };
+        return scratch::with([sums], |[of]| {
+            let sums = (sums > 0).then_some(Shared(of));
+            stages.iter().for_each(|stage| run_apart::<M>(p, stage, &apart, sums));
+        });
     }
     let fitting = if p.m <= FEW_ROWS && !quantized { usize::MAX } else { PACKED / all };
     let (width, depth) = if fitting >= p.n.min(512) {

@@ -92,15 +92,15 @@ impl Work<'_, '_> {
                 let come = i * self.chunk.words.div_ceil(4) * 16;
                 for column in (group.0..group.1).step_by(M::COLUMNS) {
                     let right = self.right::<M>(column, group.0, height);
-                    let ahead = match (self.block.ahead, self.after::<M>(column, span)) {
-                        (Some((next, bytes)), _) => {
+                    let ahead = match self.block.ahead {
+                        Some((next, bytes)) => {
                             let come = self.come::<M>(column);
-                            if come < bytes { next.wrapping_add(come).cast() } else { right.0 }
+                            (come < bytes).then(|| next.wrapping_add(come).cast())
                         }
-                        (None, Some(next)) if come < self.chunk.words * M::COLUMNS => {
-                            next.wrapping_add(come)
+                        None if come < self.chunk.words * M::COLUMNS => {
+                            self.after::<M>(column, span).map(|next| next.wrapping_add(come))
                         }
-                        _ => right.0,
+                        None => None,
                     };
                     let more = more
                         .as_ref()
@@ -109,7 +109,7 @@ impl Work<'_, '_> {
                         left.at(i, top),
                         &left,
                         (top, rows),
-                        (right, ahead),
+                        (right, ahead.unwrap_or(right.0)),
                         (column, more),
                     );
                 }

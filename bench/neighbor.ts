@@ -1,0 +1,32 @@
+/**
+ * @file Which of many short measurements met no neighbor: on a rented machine the other thread of a core belongs to another
+ * guest, whose work takes half of the instructions and shares the caches. Bursts that compute nothing, before and after
+ * each measurement, see it.
+ */
+import { addon } from '../src/native/addon.ts';
+
+/** A core with a neighbor takes in half of what it takes in alone; clocks differ by less than this. */
+const alone = 0.85;
+
+export type Sample = { readonly seconds: number; readonly slots: number };
+
+let most = 0;
+let last = 0;
+
+function probe(): number {
+  last = addon()['slotsProbe']() as number;
+  most = Math.max(most, last);
+  return last;
+}
+
+/** Times some work of at most some milliseconds. Samples that follow at once share the burst between them. */
+export function sample(work: () => unknown, { follows = false } = {}): Sample {
+  const before = follows ? last : probe();
+  const start = performance.now();
+  work();
+  const seconds = (performance.now() - start) / 1000;
+  return { seconds, slots: Math.min(before, probe()) };
+}
+
+/** Whether all threads had their cores to themselves before and after, by the best burst of this process so far. */
+export const isAlone = ({ slots }: Sample): boolean => slots >= alone * most;
