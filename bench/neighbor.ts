@@ -11,17 +11,16 @@ const alone = 0.85;
 export type Sample = { readonly seconds: number; readonly slots: number };
 
 let most = 0;
-let last = 0;
 
 function probe(): number {
-  last = addon()['slotsProbe']() as number;
-  most = Math.max(most, last);
-  return last;
+  const slots = addon()['slotsProbe']() as number;
+  most = Math.max(most, slots);
+  return slots;
 }
 
-/** Times some work of at most some milliseconds. Samples that follow at once share the burst between them. */
-export function sample(work: () => unknown, { follows = false } = {}): Sample {
-  const before = follows ? last : probe();
+/** Times some work of at most some milliseconds. */
+export function sample(work: () => unknown): Sample {
+  const before = probe();
   const start = performance.now();
   work();
   const seconds = (performance.now() - start) / 1000;
