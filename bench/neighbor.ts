@@ -27,5 +27,11 @@ export function sample(work: () => unknown): Sample {
   return { seconds, slots: Math.min(before, probe()) };
 }
 
-/** Whether all threads had their cores to themselves before and after, by the best burst of this process so far. */
+/**
+ * Whether all threads had their cores to themselves before and after, by the best burst of this process so far. Where not one
+ * burst met none, the least disturbed pass for alone: `bestBurst` tells.
+ */
 export const isAlone = ({ slots }: Sample): boolean => slots >= alone * most;
+
+/** The best burst so far, in instructions a nanosecond: as many as a core alone takes in at its clock, if one was alone. */
+export const bestBurst = (): number => most;

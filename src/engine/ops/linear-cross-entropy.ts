@@ -28,7 +28,7 @@ function defaultChunk(positions: number, vocabulary: number): number {
 }
 
 /** Logits of a chunk. Few sizes, so that the next batch finds room that this one gave back. */
-function roomFor(chunk: number, V: number, dtype: 'f32' | 'f64', memory: Memory): Tensor {
+function roomFor(chunk: number, V: number, dtype: Tensor['dtype'], memory: Memory): Tensor {
   return memory.workspace.tensor([chunk > 128 ? Math.ceil(chunk / 256) * 256 : chunk, V], dtype);
 }
 
@@ -108,7 +108,7 @@ export const linearCrossEntropy = defineOp('linear-cross-entropy', {
     const dHidden = needsHidden ? memory.gradients.like(hidden) : null;
     const dWeight = needsWeight ? memory.gradients.like(weight) : null;
     const dBias = needsBias && bias ? memory.gradients.like(bias) : null;
-    const logits = roomFor(Math.min(chunk, n), V, dy.dtype === 'f64' ? 'f64' : 'f32', memory);
+    const logits = roomFor(Math.min(chunk, n), V, dy.dtype, memory);
     const gradients = roundedLike(hidden, weight, logits, memory);
     const partBias = dBias ? memory.workspace.like(dBias) : null;
     for (let from = 0; from < n; from += chunk) {

@@ -14,17 +14,20 @@ pub struct Matrix {
 
 impl Matrix {
     pub fn at(&self, row: usize, column: usize) -> *const u8 {
-        let size = if self.bf16 { 2 } else { 4 };
         // SAFETY: the entry has checked the lengths, and callers stay inside.
-        unsafe { self.data.add((row * self.stride + column) * size) }
+        unsafe { self.data.add(self.bytes_before(row, column)) }
+    }
+
+    #[inline(always)]
+    fn bytes_before(&self, row: usize, column: usize) -> usize {
+        (row * self.stride + column) * if self.bf16 { 2 } else { 4 }
     }
 
     /// Has a number come near, and its cache line, wherever that is: rows far from one another are not foreseen by the
     /// machine.
     #[inline(always)]
     fn foresee<S: Simd>(&self, row: usize, column: usize) {
-        let size = if self.bf16 { 2 } else { 4 };
-        let at = self.data.wrapping_add((row * self.stride + column) * size);
+        let at = self.data.wrapping_add(self.bytes_before(row, column));
         // SAFETY: a prefetch reads nothing that a program could see, and never faults.
         unsafe { S::prefetch(at.cast()) };
     }
