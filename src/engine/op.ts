@@ -9,8 +9,18 @@ import { span } from './trace.ts';
 type Inputs = readonly (Tensor | null)[];
 
 /**
- * `forward(inputs, options, memory)` gives `y` and what `backward(dy, saved, needs, memory)` will
- * need; `backward` captures nothing. An absent input (no bias) is null, and so is its gradient.
+ * Where a backward pass puts an input's gradient: with `beta` 1 it adds to the one that is begun, which spares a buffer and a
+ * pass over both.
+ */
+export const room = (
+  begun: Tensor | null,
+  fresh: () => Tensor,
+): { readonly to: Tensor; readonly beta: 0 | 1 } =>
+  begun ? { to: begun, beta: 1 } : { to: fresh(), beta: 0 };
+
+/**
+ * `forward(inputs, options, memory)` gives `y` and what `backward(dy, saved, needs, memory, begun)` will
+ * need; `backward` captures nothing. It may add to a gradient that is begun and give that one back. An absent input (no bias) is null, and so is its gradient.
  * A `cheap` op saves all its inputs but parameters: from them its result can be made again on the way back.
  */
 export function defineOp<I extends Inputs, Options, S extends Saved>(
@@ -23,6 +33,7 @@ export function defineOp<I extends Inputs, Options, S extends Saved>(
       saved: S,
       needs: { readonly [K in keyof I]: boolean },
       memory: Memory,
+      begun: { readonly [K in keyof I]: Tensor | null },
     ): { readonly [K in keyof I]: Tensor | null };
   },
 ): (inputs: I, options: Options) => Tensor {

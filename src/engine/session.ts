@@ -1,6 +1,7 @@
 /** @file What ops run in: the memory they take from, the tape they record on, and the micro-batch's randomness. */
 import { invariant } from '../core/errors.ts';
 import { Memory } from './memory.ts';
+import type { RoundedCopies } from './rounded.ts';
 import type { Tape } from './tape.ts';
 
 /** Names every random draw by what it is for, never by a place in a buffer. */
@@ -29,11 +30,19 @@ export type Session = {
   readonly tape: Pick<Tape, 'record' | 'selective'> | null;
   /** Set while training: without it dropout passes its input through. */
   readonly randomness: Randomness | null;
+  /** Of what is learned, while a step learns it in bf16. */
+  readonly rounded: RoundedCopies | null;
   /** Each sequence adds one token: weights are read where they lie, and no row's result depends on the others. */
   readonly decoding: boolean;
 };
 
-let current: Session = { memory: new Memory(), tape: null, randomness: null, decoding: false };
+let current: Session = {
+  memory: new Memory(),
+  tape: null,
+  randomness: null,
+  rounded: null,
+  decoding: false,
+};
 
 export const session = (): Session => current;
 

@@ -12,12 +12,16 @@ import { span } from './trace.ts';
 /** What an op keeps for its backward pass: tensors are held by the tape, other values are as they are. */
 export type Saved = Readonly<Record<string, unknown>>;
 
-/** `needs[i]` false: no work is done for input i. Gives one gradient (or null) for each input. */
+/**
+ * `needs[i]` false: no work is done for input i. Gives one gradient (or null) for each input, which may be the one that is
+ * begun, added to.
+ */
 export type Backward = (
   dy: Tensor,
   saved: never,
   needs: readonly boolean[],
   memory: Memory,
+  begun: readonly (Tensor | null)[],
 ) => readonly (Tensor | null)[];
 
 type Node = {
@@ -69,6 +73,14 @@ function restored({ saved, remade }: Held, memory: Memory): Saved {
   return all;
 }
 
+/** The gradient that an input has so far, where an op may add to it: it is nobody else's. */
+function begunOf(grads: ReadonlyMap<Slot, Tensor>, slot: Slot): Tensor | null {
+  if (!slot.needsGrad) return null;
+  if (slot.parameter) return slot.parameter.grad;
+  const grad = grads.get(slot);
+  return grad?.buffer.holds === 1 ? grad : null;
+}
+
 export class Tape {
   /** Results of cheap ops are made again on the way back. */
   readonly selective: boolean;
@@ -105,14 +117,15 @@ export class Tape {
         grads.delete(node.output);
         this.memory.scope(() => {
           const needs = node.inputs.map((slot) => slot.needsGrad);
+          const begun = node.inputs.map((slot) => begunOf(grads, slot));
           const saved = restored(node, this.memory);
           const dx = span(`${node.name} backward`, () =>
-            node.backward(dy.reshape(node.shape), saved as never, needs, this.memory),
+            node.backward(dy.reshape(node.shape), saved as never, needs, this.memory, begun),
           );
           invariant(dx.length === node.inputs.length, `${node.name}: one gradient an input`);
           for (const [i, slot] of node.inputs.entries()) {
             const grad = dx[i];
-            if (grad && slot.needsGrad) this.accumulate(grads, slot, grad);
+            if (grad && slot.needsGrad && grad !== begun[i]) this.accumulate(grads, slot, grad);
           }
         });
         dy.buffer.release();

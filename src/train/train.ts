@@ -5,6 +5,7 @@ import type { CausalLM } from '../engine/nn/index.ts';
 import { adamW } from '../engine/optim/adamw.ts';
 import { loraPlusRate } from '../engine/optim/lora-plus.ts';
 import type { Parameter } from '../engine/parameter.ts';
+import { RoundedCopies } from '../engine/rounded.ts';
 import { within } from '../engine/session.ts';
 import { Tape } from '../engine/tape.ts';
 import { span } from '../engine/trace.ts';
@@ -97,6 +98,7 @@ function nativeLearner(input: TrainInput): Learner {
     let read = 0;
     const sums = new Map<string, [number, number]>();
     const rowLosses: { row: number; sum: number; targets: number }[] = [];
+    const rounded = new RoundedCopies(memory);
     for (const cut of cutMicroBatches(stepRows, tokensAtOnce)) {
       const batch = layOut(cut);
       read += batch.ids.length;
@@ -109,7 +111,7 @@ function nativeLearner(input: TrainInput): Learner {
           positions: batch.rowPositions,
         };
         const pass = () =>
-          within({ memory, tape, randomness }, () =>
+          within({ memory, tape, randomness, rounded }, () =>
             memory.scope(() => {
               const { terms, metrics, logp } = span('forward', () => method.step(policy, batch));
               const seeds = terms.map((term) => {
@@ -137,6 +139,7 @@ function nativeLearner(input: TrainInput): Learner {
       }
       await host.turn();
     }
+    rounded.release();
     let squares = 0;
     for (const { grad } of parameters.values()) if (grad) squares += sumOfSquares.run(grad.data);
     const gradNorm = Math.sqrt(squares);

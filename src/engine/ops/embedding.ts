@@ -1,8 +1,9 @@
 /** @file Rows of a table by index: token embeddings, and the positions that a loss asks for. */
 import { toBf16 } from '../../kernels/convert.ts';
+import { copy } from '../../kernels/copy.ts';
 import { fill } from '../../kernels/elementwise.ts';
 import { gatherRows, scatterAddRows } from '../../kernels/rows.ts';
-import { defineOp } from '../op.ts';
+import { defineOp, room } from '../op.ts';
 import type { Dtype, Tensor } from '../tensor.ts';
 
 type Options = {
@@ -24,17 +25,19 @@ export const embedding = defineOp('embedding', {
     return { y, saved: { indices, table, padding } };
   },
 
-  backward(dy, { indices, table, padding }, _needs, memory) {
+  backward(dy, { indices, table, padding }, _needs, memory, [begun]) {
     // Rows that stand twice are added up, which bf16 is too coarse for.
-    const sums =
+    const { to: sums, beta } =
       table.dtype === 'bf16'
-        ? memory.workspace.tensor(table.shape, 'f32')
-        : memory.gradients.like(table);
-    fill.run(sums.data, 0);
+        ? { to: memory.workspace.tensor(table.shape, 'f32'), beta: 0 }
+        : room(begun, () => memory.gradients.like(table));
+    if (beta === 0) fill.run(sums.data, 0);
+    const [from, to] = [padding ?? 0, (padding ?? -1) + 1].map((row) => row * table.width);
+    const padded = sums.data.subarray(from, to);
+    const before = memory.workspace.tensor([padded.length], sums.dtype);
+    copy.run(padded, before.data);
     scatterAddRows.run(dy.data, indices, sums.data);
-    if (padding !== null) {
-      fill.run(sums.data.subarray(padding * table.width, (padding + 1) * table.width), 0);
-    }
+    copy.run(before.data, padded);
     if (table.dtype !== 'bf16') return [sums];
     const dTable = memory.gradients.like(table);
     toBf16.run(sums.data, dTable.data);

@@ -6,7 +6,7 @@ import { crossEntropyBackward, crossEntropyForward } from '../../kernels/cross-e
 import { addInto, columnSums, scaleRows } from '../../kernels/elementwise.ts';
 import { gemm } from '../../kernels/gemm.ts';
 import type { Memory } from '../memory.ts';
-import { defineOp } from '../op.ts';
+import { defineOp, room } from '../op.ts';
 import type { Tensor } from '../tensor.ts';
 
 type Inputs = readonly [hidden: Tensor, weight: Tensor, bias: Tensor | null];
@@ -97,6 +97,7 @@ export const linearCrossEntropy = defineOp('linear-cross-entropy', {
     { hidden, weight, bias, lse, unit, targets, chunk },
     [needsHidden, needsWeight, needsBias],
     memory,
+    begun,
   ) {
     if (unit) {
       const dHidden = memory.gradients.like(hidden);
@@ -106,7 +107,7 @@ export const linearCrossEntropy = defineOp('linear-cross-entropy', {
     const [V, D] = weight.shape;
     const n = targets.length;
     const dHidden = needsHidden ? memory.gradients.like(hidden) : null;
-    const dWeight = needsWeight ? memory.gradients.like(weight) : null;
+    const dWeight = needsWeight ? room(begun[1], () => memory.gradients.like(weight)) : null;
     const dBias = needsBias && bias ? memory.gradients.like(bias) : null;
     const logits = roomFor(Math.min(chunk, n), V, dy.dtype, memory);
     const gradients = roundedLike(hidden, weight, logits, memory);
@@ -125,7 +126,6 @@ export const linearCrossEntropy = defineOp('linear-cross-entropy', {
         gradients ? gradients.subarray(0, rows * V) : null,
       );
       const dz = gradients ? gradients.subarray(0, rows * V) : z;
-      const beta = from === 0 ? 0 : 1;
       if (dHidden)
         gemm.run(
           dz,
@@ -140,12 +140,15 @@ export const linearCrossEntropy = defineOp('linear-cross-entropy', {
           0,
           null,
         );
-      if (dWeight) gemm.run(dz, part, dWeight.data, V, D, rows, true, false, 1, beta, null);
+      if (dWeight) {
+        const beta = from === 0 ? dWeight.beta : 1;
+        gemm.run(dz, part, dWeight.to.data, V, D, rows, true, false, 1, beta, null);
+      }
       if (dBias && partBias) {
         columnSums.run(dz, from === 0 ? dBias.data : partBias.data);
         if (from > 0) addInto.run(partBias.data, dBias.data);
       }
     }
-    return [dHidden, dWeight, dBias];
+    return [dHidden, dWeight?.to ?? null, dBias];
   },
 });

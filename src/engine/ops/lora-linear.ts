@@ -2,13 +2,13 @@
  * @file A linear layer with a low-rank update beside it (Hu et al. 2021, arXiv:2106.09685, eq. 3):
  * y = x · Wᵀ + b + s · drop(x) · Aᵀ · Bᵀ. The weight may be frozen; A and B are not.
  */
-import { toBf16 } from '../../kernels/convert.ts';
 import { dropout as dropoutKernel } from '../../kernels/dropout.ts';
 import { addInto, columnSums } from '../../kernels/elementwise.ts';
 import { gemm } from '../../kernels/gemm.ts';
 import type { Memory } from '../memory.ts';
-import { defineOp } from '../op.ts';
-import { type Randomness, session } from '../session.ts';
+import { defineOp, room } from '../op.ts';
+import { beside } from '../rounded.ts';
+import type { Randomness } from '../session.ts';
 import type { Tensor } from '../tensor.ts';
 import { multiply } from './products.ts';
 
@@ -30,14 +30,6 @@ function drop(x: Tensor, { dropout, purpose, randomness }: LoraOptions, memory: 
   return y;
 }
 
-/** A or B as the products beside x take it: in x's storage, as autocast has it. What is learned stays in f32. */
-function beside(x: Tensor, factor: Tensor, memory: Memory): Tensor {
-  if (x.dtype !== 'bf16' || factor.dtype === 'bf16' || session().decoding) return factor;
-  const y = memory.workspace.tensor(factor.shape, 'bf16');
-  toBf16.run(factor.data as Float32Array, y.data as Uint16Array);
-  return y;
-}
-
 /** x: [T, D], weight: [O, D], bias: [O], a: [R, D], b: [O, R] → [T, O] */
 export const loraLinear = defineOp('lora-linear', {
   forward([x, weight, bias, a, b]: Inputs, options: LoraOptions, memory) {
@@ -55,51 +47,55 @@ export const loraLinear = defineOp('lora-linear', {
     { x, weight, a, b, h, options },
     [needsX, needsWeight, needsBias, needsA, needsB],
     memory,
+    begun,
   ) {
     const [outputs, inputs] = weight.shape;
     const R = a.shape[0];
     const T = dy.rows;
-    const dx = needsX ? memory.gradients.tensor([T, inputs], dy.dtype) : null;
-    const dWeight = needsWeight && x ? memory.gradients.like(weight) : null;
+    const dx = needsX ? room(begun[0], () => memory.gradients.tensor([T, inputs], dy.dtype)) : null;
+    const dWeight = needsWeight && x ? room(begun[1], () => memory.gradients.like(weight)) : null;
     const dBias = needsBias ? memory.gradients.tensor([outputs], weight.dtype) : null;
-    const dA = needsA && x ? memory.gradients.like(a) : null;
-    const dB = needsB ? memory.gradients.like(b) : null;
-    if (dWeight && x)
-      gemm.run(dy.data, x.data, dWeight.data, outputs, inputs, T, true, false, 1, 0, null);
+    const dA = needsA && x ? room(begun[3], () => memory.gradients.like(a)) : null;
+    const dB = needsB ? room(begun[4], () => memory.gradients.like(b)) : null;
+    if (dWeight && x) {
+      const { to, beta } = dWeight;
+      gemm.run(dy.data, x.data, to.data, outputs, inputs, T, true, false, 1, beta, null);
+    }
     if (dBias) columnSums.run(dy.data, dBias.data);
-    if (dB) gemm.run(dy.data, h.data, dB.data, outputs, R, T, true, false, 1, 0, null);
+    if (dB) gemm.run(dy.data, h.data, dB.to.data, outputs, R, T, true, false, 1, dB.beta, null);
     if (dx || dA) {
       const [usedA, usedB] = [beside(dy, a, memory), beside(dy, b, memory)];
       const dh = memory.workspace.tensor([T, R], usedA.dtype);
       gemm.run(dy.data, usedB.data, dh.data, T, R, outputs, false, false, options.scale, 0, null);
       if (dA && x) {
+        const { to, beta } = dA;
         const dropped = drop(x, options, memory);
-        gemm.run(dh.data, dropped.data, dA.data, R, inputs, T, true, false, 1, 0, null);
+        gemm.run(dh.data, dropped.data, to.data, R, inputs, T, true, false, 1, beta, null);
       }
       if (dx) {
         const dropped = options.dropout > 0 && options.randomness !== null;
         gemm.run(
           dy.data,
           weight.data,
-          dx.data,
+          dx.to.data,
           T,
           inputs,
           outputs,
           false,
           false,
           1,
-          0,
+          dx.beta,
           null,
           dropped ? null : dh.data,
           dropped ? null : usedA.data,
         );
         if (dropped) {
-          const through = memory.workspace.like(dx);
+          const through = memory.workspace.like(dx.to);
           gemm.run(dh.data, usedA.data, through.data, T, inputs, R, false, false, 1, 0, null);
-          addInto.run(drop(through, options, memory).data, dx.data);
+          addInto.run(drop(through, options, memory).data, dx.to.data);
         }
       }
     }
-    return [dx, dWeight, dBias, dA, dB];
+    return [dx?.to ?? null, dWeight?.to ?? null, dBias, dA?.to ?? null, dB?.to ?? null];
   },
 });
