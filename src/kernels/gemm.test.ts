@@ -94,6 +94,7 @@ test.each(orientations)('several chunks of k and several tasks: %o', (orientatio
 test('row strides that alias in the cache', () => {
   check(60, 100, 1024, { transB: true });
   check(60, 1024, 100);
+  check(60, 300, 4096, { transB: true, storage: ['bf16', 'bf16', 'bf16'] });
 });
 
 test('thin products, as LoRA has them', () => {
@@ -104,6 +105,16 @@ test('thin products, as LoRA has them', () => {
     check(300, 576, rank, { beta: 1 });
     check(rank, 576, 300, { transA: true });
     check(576, rank, 300, { transA: true, alpha: 2, beta: 1 });
+  }
+});
+
+test('gradients of low-rank factors sum bf16 where it lies', () => {
+  for (const a of storages) {
+    const storage = [a, 'bf16', 'f32'] as const;
+    // As many columns as a panel has, rows beyond a tile's, and columns that no panel has whole.
+    check(8, 32, 300, { transA: true, storage });
+    check(24, 70, 401, { transA: true, storage, beta: 1 });
+    check(576, 8, 300, { transA: true, storage: ['bf16', a, 'f32'], alpha: 2, beta: 1 });
   }
 });
 

@@ -189,6 +189,7 @@ impl Product {
                 accumulate: self.accumulate,
                 bias: std::ptr::null(),
                 columns: M::COLUMNS.min(self.columns - column),
+                halves: false,
                 ahead: self.b.add(first * self.b_stride + column),
             };
             M::tile(rows, in_columns, &tile);

@@ -156,7 +156,7 @@ pub fn gemm(
 fn run(p: &Product) {
     #[cfg(target_arch = "x86_64")]
     match isa() {
-        Isa::Amx if p.factors.iter().any(|of| of.pairs()) => {
+        Isa::Amx if p.factors.iter().any(|of| p.pairs(of)) => {
             return product::run::<amx::AmxPairs>(p);
         }
         Isa::Amx => return product::run::<tile::Avx512>(p),

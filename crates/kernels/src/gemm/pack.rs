@@ -271,6 +271,9 @@ pub unsafe fn strips<S: Simd, const PAIRS: bool>(p: &Block, most: usize, to: *mu
                     let both = 2 * k + 1 < p.depth;
                     interleave::<S>(p.from, p.first + 2 * k, both, row, n, to);
                 } else {
+                    // Parts of a register cost more than what the rows below have in it.
+                    let whole = (p.depth - k) * p.from.stride >= row + S::LANES;
+                    let n = if whole { S::LANES } else { n };
                     S::store(to, load::<S>(p.from, p.first + k, row, n));
                 }
             }

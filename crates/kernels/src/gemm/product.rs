@@ -58,15 +58,6 @@ impl Factors<'_> {
         (!self.trans_a && first < end)
             .then(|| (self.a.at(first, 0), (end - first) * self.a.stride * size))
     }
-
-    pub fn pairs(&self) -> bool {
-        self.a.bf16
-            && match self.b {
-                Source::Floats(b) => b.bf16,
-                Source::Quantized(_) => true,
-                Source::Codes(_) => false,
-            }
-    }
 }
 
 /// C[m, n] = Σ factors + bias, or += .
@@ -93,6 +84,18 @@ pub struct Scales<'a> {
 }
 
 impl Product<'_> {
+    /// Whether bf16 is multiplied in pairs, where the instruction set can: not what few rows of a transposed A sum (a low-rank
+    /// gradient), whose B costs more to pair than to multiply as f32.
+    pub fn pairs(&self, of: &Factors) -> bool {
+        of.a.bf16
+            && match of.b {
+                Source::Floats(_) if self.m <= FEW_ROWS && of.trans_a && !of.trans_b => false,
+                Source::Floats(b) => b.bf16,
+                Source::Quantized(_) => true,
+                Source::Codes(_) => false,
+            }
+    }
+
     /// Whether sums wait in a buffer of their own until they are what C stores.
     fn buffered(&self) -> bool {
         self.c_bf16 || self.c_transposed || self.scales.is_some()
@@ -109,6 +112,13 @@ pub struct Chunk<'p> {
     pub words: usize,
     /// Words of a packed column before it, in its stage.
     pub before: usize,
+}
+
+impl Chunk<'_> {
+    /// Whether bf16 of B is multiplied where it lies.
+    pub fn in_halves(&self) -> bool {
+        self.of.trans_a && !self.special
+    }
 }
 
 /// Chunks whose parts of B are packed together.
@@ -135,7 +145,7 @@ fn depth_of(k: usize, most: usize) -> usize {
 fn chunks<'p, M: Micro>(p: &'p Product) -> Vec<Chunk<'p>> {
     let mut chunks = Vec::new();
     for of in &p.factors {
-        let pairs = M::PAIRS && of.pairs();
+        let pairs = M::PAIRS && p.pairs(of);
         let special = pairs || matches!(of.b, Source::Codes(_));
         let most = match (pairs, special) {
             (true, _) => 2 * M::DEPTH,
@@ -238,17 +248,14 @@ fn apart<M: Micro>(p: &Product, all: usize, deepest: usize, quantized: bool) -> 
     }
     let room = caches::second_level() / 4 / M::COLUMNS;
     let most_panels = room * 2 / 5 / all;
-    if most_panels < panels.min(3) {
-        // Not all of k, then: as much of it as fits for all columns of a thread, which copies A once. AMX would wait for
-        // that copy.
-        let grid = Grid { rows: 1, columns: threads };
+    if most_panels < panels.min(if quantized { 3 } else { M::LEAST_PANELS }) {
+        // Not all of k, then, but more columns, so that rows of A are read less often.
+        let most = room * 5 / 8;
         let own = panels.div_ceil(threads);
-        let words = room / 2 / own;
-        return (!quantized && !M::BY_REGISTERS && words >= deepest).then_some(Apart {
-            grid,
-            columns: own * M::COLUMNS,
-            words,
-        });
+        let own = own.div_ceil(own.div_ceil((most / deepest).max(1)));
+        let grid = Grid { rows: 1, columns: panels.div_ceil(own) };
+        let words = (most / own).max(deepest);
+        return (!quantized).then_some(Apart { grid, columns: own * M::COLUMNS, words });
     }
     let tasks = if p.m * p.n * all.max(16) < SMALL { 1 } else { 4 * threads };
     // What a task packs should serve many rows, and the rows of A that it reads many columns.
@@ -268,13 +275,9 @@ fn apart<M: Micro>(p: &Product, all: usize, deepest: usize, quantized: bool) -> 
     Some(Apart { grid, columns: most_panels * M::COLUMNS, words: usize::MAX })
 }
 
-fn run_apart<M: Micro>(
-    p: &Product,
-    stage: &Stage,
-    Apart { grid, columns: most, .. }: &Apart,
-    sums: Option<Shared<f32>>,
-) {
+fn run_apart<M: Micro>(p: &Product, stages: &[Stage], Apart { grid, columns: most, .. }: &Apart) {
     let (strips, panels) = (p.m.div_ceil(M::ROWS), p.n.div_ceil(M::COLUMNS));
+    let deepest = stages.iter().map(|stage| stage.words).max().unwrap_or(0);
     let work = |i: usize| {
         let rows = part(i % grid.rows, grid.rows, strips, M::ROWS, p.m);
         let (from, to) = part(i / grid.rows, grid.columns, panels, M::COLUMNS, p.n);
@@ -286,26 +289,39 @@ fn run_apart<M: Micro>(
         for first in (from..to).step_by(span.max(1)) {
             let columns = (first, (first + span).min(to));
             let panels = (columns.1 - columns.0).div_ceil(M::COLUMNS);
-            scratch::with([stage.words * panels * M::COLUMNS], |[packed]| {
-                let packed = Packed { data: Shared(packed), columns };
-                for group in panels::groups::<M>(&stage.chunks, columns) {
-                    panels::pack_group::<M>(&group, packed);
-                }
-                // A strip is finished while its sums are in the first-level cache.
-                for top in (rows.0..rows.1).step_by(M::ROWS) {
-                    let end = (top + M::ROWS).min(rows.1);
-                    let block = Block {
-                        rows: (top, end),
-                        columns,
-                        all: if sums.is_some() { (0, p.n) } else { columns },
-                        packed: Some(packed),
-                        sums,
-                        ahead: stage
-                            .chunks
-                            .first()
-                            .and_then(|chunk| chunk.of.rows_of_a(end, (end + M::ROWS).min(rows.1))),
-                    };
-                    task::<M>(p, stage, &block);
+            // The sums of several stages wait for the last one.
+            let waiting = stages.len() > 1 && p.buffered();
+            let sizes = [
+                deepest * panels * M::COLUMNS,
+                if waiting { p.m * (columns.1 - columns.0) } else { 0 },
+            ];
+            scratch::with(sizes, |[packed, sums]| {
+                for stage in stages {
+                    let sums = waiting.then_some(Shared(sums));
+                    let packed = Packed { data: Shared(packed), columns };
+                    for group in panels::groups::<M>(&stage.chunks, columns) {
+                        panels::pack_group::<M>(&group, packed);
+                    }
+                    // A strip is finished while its sums are in the first-level cache.
+                    for top in (rows.0..rows.1).step_by(M::ROWS) {
+                        let end = (top + M::ROWS).min(rows.1);
+                        let block = Block {
+                            rows: (top, end),
+                            columns,
+                            all: columns,
+                            packed: Some(packed),
+                            sums,
+                            // Of parts of rows, what is copied comes by itself.
+                            ahead: stage
+                                .chunks
+                                .first()
+                                .filter(|_| stage.first && stage.last)
+                                .and_then(|chunk| {
+                                    chunk.of.rows_of_a(end, (end + M::ROWS).min(rows.1))
+                                }),
+                        };
+                        task::<M>(p, stage, &block);
+                    }
                 }
             });
         }
@@ -325,12 +341,7 @@ pub fn run<M: Micro>(p: &Product) {
     // Few rows use each panel once: nothing is packed together. Else all of k at once where enough columns fit.
     let quantized = p.factors.iter().any(|of| matches!(of.b, Source::Quantized(_)));
     if let Some(apart) = apart::<M>(p, all, deepest, quantized) {
-        let stages = stages(chunks, apart.words);
-        let sums = if buffered && stages.len() > 1 { p.m * p.n } else { 0 };
-        return scratch::with([sums], |[of]| {
-            let sums = (sums > 0).then_some(Shared(of));
-            stages.iter().for_each(|stage| run_apart::<M>(p, stage, &apart, sums));
-        });
+        return run_apart::<M>(p, &stages(chunks, apart.words), &apart);
     }
     let fitting = if p.m <= FEW_ROWS && !quantized { usize::MAX } else { PACKED / all };
     let (width, depth) = if fitting >= p.n.min(512) {

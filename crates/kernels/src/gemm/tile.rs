@@ -15,6 +15,7 @@ pub struct Part {
     /// Words from one row of A to the next; from one k to the next where A lies in columns.
     pub a_stride: usize,
     pub b: *const f32,
+    /// Numbers from one row of B to the next.
     pub b_stride: usize,
 }
 
@@ -31,6 +32,8 @@ pub struct Tile {
     /// Of these columns, or null.
     pub bias: *const f32,
     pub columns: usize,
+    /// Whether B's rows are bf16 as they lie, beside an A of f32 in columns.
+    pub halves: bool,
     /// What comes into the second-level cache meanwhile: a cache line for every `Micro::AHEAD` words along k.
     pub ahead: *const f32,
 }
@@ -68,6 +71,7 @@ unsafe fn tile<
     const WIDTH: usize,
     const IN_COLUMNS: bool,
     const STRIP: usize,
+    const HALVES: bool,
 >(
     t: &Tile,
 ) {
@@ -78,6 +82,7 @@ unsafe fn tile<
         // Strides that are constants leave nothing to add in the loop.
         let a_stride = if STRIP > 0 { STRIP } else { t.part.a_stride };
         let b_stride = if STRIP > 0 { 2 * S::LANES } else { t.part.b_stride };
+        let size = if HALVES { 2 } else { 4 };
         for_rows!(ROW => {
             S::prefetch(at(ROW, 0));
         });
@@ -88,13 +93,19 @@ unsafe fn tile<
         let (mut b, mut ahead) = (t.part.b, t.ahead);
         macro_rules! step {
             ($k:literal) => {
-                let b = b.add($k * b_stride);
-                let first = S::load(b);
-                let second = if WIDTH > 1 { S::load(b.add(S::LANES)) } else { first };
+                let b = b.wrapping_byte_add($k * size * b_stride);
+                let load = |b: *const f32| {
+                    if HALVES { S::load_bf16(b.cast()) } else { S::load(b) }
+                };
+                let first = load(b);
+                let beside = b.wrapping_byte_add(size * S::LANES);
+                let second = if WIDTH > 1 { load(beside) } else { first };
                 if IN_COLUMNS && STRIP == 0 && WIDTH > 1 {
                     // Where B lies by long rows, what is beside them is read next, and nothing else would foresee it.
-                    prefetch_second_level(b.wrapping_add(2 * S::LANES));
-                    prefetch_second_level(b.wrapping_add(3 * S::LANES));
+                    prefetch_second_level(b.wrapping_byte_add(2 * size * S::LANES));
+                    if !HALVES {
+                        prefetch_second_level(b.wrapping_add(3 * S::LANES));
+                    }
                 }
                 let words = bases[0].wrapping_add($k * a_stride);
                 for_rows!(ROW => {
@@ -114,7 +125,7 @@ unsafe fn tile<
                 for base in &mut bases {
                     *base = base.wrapping_add(by);
                 }
-                b = b.wrapping_add($steps * b_stride);
+                b = b.wrapping_byte_add($steps * size * b_stride);
             };
         }
         for _ in 0..t.part.depth / 4 {
@@ -249,10 +260,11 @@ macro_rules! micro {
                 const WIDTH: usize,
                 const IN_COLUMNS: bool,
                 const STRIP: usize,
+                const HALVES: bool,
             >(
                 t: &Tile,
             ) {
-                unsafe { tile::<$simd, $words, ROWS, WIDTH, IN_COLUMNS, STRIP>(t) }
+                unsafe { tile::<$simd, $words, ROWS, WIDTH, IN_COLUMNS, STRIP, HALVES>(t) }
             }
 
             #[target_feature(enable = $features)]
@@ -298,19 +310,21 @@ macro_rules! micro {
                     const STRIP: usize = <$name as Micro>::ROWS;
                     let wide = t.columns > <$simd>::LANES;
                     let packed = in_columns
+                        && !t.halves
                         && t.part.a_stride == Self::ROWS
                         && t.part.b_stride == Self::COLUMNS;
                     unsafe {
                         match (rows, wide, in_columns) {
                             $(
-                                ($rows, true, true) if packed => run::<$rows, 2, true, STRIP>(t),
-                                ($rows, true, false) => run::<$rows, 2, false, 0>(t),
+                                ($rows, true, true) if packed => run::<$rows, 2, true, STRIP, false>(t),
+                                ($rows, true, false) => run::<$rows, 2, false, 0, false>(t),
+                                ($rows, true, true) if t.halves => run::<$rows, 2, true, 0, true>(t),
                                 // Codes lie by rows, or in strips.
-                                ($rows, true, true) if $codes == 0 => run::<$rows, 2, true, 0>(t),
+                                ($rows, true, true) if $codes == 0 => run::<$rows, 2, true, 0, false>(t),
                             )+
                             $(
-                                ($narrow, false, false) => run::<$narrow, 1, false, 0>(t),
-                                ($narrow, false, true) => run::<$narrow, 1, true, 0>(t),
+                                ($narrow, false, false) => run::<$narrow, 1, false, 0, false>(t),
+                                ($narrow, false, true) => run::<$narrow, 1, true, 0, false>(t),
                             )+
                             _ => unreachable!("no tile of {rows} rows"),
                         }

@@ -64,6 +64,16 @@ struct Left {
     strip: usize,
 }
 
+/// Where the words of a panel of B are read.
+#[derive(Clone, Copy)]
+struct Right {
+    data: *const f32,
+    /// Numbers from one row to the next.
+    stride: usize,
+    /// Whether they are bf16.
+    halves: bool,
+}
+
 impl Left {
     fn at(&self, index: usize, row: usize) -> *const f32 {
         self.data.wrapping_add(match (self.strip, self.in_columns) {
@@ -109,7 +119,7 @@ impl Work<'_, '_> {
                         left.at(i, top),
                         &left,
                         (top, rows),
-                        (right, ahead.unwrap_or(right.0)),
+                        (right, ahead.unwrap_or(right.data)),
                         (column, more),
                     );
                 }
@@ -151,7 +161,7 @@ impl Work<'_, '_> {
         // Words that lie side by side cost the tiles fewer instructions than copying them does.
         let strips =
             !M::BY_REGISTERS && (of.trans_a || (M::PANEL_STAYS && width >= 6 * M::COLUMNS));
-        let fits = !aliased::<M>(&of.a) || width <= 2 * M::COLUMNS;
+        let fits = M::BY_REGISTERS || !aliased::<M>(&of.a) || width <= 2 * M::COLUMNS;
         if as_it_is && fits && !strips && !of.trans_a {
             let stride = if M::PAIRS { of.a.stride / 2 } else { of.a.stride };
             let data = of.a.at(row, first).cast();
@@ -183,7 +193,7 @@ impl Work<'_, '_> {
     /// The right operand where its stored rows are read as they lie: once, or in different places of the cache.
     fn in_place<M: Micro>(&self, height: usize) -> Option<Matrix> {
         match self.chunk.of.b {
-            Source::Floats(b) if !self.chunk.of.trans_b && !b.bf16 => {
+            Source::Floats(b) if !self.chunk.of.trans_b && (!b.bf16 || self.chunk.in_halves()) => {
                 (height <= M::ROWS || height <= FEW_ROWS && !aliased::<M>(&b)).then_some(b)
             }
             _ => None,
@@ -207,17 +217,17 @@ impl Work<'_, '_> {
         self.panel.wrapping_add((column - group) / M::COLUMNS * self.chunk.words * M::COLUMNS)
     }
 
-    /// A panel of B in the group that begins at a column, and the words from one of its rows to the next.
-    fn right<M: Micro>(&self, column: usize, group: usize, height: usize) -> (*const f32, usize) {
-        if let Some(packed) = self.block.packed {
-            return (packed.panel::<M>(self.chunk, column).cast_const(), M::COLUMNS);
-        }
-        match self.in_place::<M>(height) {
-            Some(b) if self.block.columns.1 - column >= M::COLUMNS => {
-                (b.at(self.chunk.first, column).cast(), b.stride)
+    /// A panel of B in the group that begins at a column.
+    fn right<M: Micro>(&self, column: usize, group: usize, height: usize) -> Right {
+        let packed = match (self.block.packed, self.in_place::<M>(height)) {
+            (Some(packed), _) => packed.panel::<M>(self.chunk, column),
+            (None, Some(b)) if self.block.columns.1 - column >= M::COLUMNS => {
+                let data = b.at(self.chunk.first, column).cast();
+                return Right { data, stride: b.stride, halves: b.bf16 };
             }
-            _ => (self.packed_here::<M>(column, group).cast_const(), M::COLUMNS),
-        }
+            _ => self.packed_here::<M>(column, group),
+        };
+        Right { data: packed, stride: M::COLUMNS, halves: false }
     }
 
     /// What a chunk whose panels are packed adds to a tile.
@@ -243,13 +253,19 @@ impl Work<'_, '_> {
         a: *const f32,
         left: &Left,
         (top, rows): (usize, usize),
-        ((b, b_stride), ahead): ((*const f32, usize), *const f32),
+        (right, ahead): (Right, *const f32),
         (column, more): (usize, Option<Part>),
     ) {
         let Work { p, block, chunk, target, .. } = self;
         let at = top * target.stride + column - block.columns.0;
         let tile = Tile {
-            part: Part { depth: chunk.words, a, a_stride: left.stride, b, b_stride },
+            part: Part {
+                depth: chunk.words,
+                a,
+                a_stride: left.stride,
+                b: right.data,
+                b_stride: right.stride,
+            },
             more,
             c: target.data.wrapping_add(at),
             c_stride: target.stride,
@@ -260,6 +276,7 @@ impl Work<'_, '_> {
                 _ => std::ptr::null(),
             },
             columns: M::COLUMNS.min(block.columns.1 - column),
+            halves: right.halves,
             ahead,
         };
         // SAFETY: `M` was chosen by `isa()`; all parts lie inside the operands, whose lengths were checked.
