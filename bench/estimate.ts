@@ -1,9 +1,10 @@
 /**
  * @file How well `tunery estimate` predicts: peak memory and time of a step, beside what the engine then takes.
  *
- * `node bench/estimate.ts [NAME …] [--steps 4] [--seed 1] [--prefix COMMAND]`. Six configurations of SmolLM2-135M on the
- * job's rows, and three random models with settings drawn by the seed. A step's time is the mean of all but
- * the first two.
+ * `node bench/estimate.ts [NAME …] [--steps 4] [--rounds 1] [--seed 1] [--prefix COMMAND]`. Six configurations of
+ * SmolLM2-135M on the job's rows, and three random models with settings drawn by the seed. A step's time is the mean of
+ * all but the first two. Of several rounds, each over all configurations, the median is what a prediction is off by: an estimate
+ * and a training a minute apart may find the machine in another state.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -11,12 +12,13 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { estimated, type Settings, trained } from './account.ts';
 import { jobSettings, smollm2, writeRows } from './job.ts';
-import { report } from './report.ts';
+import { median, report } from './report.ts';
 import { variants } from './variants.ts';
 
 const { values, positionals } = parseArgs({
   options: {
     steps: { type: 'string', default: '4' },
+    rounds: { type: 'string', default: '1' },
     seed: { type: 'string', default: '1' },
     prefix: { type: 'string', default: '' },
   },
@@ -80,28 +82,35 @@ const prefix = values.prefix.split(' ').filter((word) => word !== '');
 const folder = mkdtempSync(join(tmpdir(), 'tunery-bench-estimate-'));
 try {
   const dataset = writeRows(folder, 'rows', length);
+  const percent = (share: number): string =>
+    `${share < 0 ? '−' : '+'}${Math.abs(100 * share).toFixed(1)} %`;
   console.log(`${''.padEnd(14)} memory  predicted  measured           step  predicted  measured`);
-  for (const name of positionals.length > 0 ? positionals : Object.keys(all)) {
-    const settings = { dataset, ...jobSettings('rows', length), ...all[name] };
-    const said = await estimated(settings, { cwd: folder, prefix });
-    const was = await trained(settings, { cwd: folder, prefix });
-    const off = (predicted: number, measured: number): number => predicted / measured - 1;
-    const percent = (share: number): string =>
-      `${share < 0 ? '−' : '+'}${Math.abs(100 * share).toFixed(1)} %`;
-    const memory = off(said.memory.total, was.memory);
-    const step = off(said.step.seconds, was.secondsPerStep);
-    console.log(
-      `${name.padEnd(14)} ${`${(said.memory.total / 1e9).toFixed(3)} GB`.padStart(17)} ${`${(was.memory / 1e9).toFixed(3)} GB`.padStart(9)} ${percent(memory).padStart(8)} ${`${said.step.seconds.toFixed(2)} s`.padStart(16)} ${`${was.secondsPerStep.toFixed(2)} s`.padStart(9)} ${percent(step).padStart(8)}`,
-    );
+  const names = positionals.length > 0 ? positionals : Object.keys(all);
+  const offs = new Map(
+    names.map((name) => [name, { memory: [] as number[], step: [] as number[] }]),
+  );
+  for (let round = 0; round < Number(values.rounds); round++) {
+    for (const [name, { memory, step }] of offs) {
+      const settings = { dataset, ...jobSettings('rows', length), ...all[name] };
+      const said = await estimated(settings, { cwd: folder, prefix });
+      const was = await trained(settings, { cwd: folder, prefix });
+      memory.push(said.memory.total / was.memory - 1);
+      step.push(said.step.seconds / was.secondsPerStep - 1);
+      console.log(
+        `${name.padEnd(14)} ${`${(said.memory.total / 1e9).toFixed(3)} GB`.padStart(17)} ${`${(was.memory / 1e9).toFixed(3)} GB`.padStart(9)} ${percent(memory[round]).padStart(8)} ${`${said.step.seconds.toFixed(2)} s`.padStart(16)} ${`${was.secondsPerStep.toFixed(2)} s`.padStart(9)} ${percent(step[round]).padStart(8)}`,
+      );
+    }
+  }
+  for (const [name, { memory, step }] of offs) {
     report({
       name: `${name}: predicted memory is off by`,
-      value: Math.abs(memory),
+      value: Math.abs(median(memory)),
       unit: '',
       goal: { atMost: 0.05 },
     });
     report({
       name: `${name}: predicted time is off by`,
-      value: Math.abs(step),
+      value: Math.abs(median(step)),
       unit: '',
       goal: { atMost: 0.2 },
     });

@@ -35,3 +35,17 @@ export const isAlone = ({ slots }: Sample): boolean => slots >= alone * most;
 
 /** The best burst so far, in instructions a nanosecond: as many as a core alone takes in at its clock, if one was alone. */
 export const bestBurst = (): number => most;
+
+/**
+ * What multiply-adds in registers run at now, on average over `seconds`, in GFLOP/s: a neighbor that multiplies as well takes part of the
+ * peak, and nothing that computes could have it.
+ */
+export function peakNow(kind: 'f32' | 'bf16', seconds: number): number {
+  const took: number[] = [];
+  const end = performance.now() + 1000 * seconds;
+  // The shortest probe is a single burst, and all bursts do the same work.
+  // Not as a kernel, whose calls are observed.
+  const probe = addon()['peakProbe'];
+  while (performance.now() < end) took.push(1 / probe(1e-6, kind));
+  return took.length / took.reduce((a, b) => a + b, 0);
+}

@@ -2,7 +2,8 @@
  * @file What a LoRA step of SmolLM2-135M in f32 reaches of the machine's multiply-add peak, at 2,048 real tokens a step.
  *
  * `node bench/training-step.ts [--steps N] [--bf16] [--alone]`. Rows are the quick start's. FLOPs are those of
- * bench/flops.ts. The peak is probed before and after, the best taken. It also says in which kernels the time goes.
+ * bench/flops.ts. The peak is probed before and after, the best taken; between the steps it is probed as it is at that time, neighbors
+ * included. It also says in which kernels the time goes.
  * `--alone` says what a step would take if no neighbor were ever on the cores: each call at the pace of those of its kind that
  * met none (bench/neighbor.ts), and the time outside kernels as it was.
  */
@@ -20,7 +21,7 @@ import { memoryHost } from '../src/train/host.ts';
 import { train } from '../src/train/train.ts';
 import { tunings } from '../src/tuning/index.ts';
 import { flopsOf, productsOf, sizeOf, workOf } from './flops.ts';
-import { bestBurst, isAlone, type Sample, sample } from './neighbor.ts';
+import { bestBurst, isAlone, peakNow, type Sample, sample } from './neighbor.ts';
 import { median, report } from './report.ts';
 
 const { values } = parseArgs({
@@ -98,6 +99,8 @@ function watch(call: KernelCall): unknown {
 
 let peak = peakProbe.run(1);
 const seconds: number[] = [];
+/** Of f32, after each step. */
+const peaks: number[] = [];
 const host = memoryHost();
 const { emit } = host;
 await train({
@@ -125,6 +128,7 @@ await train({
       emit(event);
       if (event.type !== 'step-end') return;
       seconds.push(event.seconds);
+      peaks.push(peakNow('f32', 0.2));
       // The first step touches fresh memory and compiles code.
       if (event.step > 1) return;
       if (values.alone) observeKernels(watch);
@@ -182,6 +186,17 @@ report({
   value: median(rates.map(({ flops }) => flops)) / peak,
   unit: '',
   ...(values.bf16 ? {} : { goal: { atLeast: 0.65 } }),
+});
+const meanPeak = peaks.reduce((a, b) => a + b, 0) / peaks.length;
+report({
+  name: 'f32 multiply-adds in registers, mean between steps',
+  value: meanPeak,
+  unit: 'GFLOP/s',
+});
+report({
+  name: `all steps, share of that mean, ${kind}`,
+  value: sum((work) => flopsOf(size, work)) / whole / 1e9 / meanPeak,
+  unit: '',
 });
 // Where a neighbor comes and goes, the best step is the one beside which it was away.
 report({
