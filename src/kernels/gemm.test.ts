@@ -272,6 +272,25 @@ test('infinities and NaN reach the numbers that they belong to, and no others', 
   }
 });
 
+test('no bit of a row with a low-rank update depends on the rows beside it, or on the threads', () => {
+  const n = 300;
+  for (const k of [576, 4096]) {
+    for (const storage of storages) {
+      const [a, b] = [rounded(100 * k, 1, storage).data, rounded(n * k, 2, storage).data];
+      const [h, low] = [rounded(100 * 8, 3, storage).data, rounded(n * 8, 4, storage).data];
+      const product = (m: number): Float32Array => {
+        const c = new Float32Array(m * n);
+        const [some, someH] = [a.subarray(0, m * k), h.subarray(0, m * 8)];
+        gemm.run(some, b, c, m, n, k, false, true, 1, 0, null, someH, low);
+        return c;
+      };
+      const all = product(100);
+      for (const m of [1, 24, 40]) expect(product(m)).toEqual(all.subarray(0, m * n));
+      expectSameOnAnyThreads(() => [product(100)]);
+    }
+  }
+});
+
 test('no bit depends on the number of threads', () => {
   const shapes = [
     [200, 300, 500],

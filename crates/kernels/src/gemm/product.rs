@@ -164,11 +164,15 @@ fn chunks<'p, M: Micro>(p: &'p Product) -> Vec<Chunk<'p>> {
     chunks
 }
 
-fn stages<'p>(chunks: Vec<Chunk<'p>>, words: usize) -> Vec<Stage<'p>> {
+/// Chunks of at most `words` together; those whose sums are one stay together, or their order would depend on the cut.
+fn stages<'p, M: Micro>(chunks: Vec<Chunk<'p>>, words: usize) -> Vec<Stage<'p>> {
     let mut stages: Vec<Stage> = Vec::new();
     for mut chunk in chunks {
         match stages.last_mut() {
-            Some(stage) if stage.words + chunk.words <= words => {
+            Some(stage)
+                if stage.words + chunk.words <= words
+                    || stage.chunks.last().is_some_and(|last| joins::<M>(last, &chunk)) =>
+            {
                 chunk.before = stage.words;
                 stage.words += chunk.words;
                 stage.chunks.push(chunk);
@@ -341,7 +345,7 @@ pub fn run<M: Micro>(p: &Product) {
     // Few rows use each panel once: nothing is packed together. Else all of k at once where enough columns fit.
     let quantized = p.factors.iter().any(|of| matches!(of.b, Source::Quantized(_)));
     if let Some(apart) = apart::<M>(p, all, deepest, quantized) {
-        return run_apart::<M>(p, &stages(chunks, apart.words), &apart);
+        return run_apart::<M>(p, &stages::<M>(chunks, apart.words), &apart);
     }
     let fitting = if p.m <= FEW_ROWS && !quantized { usize::MAX } else { PACKED / all };
     let (width, depth) = if fitting >= p.n.min(512) {
@@ -351,7 +355,7 @@ pub fn run<M: Micro>(p: &Product) {
         let width = p.n.min(1024).min(most.max(GROUP));
         (width, (PACKED / width).max(deepest))
     };
-    let stages = stages(chunks, depth);
+    let stages = stages::<M>(chunks, depth);
     let blocks = p.n.div_ceil(width.max(GROUP));
     let width = p.n.div_ceil(blocks).next_multiple_of(GROUP);
     // The sums of several stages wait for the last one.
@@ -415,9 +419,11 @@ fn run_stage<M: Micro>(
 /// them.
 const JOINED: usize = 64;
 
-/// Whether the sums of two chunks are one: a low-rank update's beside a weight.
+/// Whether the sums of two chunks are one: a low-rank update's beside a weight that is a single chunk. Beside the last of several
+/// it would be added to that one's sums first, and not where few rows are, whose panels are not packed.
 fn joins<M: Micro>(chunk: &Chunk, more: &Chunk) -> bool {
     M::BY_REGISTERS
+        && chunk.depth == chunk.of.k
         && chunk.special
         && more.special
         && more.words <= JOINED
