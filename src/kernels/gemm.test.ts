@@ -274,13 +274,17 @@ test('infinities and NaN reach the numbers that they belong to, and no others', 
 
 test('no bit of a row with a low-rank update depends on the rows beside it, or on the threads', () => {
   const n = 300;
-  for (const k of [576, 4096]) {
+  for (const [k, rank] of [
+    [576, 8],
+    [576, 64],
+    [4096, 8],
+  ] as const) {
     for (const storage of storages) {
       const [a, b] = [rounded(100 * k, 1, storage).data, rounded(n * k, 2, storage).data];
-      const [h, low] = [rounded(100 * 8, 3, storage).data, rounded(n * 8, 4, storage).data];
+      const [h, low] = [rounded(100 * rank, 3, storage).data, rounded(n * rank, 4, storage).data];
       const product = (m: number): Float32Array => {
         const c = new Float32Array(m * n);
-        const [some, someH] = [a.subarray(0, m * k), h.subarray(0, m * 8)];
+        const [some, someH] = [a.subarray(0, m * k), h.subarray(0, m * rank)];
         gemm.run(some, b, c, m, n, k, false, true, 1, 0, null, someH, low);
         return c;
       };

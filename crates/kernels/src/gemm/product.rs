@@ -164,7 +164,7 @@ fn chunks<'p, M: Micro>(p: &'p Product) -> Vec<Chunk<'p>> {
     chunks
 }
 
-/// Chunks of at most `words` together; those whose sums are one stay together, or their order would depend on the cut.
+/// Chunks of at most `words` together, and what joins the last one.
 fn stages<'p, M: Micro>(chunks: Vec<Chunk<'p>>, words: usize) -> Vec<Stage<'p>> {
     let mut stages: Vec<Stage> = Vec::new();
     for mut chunk in chunks {
@@ -415,12 +415,12 @@ fn run_stage<M: Micro>(
     });
 }
 
-/// Words of a chunk that is summed in one go with the one before it, at most: more would make sums longer than `DEPTH` has
-/// them.
-const JOINED: usize = 64;
+/// Words of a chunk that is summed in one go with the one before it, at most: one register's, whose products AMX sums before it
+/// adds them to others. So it gives the bits that a pass of its own gives.
+const JOINED: usize = 16;
 
-/// Whether the sums of two chunks are one: a low-rank update's beside a weight that is a single chunk. Beside the last of several
-/// it would be added to that one's sums first, and not where few rows are, whose panels are not packed.
+/// Whether a low-rank update is summed beside a weight: one that is a single chunk. Beside the last of several it would be added to
+/// that one's sums first.
 fn joins<M: Micro>(chunk: &Chunk, more: &Chunk) -> bool {
     M::BY_REGISTERS
         && chunk.depth == chunk.of.k
