@@ -37,15 +37,15 @@ export const isAlone = ({ slots }: Sample): boolean => slots >= alone * most;
 export const bestBurst = (): number => most;
 
 /**
- * What multiply-adds in registers run at now, on average over `seconds`, in GFLOP/s: a neighbor that multiplies as well takes part of the
+ * What multiply-adds of f32 in registers run at now, on average over `seconds`, in GFLOP/s: a neighbor that multiplies as well takes part of the
  * peak, and nothing that computes could have it.
  */
-export function peakNow(kind: 'f32' | 'bf16', seconds: number): number {
+export function peakNow(seconds: number): number {
   const took: number[] = [];
   const end = performance.now() + 1000 * seconds;
-  // The shortest probe is a single burst, and all bursts do the same work.
-  // Not as a kernel, whose calls are observed.
+  // Not the kernel, whose calls are observed.
   const probe = addon()['peakProbe'];
-  while (performance.now() < end) took.push(1 / probe(1e-6, kind));
+  // The shortest probe is a single burst, and all bursts do the same work.
+  while (performance.now() < end) took.push(1 / probe(1e-6, 'f32'));
   return took.length / took.reduce((a, b) => a + b, 0);
 }

@@ -128,7 +128,7 @@ await train({
       emit(event);
       if (event.type !== 'step-end') return;
       seconds.push(event.seconds);
-      peaks.push(peakNow('f32', 0.2));
+      peaks.push(peakNow(0.2));
       // The first step touches fresh memory and compiles code.
       if (event.step > 1) return;
       if (values.alone) observeKernels(watch);

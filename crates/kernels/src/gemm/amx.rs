@@ -306,7 +306,8 @@ macro_rules! micro {
             const AHEAD: usize = 2;
             const LEAST_PANELS: usize = 8;
             const LEAST_ROWS: usize = 320;
-            const ALIASES: usize = 4096;
+            // Rows of a tile do not stay in the first-level cache anyway.
+            const ALIASES: usize = usize::MAX;
             const BURST: usize = 4 * SIDE * SIDE * SIDE;
             type Single = Avx512;
 

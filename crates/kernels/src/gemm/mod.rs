@@ -4,6 +4,7 @@
 mod amx;
 mod caches;
 mod codes;
+mod cuts;
 mod finish;
 pub mod pack;
 mod panels;

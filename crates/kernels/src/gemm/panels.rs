@@ -1,8 +1,9 @@
 //! The panels of B that a product reads: packed from floats, codes or quantized rows, each to its place.
 
 use super::codes;
+use super::cuts::{Chunk, Range};
 use super::pack::{self, Matrix};
-use super::product::{Chunk, Factors, Range, Source};
+use super::product::{Factors, Source};
 use super::tile::Micro;
 use crate::convert::encode_bf16;
 use crate::quantized::Quantized;

@@ -1,25 +1,21 @@
-//! How a product is cut: k into chunks, C into blocks that threads take one after another.
+//! A product, and how threads go through its cuts.
 //!
 //! All columns of B that fit are packed once, by all threads; then each task takes a block of rows, whose part of A
-//! stays in the second-level cache, past them. Each number of C is summed along k, chunk by chunk, in an order
-//! that depends on k alone: no cut into tasks, no number of rows and no size of a cache changes a bit.
+//! stays in the second-level cache, past them. Or each task packs what it multiplies (`apart`).
 //! After Goto & van de Geijn, Anatomy of High-Performance Matrix Multiplication (2008).
 
+use super::cuts::{self, Apart, Grid, JOINED, Range, SMALL, Stage, part};
+use super::finish;
 use super::pack::Matrix;
 use super::panels::{self, GROUP, Packed};
 use super::tile::Micro;
 use super::work::{Block, FEW_ROWS, Target, Work};
-use super::{caches, finish};
 use crate::quantized::Quantized;
 use crate::queue::{self, Shared};
-use crate::{pool, scratch};
+use crate::scratch;
 
 /// Words of B that are packed together, at most.
 const PACKED: usize = 1 << 20;
-/// Columns of a task whose sums wait in a buffer of their own: they stay in the second-level cache.
-const SUMS: usize = 384;
-/// Multiply-adds below which waking a second thread costs more than it saves.
-const SMALL: usize = 100_000;
 
 /// The right operand.
 #[derive(Clone, Copy)]
@@ -102,186 +98,9 @@ impl Product<'_> {
     }
 }
 
-/// A range of k.
-pub struct Chunk<'p> {
-    pub of: &'p Factors<'p>,
-    /// Whether the words are what the instruction set multiplies best here, or plain f32.
-    pub special: bool,
-    pub first: usize,
-    pub depth: usize,
-    pub words: usize,
-    /// Words of a packed column before it, in its stage.
-    pub before: usize,
-}
-
-impl Chunk<'_> {
-    /// Whether bf16 of B is multiplied where it lies.
-    pub fn in_halves(&self) -> bool {
-        self.of.trans_a && !self.special
-    }
-}
-
-/// Chunks whose parts of B are packed together.
-struct Stage<'p> {
-    chunks: Vec<Chunk<'p>>,
-    words: usize,
-    first: bool,
-    last: bool,
-}
-
-/// A range of rows or columns.
-pub type Range = (usize, usize);
-
-/// Part `i` of `parts` equal ones of `count` units.
-fn part(i: usize, parts: usize, count: usize, unit: usize, end: usize) -> Range {
-    (i * count / parts * unit, ((i + 1) * count / parts * unit).min(end))
-}
-
-/// Equal chunks of k of at most `most`, whole cache lines but for the last.
-fn depth_of(k: usize, most: usize) -> usize {
-    k.div_ceil(k.div_ceil(most).max(1)).next_multiple_of(16).max(1)
-}
-
-fn chunks<'p, M: Micro>(p: &'p Product) -> Vec<Chunk<'p>> {
-    let mut chunks = Vec::new();
-    for of in &p.factors {
-        let pairs = M::PAIRS && p.pairs(of);
-        let special = pairs || matches!(of.b, Source::Codes(_));
-        let most = match (pairs, special) {
-            (true, _) => 2 * M::DEPTH,
-            (false, true) => M::DEPTH,
-            (false, false) => M::Single::DEPTH,
-        };
-        let depth = depth_of(of.k, most);
-        for first in (0..of.k.max(1)).step_by(depth) {
-            let depth = depth.min(of.k - first);
-            let words = if pairs { depth.div_ceil(2) } else { depth };
-            let unit = if special && M::BY_REGISTERS { M::LANES } else { 1 };
-            let words = words.next_multiple_of(unit);
-            chunks.push(Chunk { of, special, first, depth, words, before: 0 });
-        }
-    }
-    chunks
-}
-
-/// Chunks of at most `words` together, and what joins the last one.
-fn stages<'p, M: Micro>(chunks: Vec<Chunk<'p>>, words: usize) -> Vec<Stage<'p>> {
-    let mut stages: Vec<Stage> = Vec::new();
-    for mut chunk in chunks {
-        match stages.last_mut() {
-            Some(stage)
-                if stage.words + chunk.words <= words
-                    || stage.chunks.last().is_some_and(|last| joins::<M>(last, &chunk)) =>
-            {
-                chunk.before = stage.words;
-                stage.words += chunk.words;
-                stage.chunks.push(chunk);
-            }
-            _ => {
-                let words = chunk.words;
-                stages.push(Stage { chunks: vec![chunk], words, first: false, last: false });
-            }
-        }
-    }
-    if let Some(stage) = stages.first_mut() {
-        stage.first = true;
-    }
-    if let Some(stage) = stages.last_mut() {
-        stage.last = true;
-    }
-    stages
-}
-
-/// How the columns that are packed together, and the rows, are cut into tasks.
-struct Grid {
-    rows: usize,
-    columns: usize,
-}
-
-impl Grid {
-    fn new<M: Micro>(p: &Product, width: usize, depth: usize, buffered: bool) -> Grid {
-        let threads = pool::threads() as usize;
-        let (panels, cache) = (width.div_ceil(M::COLUMNS), caches::second_level() / 4);
-        // What stays in the second-level cache has a quarter of it: rows of A, or panels of B.
-        let (most_rows, most_panels) = if M::PANEL_STAYS {
-            ((cache * 2 / 3 / 4 / depth.max(1)).clamp(24, 192), usize::MAX)
-        } else {
-            (480, (cache / 2 / (depth.max(1) * M::COLUMNS)).max(1))
-        };
-        let most_panels = if buffered { most_panels.min(SUMS / M::COLUMNS) } else { most_panels };
-        let mut grid =
-            Grid { rows: p.m.div_ceil(most_rows), columns: panels.div_ceil(most_panels) };
-        if p.m * width * depth.max(16) < SMALL {
-            return grid;
-        }
-        let strips = p.m.div_ceil(M::ROWS);
-        if grid.rows > 1 {
-            grid.rows = grid.rows.next_multiple_of(threads).min(strips.div_ceil(4));
-        }
-        // Tasks should outnumber the threads.
-        while grid.rows * grid.columns < 2 * threads {
-            let (strips, panels) = (strips / grid.rows, panels / grid.columns);
-            if panels >= 2 && (grid.rows == 1 || panels * M::COLUMNS >= strips * M::ROWS) {
-                grid.columns *= 2;
-            } else if strips >= 8 {
-                grid.rows *= 2;
-            } else {
-                break;
-            }
-        }
-        grid
-    }
-}
-
-/// How a product is cut where each thread packs what it multiplies.
-struct Apart {
-    grid: Grid,
-    /// Columns that a thread packs at a time.
-    columns: usize,
-    /// Words along k of a stage, at most.
-    words: usize,
-}
-
-/// Where a packed panel streams past rows of A anyway, to pack it costs less than to fetch what another core has just
-/// written. None where what is packed at a time would be packed too often.
-fn apart<M: Micro>(p: &Product, all: usize, deepest: usize, quantized: bool) -> Option<Apart> {
-    let threads = pool::threads() as usize;
-    let panels = p.n.div_ceil(M::COLUMNS);
-    if M::PANEL_STAYS || p.m <= FEW_ROWS {
-        return None;
-    }
-    let room = caches::second_level() / 4 / M::COLUMNS;
-    let most_panels = room * 2 / 5 / all;
-    if most_panels < panels.min(if quantized { 3 } else { M::LEAST_PANELS }) {
-        // Not all of k, then, but more columns, so that rows of A are read less often.
-        let most = room * 5 / 8;
-        let own = panels.div_ceil(threads);
-        let own = own.div_ceil(own.div_ceil((most / deepest).max(1)));
-        let grid = Grid { rows: 1, columns: panels.div_ceil(own) };
-        let words = (most / own).max(deepest);
-        return (!quantized).then_some(Apart { grid, columns: own * M::COLUMNS, words });
-    }
-    let tasks = if p.m * p.n * all.max(16) < SMALL { 1 } else { 4 * threads };
-    // What a task packs should serve many rows, and the rows of A that it reads many columns.
-    let columns = match (panels / M::LEAST_PANELS).clamp(1, tasks) {
-        several if several > threads => several / threads * threads,
-        few => few,
-    };
-    let rows = if columns == 1 {
-        tasks.min(p.m.div_ceil(M::LEAST_ROWS))
-    } else {
-        threads.div_ceil(columns)
-    };
-    if quantized && rows > 1 {
-        return None;
-    }
-    let grid = Grid { rows, columns };
-    Some(Apart { grid, columns: most_panels * M::COLUMNS, words: usize::MAX })
-}
-
 fn run_apart<M: Micro>(p: &Product, stages: &[Stage], Apart { grid, columns: most, .. }: &Apart) {
     let (strips, panels) = (p.m.div_ceil(M::ROWS), p.n.div_ceil(M::COLUMNS));
-    let deepest = stages.iter().map(|stage| stage.words).max().unwrap_or(0);
+    let most_words = stages.iter().map(|stage| stage.words).max().unwrap_or(0);
     let work = |i: usize| {
         let rows = part(i % grid.rows, grid.rows, strips, M::ROWS, p.m);
         let (from, to) = part(i / grid.rows, grid.columns, panels, M::COLUMNS, p.n);
@@ -296,7 +115,7 @@ fn run_apart<M: Micro>(p: &Product, stages: &[Stage], Apart { grid, columns: mos
             // The sums of several stages wait for the last one.
             let waiting = stages.len() > 1 && p.buffered();
             let sizes = [
-                deepest * panels * M::COLUMNS,
+                most_words * panels * M::COLUMNS,
                 if waiting { p.m * (columns.1 - columns.0) } else { 0 },
             ];
             scratch::with(sizes, |[packed, sums]| {
@@ -336,7 +155,7 @@ fn run_apart<M: Micro>(p: &Product, stages: &[Stage], Apart { grid, columns: mos
 }
 
 pub fn run<M: Micro>(p: &Product) {
-    let chunks = chunks::<M>(p);
+    let chunks = cuts::chunks::<M>(p);
     let (all, deepest) = (
         chunks.iter().map(|chunk| chunk.words).sum::<usize>().max(1),
         chunks.iter().map(|chunk| chunk.words).max().unwrap_or(0),
@@ -344,8 +163,8 @@ pub fn run<M: Micro>(p: &Product) {
     let buffered = p.buffered();
     // Few rows use each panel once: nothing is packed together. Else all of k at once where enough columns fit.
     let quantized = p.factors.iter().any(|of| matches!(of.b, Source::Quantized(_)));
-    if let Some(apart) = apart::<M>(p, all, deepest, quantized) {
-        return run_apart::<M>(p, &stages::<M>(chunks, apart.words), &apart);
+    if let Some(apart) = cuts::apart::<M>(p, all, deepest, quantized) {
+        return run_apart::<M>(p, &cuts::stages::<M>(chunks, apart.words), &apart);
     }
     let fitting = if p.m <= FEW_ROWS && !quantized { usize::MAX } else { PACKED / all };
     let (width, depth) = if fitting >= p.n.min(512) {
@@ -355,7 +174,7 @@ pub fn run<M: Micro>(p: &Product) {
         let width = p.n.min(1024).min(most.max(GROUP));
         (width, (PACKED / width).max(deepest))
     };
-    let stages = stages::<M>(chunks, depth);
+    let stages = cuts::stages::<M>(chunks, depth);
     let blocks = p.n.div_ceil(width.max(GROUP));
     let width = p.n.div_ceil(blocks).next_multiple_of(GROUP);
     // The sums of several stages wait for the last one.
@@ -415,21 +234,6 @@ fn run_stage<M: Micro>(
     });
 }
 
-/// Words of a chunk that is summed in one go with the one before it, at most: one register's, whose products AMX sums before it
-/// adds them to others. So it gives the bits that a pass of its own gives.
-const JOINED: usize = 16;
-
-/// Whether a low-rank update is summed beside a weight: one that is a single chunk. Beside the last of several it would be added to
-/// that one's sums first.
-fn joins<M: Micro>(chunk: &Chunk, more: &Chunk) -> bool {
-    M::BY_REGISTERS
-        && chunk.depth == chunk.of.k
-        && chunk.special
-        && more.special
-        && more.words <= JOINED
-        && chunk.of.alpha == more.of.alpha
-}
-
 fn task<M: Micro>(p: &Product, stage: &Stage, block: &Block) {
     let (height, width) = (block.rows.1 - block.rows.0, block.columns.1 - block.columns.0);
     let buffered = p.buffered();
@@ -463,7 +267,7 @@ fn task<M: Micro>(p: &Product, stage: &Stage, block: &Block) {
             let more = stage
                 .chunks
                 .get(i + 1)
-                .filter(|more| block.packed.is_some() && joins::<M>(chunk, more));
+                .filter(|more| block.packed.is_some() && cuts::joins::<M>(chunk, more));
             joined = more.is_some();
             let opens = stage.first && i == 0;
             let work = Work {

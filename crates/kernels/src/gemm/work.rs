@@ -1,8 +1,9 @@
 //! One chunk of k for one block of C: where its operands are read or packed, and tile after tile of the block.
 
+use super::cuts::{Chunk, Range};
 use super::pack::{self, Matrix};
 use super::panels::{self, GROUP, Packed};
-use super::product::{Chunk, Product, Range, Source};
+use super::product::{Product, Source};
 use super::tile::{Micro, Part, Tile};
 use crate::queue::Shared;
 
@@ -161,7 +162,7 @@ impl Work<'_, '_> {
         // Words that lie side by side cost the tiles fewer instructions than copying them does.
         let strips =
             !M::BY_REGISTERS && (of.trans_a || (M::PANEL_STAYS && width >= 6 * M::COLUMNS));
-        let fits = M::BY_REGISTERS || !aliased::<M>(&of.a) || width <= 2 * M::COLUMNS;
+        let fits = !aliased::<M>(&of.a) || width <= 2 * M::COLUMNS;
         if as_it_is && fits && !strips && !of.trans_a {
             let stride = if M::PAIRS { of.a.stride / 2 } else { of.a.stride };
             let data = of.a.at(row, first).cast();
