@@ -37,13 +37,13 @@ export const isAlone = ({ slots }: Sample): boolean => slots >= alone * most;
 export const bestBurst = (): number => most;
 
 /**
- * What multiply-adds of f32 in registers run at now, on average over `seconds`, in GFLOP/s: a neighbor that multiplies as well takes part of the
- * peak, and nothing that computes could have it.
+ * What multiply-adds of f32 in registers run at now, on average over `seconds`, in GFLOP/s: a neighbor that multiplies as
+ * well takes part of the peak, and nothing that computes could have it.
  */
 export function peakNow(seconds: number): number {
   const took: number[] = [];
   const end = performance.now() + 1000 * seconds;
-  // Not the kernel, whose calls are observed.
+  // Not the kernel: its calls are observed.
   const probe = addon()['peakProbe'];
   // The shortest probe is a single burst, and all bursts do the same work.
   while (performance.now() < end) took.push(1 / probe(1e-6, 'f32'));

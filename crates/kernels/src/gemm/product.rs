@@ -243,7 +243,7 @@ fn task<M: Micro>(p: &Product, stage: &Stage, block: &Block) {
         if block.packed.is_some() { 0 } else { deepest * GROUP },
         // Strips of a transposed A may be less than whole, and a store may go beyond the last one.
         (height + M::ROWS) * (deepest.next_multiple_of(16) + 16) + 16,
-        if M::BY_REGISTERS { height * (JOINED.next_multiple_of(16) + 16) } else { 0 },
+        if M::BY_REGISTERS { height * (JOINED + 16) } else { 0 },
         if buffered && block.sums.is_none() { height * stride } else { 0 },
     ];
     scratch::with(sizes, |[panel, a, more_a, sums]| {
