@@ -104,13 +104,13 @@ try {
   for (const [name, { memory, step }] of offs) {
     report({
       name: `${name}: predicted memory is off by`,
-      value: Math.abs(median(memory)),
+      value: median(memory.map(Math.abs)),
       unit: '',
       goal: { atMost: 0.05 },
     });
     report({
       name: `${name}: predicted time is off by`,
-      value: Math.abs(median(step)),
+      value: median(step.map(Math.abs)),
       unit: '',
       goal: { atMost: 0.2 },
     });
