@@ -4,14 +4,15 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use crate::gemm::pack::{Block, Matrix};
 use crate::gemm::tile::Micro;
 use crate::queue::{self, Shared};
 use crate::scratch;
 
 use super::forward::strips;
-use super::operand::{Operand, Output, transpose};
+use super::operand::{Operand, Output, Rows, transpose};
 use super::softmax::{dots, gradients};
-use super::{KEYS, Product, SCORES, Segment, Shape, Sight, on_isa, row_words};
+use super::{KEYS, Product, SCORES, Segment, Shape, Sight, on_isa, row_words, words};
 
 /// Queries of a block: whole tiles on every instruction set.
 const QUERIES: usize = 96;
@@ -20,6 +21,7 @@ const QUERIES: usize = 96;
 const TASK: usize = 64;
 
 pub struct Backward {
+    pub pairs: bool,
     pub segments: Vec<Segment>,
     /// Rows of q and of k.
     pub queries: usize,
@@ -140,7 +142,7 @@ pub fn run(b: &Backward) {
             let queries = segment.queries - segment.first_to_see(task.tile).min(segment.queries);
             std::cmp::Reverse(queries * KEYS.min(segment.keys - task.tile))
         });
-        queue::drain(tasks.len(), |i| on_isa!(tile_of(b, &sums, &tasks[i])));
+        queue::drain(tasks.len(), |i| on_isa!(tile_of(b, &sums, &tasks[i]), pairs: b.pairs));
         add_shared(b, &sums);
         if !in_place {
             let row = heads * width;
@@ -163,50 +165,108 @@ fn dot_rows(b: &Backward, to: Shared<f32>) {
         let rows = TASK.min(b.queries - first);
         // SAFETY: the scratch has room, and the rows are this task's.
         scratch::with([rows * row + 16, rows * row + 16], |[dy, y]| unsafe {
-            b.dy.copy(first, rows, 0, row, 1.0, dy, row);
-            b.y.copy(first, rows, 0, row, 1.0, y, row);
+            b.dy.copy(first, rows, 0, row, dy, row);
+            b.y.copy(first, rows, 0, row, y, row);
             dots(dy, y, rows * heads, width, to.get().add(first * heads));
         });
     });
+}
+
+/// The left operand of sums over queries: `count` rows that each have a number for every key.
+struct Turned {
+    data: *const f32,
+    stride: usize,
+}
+
+impl Turned {
+    /// Words from a key's row to the next.
+    const STRIDE: usize = QUERIES / 2;
+
+    /// As they lie, in columns, or a row of pairs for each of `keys` in `room`.
+    unsafe fn new<M: Micro>(scores: *mut f32, count: usize, keys: usize, room: *mut f32) -> Turned {
+        if !M::PAIRS {
+            return Turned { data: scores, stride: SCORES };
+        }
+        let from = Matrix { data: scores.cast(), bf16: true, stride: 2 * SCORES };
+        let stride = Turned::STRIDE;
+        let block = Block {
+            from: &from,
+            transposed: true,
+            first: 0,
+            depth: count,
+            row: 0,
+            rows: keys,
+            stride,
+        };
+        // SAFETY: the caller's.
+        unsafe { M::pack_block(&block, room) };
+        Turned { data: room, stride }
+    }
 }
 
 fn tile_of<M: Micro>(b: &Backward, sums: &Sums, task: &Task) {
     let &Task { tile, group, .. } = task;
     let segment = &b.segments[task.segment];
     let Shape { heads: all_heads, width: e, scale, .. } = b.shape;
-    let stride = row_words(e);
+    let [all_q, all_k, all_v, all_dy] = [b.q, b.k, b.v, b.dy].map(Operand::in_words::<M>);
+    let (width, depth) = (if M::PAIRS { e / 2 } else { e }, words::<M>(e));
+    let (stride, out_stride) = (row_words(depth), row_words(e));
     let keys = KEYS.min(segment.keys - tile);
-    let panels_words = (KEYS + M::COLUMNS) * e;
+    let (panels, turned) =
+        ((KEYS + M::COLUMNS) * depth, if M::PAIRS { KEYS * Turned::STRIDE } else { 0 });
     let sizes = [
         KEYS * stride,
         KEYS * stride,
-        panels_words,
-        panels_words,
+        panels,
+        panels,
+        Rows::panels::<M>(KEYS, e),
         QUERIES * stride,
         QUERIES * stride,
+        Rows::panels::<M>(QUERIES, e),
+        Rows::panels::<M>(QUERIES, e),
         QUERIES * SCORES,
         QUERIES * SCORES,
-        KEYS * stride,
-        KEYS * stride,
+        turned,
+        turned,
+        KEYS * out_stride,
+        KEYS * out_stride,
     ];
-    scratch::with(sizes, |[k, v, k_panels, v_panels, q, dy, p, ds, dk, dv]| unsafe {
+    scratch::with(sizes, |room| unsafe {
+        let [
+            k,
+            v,
+            k_panels,
+            v_panels,
+            k_rows,
+            q,
+            dy,
+            q_rows,
+            dy_rows,
+            p,
+            ds,
+            p_room,
+            ds_room,
+            dk,
+            dv,
+        ] = room;
         // SAFETY: the scratch has room for all; `M` was chosen by `isa()`; a task's keys are its own, and it
         // adds to dQ when the task before it has.
-        b.k.gather(segment, tile, keys, group * e, e, k, stride);
-        b.v.gather(segment, tile, keys, group * e, e, v, stride);
-        transpose(k, stride, keys, e, k_panels);
-        transpose(v, stride, keys, e, v_panels);
-        std::ptr::write_bytes(dk, 0, keys * stride);
-        std::ptr::write_bytes(dv, 0, keys * stride);
+        all_k.gather(segment, tile, keys, group * width, width, k, stride);
+        all_v.gather(segment, tile, keys, group * width, width, v, stride);
+        transpose(k, stride, keys, depth, k_panels);
+        transpose(v, stride, keys, depth, v_panels);
+        let k_rows = Rows::new::<M>(k, stride, (keys, e), k_rows);
+        std::ptr::write_bytes(dk, 0, keys * out_stride);
+        std::ptr::write_bytes(dv, 0, keys * out_stride);
         let blocks = segment.queries.div_ceil(QUERIES);
         for head in group * b.shape.per_group()..(group + 1) * b.shape.per_group() {
             for block in segment.first_to_see(tile) / QUERIES..blocks {
                 let first = block * QUERIES;
                 let count = QUERIES.min(segment.queries - first);
                 let sight = Sight::new(segment, first, tile);
-                let (row, column) = (segment.query + first, head * e);
-                b.q.copy(row, count, column, e, b.shape.query_scale(), q, stride);
-                b.dy.copy(row, count, column, e, 1.0, dy, stride);
+                let (row, column) = (segment.query + first, head * width);
+                all_q.copy(row, count, column, width, q, stride);
+                all_dy.copy(row, count, column, width, dy, stride);
                 let (mut lse, mut deltas) = ([0.0; QUERIES], [0.0; QUERIES]);
                 for i in 0..count {
                     let at = (row + i) * all_heads + head;
@@ -218,7 +278,8 @@ fn tile_of<M: Micro>(b: &Backward, sums: &Sums, task: &Task) {
                         let product = Product {
                             a,
                             a_stride: stride,
-                            b: panels.add(panel * e),
+                            turned: false,
+                            b: panels.add(panel * depth),
                             b_stride: M::COLUMNS,
                             c: c.add(panel),
                             c_stride: SCORES,
@@ -226,31 +287,37 @@ fn tile_of<M: Micro>(b: &Backward, sums: &Sums, task: &Task) {
                             alpha: 1.0,
                             accumulate: false,
                         };
-                        strips::<M>(sight.first_to_see(panel), count, |row, rows| {
-                            product.rows::<M>(row, rows, 0, e);
+                        strips::<M>(sight.first_to_see(panel), count, |rows| {
+                            product.rows::<M>(rows, (0, e));
                         });
                     }
                 }
-                let slope = b.shape.slope(head);
-                gradients(p, ds, count, sight, slope, lse.as_ptr(), deltas.as_ptr());
+                let factors = b.shape.factors(head);
+                let (lse, deltas) = (lse.as_ptr(), deltas.as_ptr());
+                gradients(p, ds, count, sight, factors, M::PAIRS, lse, deltas);
 
-                for (a, rows, c, alpha) in [(ds, q, dk, std::f32::consts::LN_2), (p, dy, dv, 1.0)] {
-                    let product = Product {
-                        a,
-                        a_stride: SCORES,
-                        b: rows,
-                        b_stride: stride,
-                        c,
-                        c_stride: stride,
-                        columns: e,
-                        alpha,
-                        accumulate: true,
-                    };
+                for (scores, turned, rows, panels, c, alpha) in
+                    [(ds, ds_room, q, q_rows, dk, scale), (p, p_room, dy, dy_rows, dv, 1.0)]
+                {
+                    let left = Turned::new::<M>(scores, count, keys, turned);
+                    let right = Rows::new::<M>(rows, stride, (count, e), panels);
                     for column in (0..e).step_by(M::COLUMNS) {
-                        strips::<M>(0, keys, |key, keys| {
+                        let product = Product {
+                            a: left.data,
+                            a_stride: left.stride,
+                            turned: !M::PAIRS,
+                            b: right.column(column),
+                            b_stride: right.stride,
+                            c: c.add(column),
+                            c_stride: out_stride,
+                            columns: e - column,
+                            alpha,
+                            accumulate: true,
+                        };
+                        strips::<M>(0, keys, |(key, keys)| {
                             let first = sight.first_to_see(key);
                             if first < count {
-                                product.columns::<M>(key, keys, column, first, count - first);
+                                product.rows::<M>((key, keys), (first, count));
                             }
                         });
                     }
@@ -261,26 +328,28 @@ fn tile_of<M: Micro>(b: &Backward, sums: &Sums, task: &Task) {
                 while done.load(Ordering::Acquire) != number {
                     std::thread::yield_now();
                 }
-                let product = Product {
-                    a: ds,
-                    a_stride: SCORES,
-                    b: k,
-                    b_stride: stride,
-                    c: sums.dq.get().add((row * all_heads + head) * e),
-                    c_stride: all_heads * e,
-                    columns: e,
-                    alpha: scale,
-                    accumulate: tile > 0,
-                };
                 for column in (0..e).step_by(M::COLUMNS) {
-                    strips::<M>(sight.first_to_see(0), count, |row, rows| {
-                        product.rows::<M>(row, rows, column, sight.of(row + rows - 1));
+                    let product = Product {
+                        a: ds,
+                        a_stride: SCORES,
+                        turned: false,
+                        b: k_rows.column(column),
+                        b_stride: k_rows.stride,
+                        c: sums.dq.get().add((row * all_heads + head) * e + column),
+                        c_stride: all_heads * e,
+                        columns: e - column,
+                        alpha: scale,
+                        accumulate: tile > 0,
+                    };
+                    strips::<M>(sight.first_to_see(0), count, |(row, rows)| {
+                        product.rows::<M>((row, rows), (0, sight.of(row + rows - 1)));
                     });
                 }
                 done.store(number + 1, Ordering::Release);
             }
         }
-        put_keys(b, sums, task, keys, [dk, dv], stride);
+        M::done();
+        put_keys(b, sums, task, keys, [dk, dv], out_stride);
     });
 }
 

@@ -16,6 +16,7 @@ use napi_derive::napi;
 
 use crate::floats::{Floats, expect_length, invalid};
 use crate::gemm::tile::{Micro, Part, Tile};
+use crate::isa::{Isa, isa};
 use crate::queue::Shared;
 use operand::{Operand, Output};
 
@@ -24,6 +25,22 @@ const KEYS: usize = 128;
 
 /// Words from one row of scores to the next: what is behind a row's last key may be overwritten.
 const SCORES: usize = KEYS + 16;
+
+/// Numbers that tiles of pairs sum at a time: a register of words.
+const SUMMED: usize = 32;
+
+/// Words of `count` numbers along a sum.
+fn words<M: Micro>(count: usize) -> usize {
+    if M::PAIRS { count.next_multiple_of(SUMMED) / 2 } else { count }
+}
+
+/// Whether bf16 is multiplied in pairs: on AMX, where a sum's operands all are such. Probabilities and the scores'
+/// gradients are rounded to bf16 then, as FlashAttention rounds them.
+fn in_pairs(operands: &[&Floats], width: usize) -> bool {
+    isa() == Isa::Amx
+        && width.is_multiple_of(2)
+        && operands.iter().all(|operand| matches!(operand, Floats::Bf16(_)))
+}
 
 pub struct Shape {
     pub heads: usize,
@@ -38,15 +55,20 @@ impl Shape {
         self.heads / self.key_heads
     }
 
-    /// ALiBi's slope of a head, for scores in units of ln 2.
-    fn slope(&self, head: usize) -> f32 {
-        self.slopes.as_ref().map_or(0.0, |slopes| slopes[head] * std::f32::consts::LOG2_E)
+    /// What makes exponents of two of a head's scores.
+    fn factors(&self, head: usize) -> Factors {
+        use std::f32::consts::LOG2_E;
+        let slope = self.slopes.as_ref().map_or(0.0, |slopes| slopes[head] * LOG2_E);
+        Factors { scale: self.scale * LOG2_E, slope }
     }
+}
 
-    /// What queries are multiplied by: their products with keys are exponents of two.
-    fn query_scale(&self) -> f32 {
-        self.scale * std::f32::consts::LOG2_E
-    }
+/// An exponent is scale · score + slope · (key − the query's own place).
+#[derive(Clone, Copy)]
+struct Factors {
+    scale: f32,
+    /// ALiBi's.
+    slope: f32,
 }
 
 /// A segment of queries, and the ranges of rows where its keys lie, in logical order.
@@ -118,10 +140,12 @@ fn row_words(width: usize) -> usize {
     (width.div_ceil(16) | 1) * 16
 }
 
-/// The tile of a product that begins at (`row`, `column`) of C = A · B, with A by rows.
+/// C = A · B, as wide as a tile at most.
 struct Product {
     a: *const f32,
     a_stride: usize,
+    /// Whether A lies in columns.
+    turned: bool,
     b: *const f32,
     b_stride: usize,
     c: *mut f32,
@@ -132,76 +156,46 @@ struct Product {
 }
 
 impl Product {
-    /// Columns [column, …) of rows [row, row + rows), summed over `depth`.
+    /// A tile of rows, summed over numbers [first, end): what pairs sum beside those is zero.
     ///
     /// # Safety
     /// As `Micro`; the pointers have room.
-    unsafe fn rows<M: Micro>(&self, row: usize, rows: usize, column: usize, depth: usize) {
-        unsafe {
-            let a = self.a.add(row * self.a_stride);
-            self.tile::<M>(a, false, row, rows, column, 0, depth);
-        }
-    }
-
-    /// The same where A lies in columns, summed from `first` on.
-    ///
-    /// # Safety
-    /// As `Micro`; the pointers have room.
-    unsafe fn columns<M: Micro>(
-        &self,
-        row: usize,
-        rows: usize,
-        column: usize,
-        first: usize,
-        depth: usize,
-    ) {
-        unsafe {
-            let a = self.a.add(first * self.a_stride + row);
-            self.tile::<M>(a, true, row, rows, column, first, depth);
-        }
-    }
-
-    #[allow(clippy::too_many_arguments)]
     #[inline(always)]
-    unsafe fn tile<M: Micro>(
-        &self,
-        a: *const f32,
-        in_columns: bool,
-        row: usize,
-        rows: usize,
-        column: usize,
-        first: usize,
-        depth: usize,
-    ) {
-        unsafe {
-            let tile = Tile {
-                part: Part {
-                    depth,
-                    a,
-                    a_stride: self.a_stride,
-                    b: self.b.add(first * self.b_stride + column),
-                    b_stride: self.b_stride,
-                },
-                more: None,
-                c: self.c.add(row * self.c_stride + column),
-                c_stride: self.c_stride,
-                alpha: self.alpha,
-                accumulate: self.accumulate,
-                bias: std::ptr::null(),
-                columns: M::COLUMNS.min(self.columns - column),
-                halves: false,
-                ahead: self.b.add(first * self.b_stride + column),
-            };
-            M::tile(rows, in_columns, &tile);
-        }
+    unsafe fn rows<M: Micro>(&self, (row, rows): (usize, usize), (first, end): (usize, usize)) {
+        let first = words::<M>(if M::PAIRS { first / SUMMED * SUMMED } else { first });
+        let at = if self.turned { (first, row) } else { (row, first) };
+        let b = self.b.wrapping_add(first * self.b_stride);
+        let tile = Tile {
+            part: Part {
+                depth: words::<M>(end) - first,
+                a: self.a.wrapping_add(at.0 * self.a_stride + at.1),
+                a_stride: self.a_stride,
+                b,
+                b_stride: self.b_stride,
+            },
+            more: None,
+            c: self.c.wrapping_add(row * self.c_stride),
+            c_stride: self.c_stride,
+            alpha: self.alpha,
+            accumulate: self.accumulate,
+            bias: std::ptr::null(),
+            columns: M::COLUMNS.min(self.columns),
+            halves: false,
+            ahead: b,
+        };
+        // SAFETY: the caller's.
+        unsafe { M::tile(rows, self.turned, &tile) };
     }
 }
 
 /// Runs a function that is generic over `Micro` on the instruction set in force.
 macro_rules! on_isa {
-    ($task:ident($($arg:expr),*)) => {{
+    ($task:ident($($arg:expr),*), pairs: $pairs:expr) => {{
         #[cfg(target_arch = "x86_64")]
         match $crate::isa::isa() {
+            $crate::isa::Isa::Amx if $pairs => {
+                return $task::<$crate::gemm::amx::AmxPairs>($($arg),*);
+            }
             $crate::isa::Isa::Avx512 | $crate::isa::Isa::Avx512Bf16 | $crate::isa::Isa::Amx => {
                 return $task::<$crate::gemm::tile::Avx512>($($arg),*);
             }
@@ -303,6 +297,7 @@ pub fn attention_forward(
     expect_length("v", v.len(), k.len())?;
     expect_length("lse", lse.len(), queries * shape.heads)?;
     forward::run(&forward::Forward {
+        pairs: in_pairs(&[&q, &k, &v], shape.width),
         segments: segments_of(&query_starts, &ranges, &range_starts, queries, keys)?,
         q: Operand::of(&q, row),
         k: Operand::of(&k, key_row),
@@ -346,6 +341,7 @@ pub fn attention_backward(
     }
     expect_length("lse", lse.len(), queries * shape.heads)?;
     backward::run(&backward::Backward {
+        pairs: in_pairs(&[&dy, &q, &k, &v], shape.width),
         segments: segments_of(&query_starts, &ranges, &range_starts, queries, keys)?,
         queries,
         keys,

@@ -1,10 +1,12 @@
-//! Operands of attention: rows of either storage copied to f32, and transposed into panels.
+//! Operands of attention: rows of either storage copied to f32, or to pairs of bf16 as they are, and transposed into panels.
 
 use crate::floats::Floats;
+use crate::gemm::pack::{Matrix, Panel};
+use crate::gemm::tile::Micro;
 use crate::per_simd;
 use crate::queue::Shared;
 
-use super::Segment;
+use super::{SUMMED, Segment, words};
 
 /// Rows of q, k, v, y or dy: all heads of a position beside each other.
 #[derive(Clone, Copy)]
@@ -27,7 +29,16 @@ impl Operand {
         }
     }
 
-    /// Copies `width` columns from `column` on of `rows` rows from `row` on, times `scale`.
+    /// The same rows in the words that tiles multiply: a pair of bf16 is copied as if it were an f32.
+    pub fn in_words<M: Micro>(self) -> Operand {
+        if !M::PAIRS {
+            return self;
+        }
+        debug_assert!(self.bf16 && self.stride.is_multiple_of(2));
+        Operand { bf16: false, stride: self.stride / 2, ..self }
+    }
+
+    /// Copies `width` columns from `column` on of `rows` rows from `row` on.
     ///
     /// # Safety
     /// They are inside; `to` has room for `rows` of `to_stride`, of which whole registers are written.
@@ -38,14 +49,13 @@ impl Operand {
         rows: usize,
         column: usize,
         width: usize,
-        scale: f32,
         to: *mut f32,
         to_stride: usize,
     ) {
         unsafe {
             let size = if self.bf16 { 2 } else { 4 };
             let from = self.data.add((row * self.stride + column) * size);
-            copy_rows(from, self.bf16, self.stride, rows, width, scale, to, to_stride);
+            copy_rows(from, self.bf16, self.stride, rows, width, to, to_stride);
         }
     }
 
@@ -65,7 +75,7 @@ impl Operand {
         to_stride: usize,
     ) {
         for (at, row, rows) in segment.runs(first, count) {
-            unsafe { self.copy(row, rows, column, width, 1.0, to.add(at * to_stride), to_stride) };
+            unsafe { self.copy(row, rows, column, width, to.add(at * to_stride), to_stride) };
         }
     }
 }
@@ -80,11 +90,9 @@ per_simd! {
         stride: usize,
         rows: usize,
         width: usize,
-        scale: f32,
         to: *mut f32,
         to_stride: usize,
     ) {
-        let scale = S::splat(scale);
         let whole = width - width % S::LANES;
         let size = if bf16 { 2 } else { 4 };
         for row in 0..rows {
@@ -98,21 +106,21 @@ per_simd! {
             if bf16 {
                 let from = from.cast::<u16>().add(row * stride);
                 for i in (0..whole).step_by(S::LANES) {
-                    S::store(to.add(i), S::mul(scale, S::load_bf16(from.add(i))));
+                    S::store(to.add(i), S::load_bf16(from.add(i)));
                 }
                 if whole < width {
                     let mut part = [0u16; 16];
                     std::ptr::copy_nonoverlapping(from.add(whole), part.as_mut_ptr(), width - whole);
-                    S::store(to.add(whole), S::mul(scale, S::load_bf16(part.as_ptr())));
+                    S::store(to.add(whole), S::load_bf16(part.as_ptr()));
                 }
             } else {
                 let from = from.cast::<f32>().add(row * stride);
                 for i in (0..whole).step_by(S::LANES) {
-                    S::store(to.add(i), S::mul(scale, S::load(from.add(i))));
+                    S::store(to.add(i), S::load(from.add(i)));
                 }
                 if whole < width {
                     let part = S::load_part(from.add(whole), width - whole);
-                    S::store(to.add(whole), S::mul(scale, part));
+                    S::store(to.add(whole), part);
                 }
             }
         }
@@ -132,6 +140,58 @@ per_simd! {
                 S::transpose(from, stride * 4, count, depth, to.add(i * columns), columns);
             }
         }
+    }
+}
+
+/// The right operand of a product that sums over its rows.
+pub struct Rows {
+    data: *const f32,
+    pub stride: usize,
+    /// Words from what is multiplied for one column to the same of the next.
+    step: usize,
+}
+
+impl Rows {
+    /// `count` rows of `width` numbers as they lie, or paired in `panels`: zeros follow up to what is summed at a time.
+    ///
+    /// # Safety
+    /// As `Micro`; rows and panels have room up to there.
+    pub unsafe fn new<M: Micro>(
+        rows: *mut f32,
+        stride: usize,
+        (count, width): (usize, usize),
+        panels: *mut f32,
+    ) -> Rows {
+        if !M::PAIRS {
+            return Rows { data: rows, stride, step: 1 };
+        }
+        let depth = count.next_multiple_of(SUMMED);
+        let from = Matrix { data: rows.cast(), bf16: true, stride: 2 * stride };
+        unsafe {
+            std::ptr::write_bytes(rows.add(count * stride), 0, (depth - count) * stride);
+            for column in (0..width).step_by(M::COLUMNS) {
+                let panel = Panel {
+                    from: &from,
+                    transposed: false,
+                    first: 0,
+                    depth,
+                    column,
+                    columns: M::COLUMNS.min(width - column),
+                    width: M::COLUMNS,
+                };
+                M::pack_panel(&panel, panels.add(column * words::<M>(count)));
+            }
+        }
+        Rows { data: panels, stride: M::COLUMNS, step: words::<M>(count) }
+    }
+
+    /// Words that `count` rows take in panels.
+    pub fn panels<M: Micro>(count: usize, width: usize) -> usize {
+        if M::PAIRS { words::<M>(count) * width.next_multiple_of(M::COLUMNS) } else { 0 }
+    }
+
+    pub fn column(&self, column: usize) -> *const f32 {
+        self.data.wrapping_add(column * self.step)
     }
 }
 

@@ -1,11 +1,11 @@
-//! The passes over a tile of scores between the products. Scores are exponents of two.
+//! The passes over a tile of scores between the products. Scores times their scale are exponents of two.
 
 use crate::per_simd;
 use crate::simd::Simd;
 
-use super::{SCORES, Sight};
+use super::{Factors, KEYS, SCORES, Sight};
 
-/// What a query has seen so far: its largest score, and the sum of 2^(score − largest).
+/// What a query has seen so far: its largest exponent, and the sum of 2^(exponent − largest).
 #[derive(Clone, Copy)]
 pub struct Running {
     pub top: f32,
@@ -20,22 +20,33 @@ impl Running {
 static PLACES: [f32; 16] =
     [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 11.0, 12.0, 13.0, 14.0, 15.0];
 
-/// Adds `slope` · (key − the query's own place) to the scores that a query sees.
+/// Scores that a query sees to their exponents, as ALiBi has them: `slope` · (key − the query's own place) is added.
 #[inline(always)]
-unsafe fn lean<S: Simd>(row: *mut f32, seen: usize, own: f32, slope: f32) {
+unsafe fn lean<S: Simd>(row: *mut f32, seen: usize, scale: f32, own: f32, slope: f32) {
     unsafe {
         for j in (0..seen).step_by(S::LANES) {
             let place = S::add(S::load(PLACES.as_ptr()), S::splat(j as f32 - own));
-            let v = S::fma(S::splat(slope), place, S::load(row.add(j)));
-            S::store(row.add(j), v);
+            let v = S::mul(S::splat(scale), S::load(row.add(j)));
+            S::store(row.add(j), S::fma(S::splat(slope), place, v));
         }
+    }
+}
+
+/// Writes a register of what the products read: in pairs a row of bf16 takes the place of its first half.
+#[inline(always)]
+unsafe fn put<S: Simd>(row: *mut f32, at: usize, v: S::V, pairs: bool) {
+    unsafe {
+        if pairs { S::store_bf16(row.cast::<u16>().add(at), v) } else { S::store(row.add(at), v) }
     }
 }
 
 /// Zeros from `seen` on, as far as a tile of the products may read.
 #[inline(always)]
-unsafe fn hide<S: Simd>(row: *mut f32, seen: usize) {
+unsafe fn hide<S: Simd>(row: *mut f32, seen: usize, pairs: bool) {
     unsafe {
+        if pairs {
+            return std::ptr::write_bytes(row.cast::<u16>().add(seen), 0, KEYS - seen);
+        }
         for j in (0..16).step_by(S::LANES) {
             S::store(row.add(seen + j), S::splat(0.0));
         }
@@ -58,13 +69,14 @@ unsafe fn exp2<S: Simd>(x: S::V) -> S::V {
 }
 
 per_simd! {
-    /// Scores of `count` queries to 2^(score − largest so far), with the sums and the sums of values brought to the new
-    /// largest ones.
+    /// Scores of `count` queries to 2^(exponent − largest so far), with the sums and the sums of values brought to the
+    /// new largest ones.
     pub fn soften<S>(
         scores: *mut f32,
         count: usize,
         sight: Sight,
-        slope: f32,
+        factors: Factors,
+        pairs: bool,
         running: *mut Running,
         out: *mut f32,
         out_stride: usize,
@@ -73,28 +85,30 @@ per_simd! {
             let row = scores.add(i * SCORES);
             let seen = sight.of(i);
             if seen == 0 {
-                hide::<S>(row, 0);
+                hide::<S>(row, 0, pairs);
                 continue;
             }
+            let Factors { mut scale, slope } = factors;
             if slope != 0.0 {
-                lean::<S>(row, seen, (sight.first + i as isize - 1) as f32, slope);
+                lean::<S>(row, seen, scale, (sight.first + i as isize - 1) as f32, slope);
+                scale = 1.0;
             }
             // What a query does not see counts as −∞, up to the end of the last register.
             S::store(row.add(seen), S::splat(f32::NEG_INFINITY));
             let before = *running.add(i);
-            let mut tops = S::splat(before.top);
-            for j in (0..seen).step_by(S::LANES) {
+            let mut tops = S::load(row);
+            for j in (S::LANES..seen).step_by(S::LANES) {
                 tops = S::max(tops, S::load(row.add(j)));
             }
-            let top = S::largest(tops);
-            let new = S::splat(top);
+            let top = before.top.max(scale * S::largest(tops));
+            let (by, less) = (S::splat(scale), S::splat(-top));
             let mut sums = S::splat(0.0);
             for j in (0..seen).step_by(S::LANES) {
-                let p = exp2::<S>(S::sub(S::load(row.add(j)), new));
-                S::store(row.add(j), p);
+                let p = exp2::<S>(S::fma(by, S::load(row.add(j)), less));
+                put::<S>(row, j, p, pairs);
                 sums = S::add(sums, p);
             }
-            hide::<S>(row, seen);
+            hide::<S>(row, seen, pairs);
             let mut sum = S::sum(sums);
             if before.top == top {
                 sum += before.sum;
@@ -118,24 +132,27 @@ per_simd! {
         dp: *mut f32,
         count: usize,
         sight: Sight,
-        slope: f32,
+        factors: Factors,
+        pairs: bool,
         lse: *const f32,
         deltas: *const f32,
     ) {
         for i in 0..count {
             let (row, dp) = (scores.add(i * SCORES), dp.add(i * SCORES));
             let seen = sight.of(i);
+            let Factors { mut scale, slope } = factors;
             if slope != 0.0 {
-                lean::<S>(row, seen, (sight.first + i as isize - 1) as f32, slope);
+                lean::<S>(row, seen, scale, (sight.first + i as isize - 1) as f32, slope);
+                scale = 1.0;
             }
-            let (lse, delta) = (S::splat(*lse.add(i)), S::splat(*deltas.add(i)));
+            let (less, delta) = (S::splat(-*lse.add(i)), S::splat(*deltas.add(i)));
             for j in (0..seen).step_by(S::LANES) {
-                let p = exp2::<S>(S::sub(S::load(row.add(j)), lse));
-                S::store(row.add(j), p);
-                S::store(dp.add(j), S::mul(p, S::sub(S::load(dp.add(j)), delta)));
+                let p = exp2::<S>(S::fma(S::splat(scale), S::load(row.add(j)), less));
+                put::<S>(row, j, p, pairs);
+                put::<S>(dp, j, S::mul(p, S::sub(S::load(dp.add(j)), delta)), pairs);
             }
-            hide::<S>(row, seen);
-            hide::<S>(dp, seen);
+            hide::<S>(row, seen, pairs);
+            hide::<S>(dp, seen, pairs);
         }
     }
 }

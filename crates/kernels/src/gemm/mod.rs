@@ -1,7 +1,7 @@
 //! Matrix products. Spec: `src/kernels/gemm.ts`.
 
 #[cfg(target_arch = "x86_64")]
-mod amx;
+pub mod amx;
 mod caches;
 mod codes;
 mod cuts;
