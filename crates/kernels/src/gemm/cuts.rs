@@ -4,7 +4,7 @@
 //! and no size of a cache changes a bit.
 
 use super::caches;
-use super::product::{Factors, Product, Source};
+use super::product::{Factors, Product};
 use super::tile::Micro;
 use super::work::FEW_ROWS;
 use crate::pool;
@@ -49,27 +49,24 @@ pub fn part(i: usize, parts: usize, count: usize, unit: usize, end: usize) -> Ra
     (i * count / parts * unit, ((i + 1) * count / parts * unit).min(end))
 }
 
-/// Equal chunks of k of at most `most`, whole cache lines but for the last.
-fn depth_of(k: usize, most: usize) -> usize {
-    k.div_ceil(k.div_ceil(most).max(1)).next_multiple_of(16).max(1)
+/// Equal chunks of k of at most `most`, whole cache lines and whole words but for the last.
+fn depth_of(k: usize, most: usize, numbers: usize) -> usize {
+    k.div_ceil(k.div_ceil(most).max(1)).next_multiple_of(numbers.max(16)).max(1)
 }
 
 pub fn chunks<'p, M: Micro>(p: &'p Product) -> Vec<Chunk<'p>> {
     let mut chunks = Vec::new();
     for of in &p.factors {
-        let pairs = M::PAIRS && p.pairs(of);
-        let special = pairs || matches!(of.b, Source::Codes(_));
-        let most = match (pairs, special) {
-            (true, _) => 2 * M::DEPTH,
-            (false, true) => M::DEPTH,
-            (false, false) => M::Single::DEPTH,
+        let special = p.special::<M>(of);
+        let (numbers, most) = if special {
+            (M::NUMBERS, M::DEPTH / M::WORDS * M::NUMBERS)
+        } else {
+            (1, M::Single::DEPTH)
         };
-        let depth = depth_of(of.k, most);
+        let depth = depth_of(of.k, most, numbers);
         for first in (0..of.k.max(1)).step_by(depth) {
             let depth = depth.min(of.k - first);
-            let words = if pairs { depth.div_ceil(2) } else { depth };
-            let unit = if special && M::BY_REGISTERS { M::LANES } else { 1 };
-            let words = words.next_multiple_of(unit);
+            let words = if special { M::words(depth) } else { depth };
             chunks.push(Chunk { of, special, first, depth, words, before: 0 });
         }
     }
@@ -104,19 +101,18 @@ pub fn stages<'p, M: Micro>(chunks: Vec<Chunk<'p>>, words: usize) -> Vec<Stage<'
     stages
 }
 
-/// Words of a chunk that is summed in one go with the one before it, at most: one register's, whose products AMX sums before it
-/// adds them to others. So it gives the bits that a pass of its own gives.
-pub const JOINED: usize = 16;
+/// Words of a chunk that is summed in one go with the one before it, at most.
+pub const JOINED: usize = 192;
 
-/// Whether a low-rank update is summed beside a weight: one that is a single chunk. Beside the last of several it would be added to
-/// that one's sums first.
+/// Whether a low-rank update goes on with a weight's sums, before they are stored: later it would as well, with the same bits.
 pub fn joins<M: Micro>(chunk: &Chunk, more: &Chunk) -> bool {
     M::BY_REGISTERS
-        && chunk.depth == chunk.of.k
         && chunk.special
         && more.special
+        && more.depth == more.of.k
         && more.words <= JOINED
-        && chunk.of.alpha == more.of.alpha
+        && chunk.of.alpha == 1.0
+        && more.of.alpha == 1.0
 }
 
 /// How the columns that are packed together, and the rows, are cut into tasks.

@@ -73,7 +73,7 @@ pub fn pack_group<M: Micro>(group: &PackGroup, packed: Packed) {
 /// Packs the panels of some columns, each to where `at` says.
 pub fn pack_panels<M: Micro>(chunk: &Chunk, columns: Range, at: impl Fn(usize) -> *mut f32) {
     // Of stored rows of columns, some at a time: the panels' parts of a row lie side by side.
-    let span = if chunk.of.trans_b { chunk.words.max(1) } else { 16 };
+    let span = if chunk.of.trans_b { chunk.words.max(1) } else { M::WORDS.max(16) };
     for first in (0..chunk.words).step_by(span) {
         let words = (first, (first + span).min(chunk.words));
         for column in (columns.0..columns.1).step_by(M::COLUMNS) {
@@ -84,6 +84,19 @@ pub fn pack_panels<M: Micro>(chunk: &Chunk, columns: Range, at: impl Fn(usize) -
     }
 }
 
+/// Numbers that a chunk's words before `words` stand for.
+fn numbers<M: Micro>(chunk: &Chunk, words: usize) -> usize {
+    match (chunk.special, M::WORDS == M::NUMBERS) {
+        (true, false) => words * M::NUMBERS / M::WORDS,
+        _ => words,
+    }
+}
+
+/// Words that packing `depth` numbers writes: those beyond them are zeros that nothing wrote.
+fn packed_words<M: Micro>(chunk: &Chunk, depth: usize) -> usize {
+    if chunk.special && M::PAIRS { depth.div_ceil(2) } else { depth }
+}
+
 /// Packs words `from .. to` along k of a panel.
 fn pack_panel<M: Micro>(
     chunk: &Chunk,
@@ -91,12 +104,13 @@ fn pack_panel<M: Micro>(
     (column, columns): (usize, usize),
     to: *mut f32,
 ) {
-    let per_word = if M::PAIRS && chunk.special { 2 } else { 1 };
-    let there = words.1.min(chunk.depth.div_ceil(per_word));
+    let first = numbers::<M>(chunk, words.0);
+    let depth = numbers::<M>(chunk, words.1).min(chunk.depth) - first;
+    let there = packed_words::<M>(chunk, depth);
     // SAFETY: the caller's buffer has room for all words.
     unsafe {
-        let rest = to.add((there - words.0) * M::COLUMNS);
-        std::ptr::write_bytes(rest, 0, (words.1 - there) * M::COLUMNS);
+        let rest = to.add(there * M::COLUMNS);
+        std::ptr::write_bytes(rest, 0, (words.1 - words.0 - there) * M::COLUMNS);
     }
     let from = match chunk.of.b {
         Source::Floats(b) => b,
@@ -106,7 +120,7 @@ fn pack_panel<M: Micro>(
                 codes: &codes,
                 transposed: chunk.of.trans_b,
                 first: chunk.first + words.0,
-                words: there - words.0,
+                words: there,
                 column,
                 columns,
                 width: M::COLUMNS,
@@ -118,8 +132,8 @@ fn pack_panel<M: Micro>(
     let panel = pack::Panel {
         from: &from,
         transposed: chunk.of.trans_b,
-        first: chunk.first + words.0 * per_word,
-        depth: (words.1 * per_word).min(chunk.depth) - words.0 * per_word,
+        first: chunk.first + first,
+        depth,
         column,
         columns,
         width: M::COLUMNS,
@@ -175,8 +189,8 @@ fn with_decoded(chunk: &Chunk, rows: usize, stride: usize, work: impl FnOnce(Dec
 
 /// Packs a panel of decoded numbers as the words that the chunk has; the words that it has beyond them are zeros.
 fn pack_decoded<M: Micro>(chunk: &Chunk, panel: &pack::Panel, before: usize, to: *mut f32) {
-    let per_word = if M::PAIRS && chunk.special { 2 } else { 1 };
-    let to = to.wrapping_add(before / per_word * M::COLUMNS);
+    let first = packed_words::<M>(chunk, before);
+    let to = to.wrapping_add(first * M::COLUMNS);
     // SAFETY: as in `pack_panel`.
     unsafe {
         if chunk.special {
@@ -185,10 +199,9 @@ fn pack_decoded<M: Micro>(chunk: &Chunk, panel: &pack::Panel, before: usize, to:
             M::Single::pack_panel(panel, to)
         }
         if before + panel.depth == chunk.depth {
-            let words = chunk.words - before / per_word;
-            let there = panel.depth.div_ceil(per_word);
+            let there = packed_words::<M>(chunk, panel.depth);
             let rest = to.add(there * M::COLUMNS);
-            std::ptr::write_bytes(rest, 0, (words - there) * M::COLUMNS);
+            std::ptr::write_bytes(rest, 0, (chunk.words - first - there) * M::COLUMNS);
         }
     }
 }
@@ -241,7 +254,7 @@ fn pack_columns<M: Micro>(
     let count = (group.columns.1.next_multiple_of(block)).min(b.columns) - start;
     let chunk = &group.chunks[0];
     /// Stored rows that are decoded before they are copied.
-    const ROWS: usize = 16;
+    const ROWS: usize = 32;
     with_decoded(chunk, ROWS, count, |decoded| {
         let from = decoded.matrix();
         for k in (0..chunk.depth).step_by(ROWS) {

@@ -92,6 +92,14 @@ impl Product<'_> {
             }
     }
 
+    /// Whether the words are what `M` multiplies best, or plain f32.
+    pub fn special<M: Micro>(&self, of: &Factors) -> bool {
+        match of.b {
+            Source::Codes(_) => true,
+            _ => M::PAIRS && self.pairs(of),
+        }
+    }
+
     /// Whether sums wait in a buffer of their own until they are what C stores.
     fn buffered(&self) -> bool {
         self.c_bf16 || self.c_transposed || self.scales.is_some()

@@ -211,9 +211,12 @@ pub unsafe trait Micro: 'static {
     const PAIRS: bool;
     /// Codes of eight bits in a word; 0 where words are floats.
     const CODES: usize;
+    /// Numbers along k whose words are multiplied together, and those words.
+    const NUMBERS: usize;
+    const WORDS: usize = 1;
     /// Words along k of a chunk, at most: beside a panel of B, rows of A must fit the first-level cache.
     const DEPTH: usize;
-    /// Whether a tile takes A by rows alone, and whole registers of words along k: packed operands have zeros up to there.
+    /// Whether a tile takes A by rows alone; packed operands have zeros up to the words that are multiplied together.
     const BY_REGISTERS: bool = false;
     /// Bytes from row to row whose multiples make too many rows of a tile meet in one place of the first-level cache.
     const ALIASES: usize;
@@ -230,6 +233,11 @@ pub unsafe trait Micro: 'static {
 
     /// Whether a panel of B stays in the first-level cache while rows of A go past it, or the other way round.
     const PANEL_STAYS: bool;
+
+    /// Words along k of `count` numbers.
+    fn words(count: usize) -> usize {
+        count.div_ceil(Self::NUMBERS) * Self::WORDS
+    }
 
     /// A tile of 1 to `ROWS` rows, `NARROW_ROWS` where its columns fit one register.
     unsafe fn tile(rows: usize, in_columns: bool, tile: &Tile);
@@ -303,6 +311,7 @@ macro_rules! micro {
                 const COLUMNS: usize = 2 * <$simd>::LANES;
                 const PAIRS: bool = $pairs;
                 const CODES: usize = $codes;
+                const NUMBERS: usize = if $pairs { 2 } else { 1 };
                 const DEPTH: usize = $depth;
                 type Single = $single;
 

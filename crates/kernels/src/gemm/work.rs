@@ -151,10 +151,9 @@ impl Work<'_, '_> {
     fn left<M: Micro>(&self, chunk: &Chunk, a: *mut f32, height: usize, width: usize) -> Left {
         let Chunk { of, first, depth, words, .. } = *chunk;
         let row = self.block.rows.0;
-        let as_it_is = if M::PAIRS { of.k.is_multiple_of(2) } else { !of.a.bf16 };
         // Rows of codes have room up to whole registers, and what is there counts for nothing.
-        let whole = !M::BY_REGISTERS || M::CODES > 0 || 2 * words == depth;
-        let as_it_is = as_it_is && whole;
+        let whole = !M::BY_REGISTERS || M::CODES > 0 || depth.is_multiple_of(M::NUMBERS);
+        let as_it_is = whole && if M::PAIRS { of.k.is_multiple_of(2) } else { !of.a.bf16 };
         if of.trans_a && as_it_is && !M::PAIRS && self.p.m <= FEW_ROWS {
             let data = of.a.at(first, row).cast();
             return Left { data, stride: of.a.stride, in_columns: true, strip: 0 };
