@@ -71,7 +71,13 @@ describe('without a terminal', () => {
 
   test('what outgrows the context is left out, and said; a message that alone is too long is an error', async () => {
     const turns = Array.from({ length: 6 }, (_, i) => `This is turn number ${i}`).join('\n');
-    const { code, error, replies } = await chat(turns, tiny, 'max_new_tokens=30', 'seed=0', '--json');
+    const { code, error, replies } = await chat(
+      turns,
+      tiny,
+      'max_new_tokens=30',
+      'seed=0',
+      '--json',
+    );
     expect([code, replies.length]).toEqual([0, 6]);
     expect(error).toMatch(/outgrown the model’s context; its first 2 messages were left out/);
     for (const { prompt_tokens, new_tokens } of replies) {
