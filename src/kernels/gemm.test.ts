@@ -282,15 +282,17 @@ test('no bit of a row with a low-rank update depends on the rows beside it, or o
     for (const storage of storages) {
       const [a, b] = [rounded(100 * k, 1, storage).data, rounded(n * k, 2, storage).data];
       const [h, low] = [rounded(100 * rank, 3, storage).data, rounded(n * rank, 4, storage).data];
-      const product = (m: number): Float32Array => {
-        const c = new Float32Array(m * n);
-        const [some, someH] = [a.subarray(0, m * k), h.subarray(0, m * rank)];
-        gemm.run(some, b, c, m, n, k, false, true, 1, 0, null, someH, low);
-        return c;
-      };
-      const all = product(100);
-      for (const m of [1, 24, 40]) expect(product(m)).toEqual(all.subarray(0, m * n));
-      expectSameOnAnyThreads(() => [product(100)]);
+      for (const bias of [null, rounded(n, 5, 'f32').data]) {
+        const product = (m: number): Float32Array => {
+          const c = new Float32Array(m * n);
+          const [some, someH] = [a.subarray(0, m * k), h.subarray(0, m * rank)];
+          gemm.run(some, b, c, m, n, k, false, true, 1, 0, bias, someH, low);
+          return c;
+        };
+        const all = product(100);
+        for (const m of [1, 24, 40]) expect(product(m)).toEqual(all.subarray(0, m * n));
+        expectSameOnAnyThreads(() => [product(100)]);
+      }
     }
   }
 });

@@ -86,10 +86,7 @@ pub fn pack_panels<M: Micro>(chunk: &Chunk, columns: Range, at: impl Fn(usize) -
 
 /// Numbers that a chunk's words before `words` stand for.
 fn numbers<M: Micro>(chunk: &Chunk, words: usize) -> usize {
-    match (chunk.special, M::WORDS == M::NUMBERS) {
-        (true, false) => words * M::NUMBERS / M::WORDS,
-        _ => words,
-    }
+    if chunk.special { words * M::NUMBERS / M::WORDS } else { words }
 }
 
 /// Words that packing `depth` numbers writes: those beyond them are zeros that nothing wrote.
