@@ -12,7 +12,7 @@ use crate::scratch;
 use super::forward::strips;
 use super::operand::{Operand, Output, Rows, transpose};
 use super::softmax::{dots, gradients};
-use super::{KEYS, Product, SCORES, Segment, Shape, Sight, on_isa, row_words, words};
+use super::{KEYS, Product, SCORES, Segment, Shape, Sight, on_isa, row_words};
 
 /// Queries of a block: whole tiles on every instruction set.
 const QUERIES: usize = 96;
@@ -209,7 +209,7 @@ fn tile_of<M: Micro>(b: &Backward, sums: &Sums, task: &Task) {
     let segment = &b.segments[task.segment];
     let Shape { heads: all_heads, width: e, scale, .. } = b.shape;
     let [all_q, all_k, all_v, all_dy] = [b.q, b.k, b.v, b.dy].map(Operand::in_words::<M>);
-    let (width, depth) = (if M::PAIRS { e / 2 } else { e }, words::<M>(e));
+    let (width, depth) = (if M::PAIRS { e / 2 } else { e }, M::words(e));
     let (stride, out_stride) = (row_words(depth), row_words(e));
     let keys = KEYS.min(segment.keys - tile);
     let (panels, turned) =

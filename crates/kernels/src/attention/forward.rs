@@ -6,7 +6,7 @@ use crate::scratch;
 
 use super::operand::{Operand, Output, Rows, transpose};
 use super::softmax::{Running, soften};
-use super::{KEYS, Product, SCORES, Segment, Shape, Sight, on_isa, row_words, words};
+use super::{KEYS, Product, SCORES, Segment, Shape, Sight, on_isa, row_words};
 
 /// Rows of a block, about: enough that what they do with a tile is worth packing it.
 const ROWS: usize = 144;
@@ -71,7 +71,7 @@ fn block_of<M: Micro>(f: &Forward, task: &Task) {
     let segment = &f.segments[task.segment];
     let Shape { heads: all_heads, width: e, .. } = f.shape;
     let [all_q, all_k, all_v] = [f.q, f.k, f.v].map(Operand::in_words::<M>);
-    let (width, depth) = (if M::PAIRS { e / 2 } else { e }, words::<M>(e));
+    let (width, depth) = (if M::PAIRS { e / 2 } else { e }, M::words(e));
     let (stride, out_stride) = (row_words(depth), row_words(e));
     let scored = SCORED.next_multiple_of(M::ROWS);
     let rows = heads * count;

@@ -26,14 +26,6 @@ const KEYS: usize = 128;
 /// Words from one row of scores to the next: what is behind a row's last key may be overwritten.
 const SCORES: usize = KEYS + 16;
 
-/// Numbers that tiles of pairs sum at a time: a register of words.
-const SUMMED: usize = 32;
-
-/// Words of `count` numbers along a sum.
-fn words<M: Micro>(count: usize) -> usize {
-    if M::PAIRS { count.next_multiple_of(SUMMED) / 2 } else { count }
-}
-
 /// Whether bf16 is multiplied in pairs: on AMX, where a sum's operands all are such. Probabilities and the scores'
 /// gradients are rounded to bf16 then, as FlashAttention rounds them.
 fn in_pairs(operands: &[&Floats], width: usize) -> bool {
@@ -162,12 +154,12 @@ impl Product {
     /// As `Micro`; the pointers have room.
     #[inline(always)]
     unsafe fn rows<M: Micro>(&self, (row, rows): (usize, usize), (first, end): (usize, usize)) {
-        let first = words::<M>(if M::PAIRS { first / SUMMED * SUMMED } else { first });
+        let first = M::words(first / M::NUMBERS * M::NUMBERS);
         let at = if self.turned { (first, row) } else { (row, first) };
         let b = self.b.wrapping_add(first * self.b_stride);
         let tile = Tile {
             part: Part {
-                depth: words::<M>(end) - first,
+                depth: M::words(end) - first,
                 a: self.a.wrapping_add(at.0 * self.a_stride + at.1),
                 a_stride: self.a_stride,
                 b,

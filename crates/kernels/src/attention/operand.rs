@@ -6,7 +6,7 @@ use crate::gemm::tile::Micro;
 use crate::per_simd;
 use crate::queue::Shared;
 
-use super::{SUMMED, Segment, words};
+use super::Segment;
 
 /// Rows of q, k, v, y or dy: all heads of a position beside each other.
 #[derive(Clone, Copy)]
@@ -165,7 +165,7 @@ impl Rows {
         if !M::PAIRS {
             return Rows { data: rows, stride, step: 1 };
         }
-        let depth = count.next_multiple_of(SUMMED);
+        let depth = count.next_multiple_of(M::NUMBERS);
         let from = Matrix { data: rows.cast(), bf16: true, stride: 2 * stride };
         unsafe {
             std::ptr::write_bytes(rows.add(count * stride), 0, (depth - count) * stride);
@@ -179,15 +179,15 @@ impl Rows {
                     columns: M::COLUMNS.min(width - column),
                     width: M::COLUMNS,
                 };
-                M::pack_panel(&panel, panels.add(column * words::<M>(count)));
+                M::pack_panel(&panel, panels.add(column * M::words(count)));
             }
         }
-        Rows { data: panels, stride: M::COLUMNS, step: words::<M>(count) }
+        Rows { data: panels, stride: M::COLUMNS, step: M::words(count) }
     }
 
     /// Words that `count` rows take in panels.
     pub fn panels<M: Micro>(count: usize, width: usize) -> usize {
-        if M::PAIRS { words::<M>(count) * width.next_multiple_of(M::COLUMNS) } else { 0 }
+        if M::PAIRS { M::words(count) * width.next_multiple_of(M::COLUMNS) } else { 0 }
     }
 
     pub fn column(&self, column: usize) -> *const f32 {

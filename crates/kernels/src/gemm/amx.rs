@@ -248,14 +248,14 @@ unsafe fn tile<M: Micro>(rows: usize, t: &Tile, halves: [Sum; 2]) {
 }
 
 fn mask(t: &Tile, first: usize) -> u16 {
-    let columns = SIDE.min(t.columns - first);
+    let columns = SIDE.min(t.columns.saturating_sub(first));
     if columns == SIDE { !0 } else { (1 << columns) - 1 }
 }
 
 /// What C has and the bias, as the sums begin with them.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
 unsafe fn begin(rows: usize, t: &Tile, sums: *mut f32) {
-    for first in (0..t.columns).step_by(SIDE) {
+    for first in (0..COLUMNS).step_by(SIDE) {
         let mask = mask(t, first);
         for row in 0..rows {
             // SAFETY: the tile's columns of C and of the bias, and the sums of all its rows.

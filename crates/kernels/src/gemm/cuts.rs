@@ -101,7 +101,7 @@ pub fn stages<'p, M: Micro>(chunks: Vec<Chunk<'p>>, words: usize) -> Vec<Stage<'
     stages
 }
 
-/// Words of a chunk that is summed in one go with the one before it, at most.
+/// Words of a chunk that is summed in one go with the one before it, at most: a task has room for so many of each row.
 pub const JOINED: usize = 192;
 
 /// Whether a low-rank update goes on with a weight's sums, before they are stored: later it would as well, with the same bits.
