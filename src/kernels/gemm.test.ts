@@ -91,6 +91,28 @@ test.each(orientations)('several chunks of k and several tasks: %o', (orientatio
   check(101, 450, 389, { ...orientation, bias: 'f32' });
 });
 
+test('more of A than is taken apart at once', () => {
+  const [m, n, k] = [401, 70, 3600];
+  for (const orientation of orientations) check(m, n, k, { ...orientation, bias: 'f32', beta: 1 });
+  check(m, n, k, { alpha: -2, beta: 1, bias: 'f32' });
+  check(m, n, k, { transB: true, storage: ['f32', 'f32', 'bf16'] });
+});
+
+test('f32 keeps all of its digits, whatever their size', () => {
+  const [m, n, k] = [80, 96, 100];
+  const args = [m, n, k, false, false, 1, 0] as const;
+  const a = Float32Array.from(numbers(m * k, 1), (x, i) => x * 2 ** (i % 17));
+  // One and a little: three bf16 of eight bits hold it, two do not.
+  const b = Float32Array.from({ length: k * n }, (_, i) => 1 + (i % 911) * 2 ** -22);
+  const c = new Float32Array(m * n);
+  gemm.run(a, b, c, ...args, null);
+  const [exact, sizes] = [new Float64Array(m * n), new Float64Array(m * n)];
+  gemm.reference(Float64Array.from(a), Float64Array.from(b), exact, ...args, null);
+  gemm.reference(Float64Array.from(a, Math.abs), Float64Array.from(b), sizes, ...args, null);
+  const worst = c.reduce((most, x, i) => Math.max(most, Math.abs(x - exact[i]) / sizes[i]), 0);
+  expect(worst).toBeLessThan(5e-7);
+});
+
 test('row strides that alias in the cache', () => {
   check(60, 100, 1024, { transB: true });
   check(60, 1024, 100);

@@ -10,8 +10,8 @@ use std::arch::x86_64::*;
 use std::cell::Cell;
 use std::mem::MaybeUninit;
 
-use super::pack;
 use super::tile::{Avx512, Micro, Part, Tile};
+use super::{pack, thirds};
 use crate::simd;
 
 /// Rows and columns of a tile register of sums; its words along k where it holds an operand.
@@ -81,8 +81,8 @@ impl Operands {
         debug_assert!(part.depth.is_multiple_of(M::WORDS) && part.b_stride == COLUMNS);
         Operands {
             steps: part.depth / M::WORDS,
-            a: part.a.wrapping_add(row * part.a_stride),
-            a_stride: 4 * part.a_stride,
+            a: part.a.wrapping_add(row * if M::THIRDS { M::WORDS } else { part.a_stride }),
+            a_stride: 4 * if M::THIRDS { SIDE } else { part.a_stride },
             b: part.b,
         }
     }
@@ -97,12 +97,28 @@ struct Target {
     ahead: *const f32,
 }
 
-/// Bytes from one row of a packed panel to the next.
+/// Bytes from one row of a packed panel to the next, and of a register's rows of it.
 const PANEL: usize = 4 * COLUMNS;
+const REGISTER: usize = SIDE * PANEL;
 
-/// Sums half a tile in two of the registers.
+/// What happens in a step along k. A number may be the sum of several pieces: then registers of each lie one after the other.
+#[rustfmt::skip]
+macro_rules! piece {
+    (load_a $a:literal $piece:literal) => {
+        concat!("tileloadd ", $a, ", [{a} + {a_stride} + 1024 * ", $piece, "]")
+    };
+    (load_b $b:literal $piece:literal $at:literal) => {
+        concat!("tileloaddt1 ", $b, ", [{b} + {b_stride} + 2048 * ", $piece, " + ", $at, "]")
+    };
+    (sum $instruction:literal $c:literal $a:literal $b:literal) => {
+        concat!($instruction, " ", $c, ", ", $a, ", ", $b)
+    };
+    (free $register:literal) => { concat!("tilezero ", $register) };
+}
+
+/// Sums half a tile in registers c and d, step by step along k.
 macro_rules! half {
-    ($name:ident, $instruction:literal, $c:literal, $d:literal, $a:literal) => {
+    ($name:ident, pieces: $pieces:literal, next: $next:literal, $c:literal, $d:literal, $($line:expr),+) => {
         unsafe fn $name(first: &Operands, second: *const Operands, to: &Target) {
             // SAFETY: the caller's operands have room, and the registers are shaped. A's rows are read again for the next
             // panel, B's only after all others of it.
@@ -124,16 +140,9 @@ macro_rules! half {
                     "prefetcht1 [{ahead} + 64]",
                     "prefetcht1 [{ahead} + 128]",
                     "prefetcht1 [{ahead} + 192]",
-                    concat!("tileloadd ", $a, ", [{a} + {a_stride}]"),
-                    "tileloaddt1 tmm6, [{b} + {b_stride}]",
-                    concat!($instruction, " ", $c, ", ", $a, ", tmm6"),
-                    "tilezero tmm6",
-                    "tileloaddt1 tmm7, [{b} + {b_stride} + 64]",
-                    concat!($instruction, " ", $d, ", ", $a, ", tmm7"),
-                    concat!("tilezero ", $a),
-                    "tilezero tmm7",
-                    "add {a}, 64",
-                    "add {b}, {next}",
+                    $($line,)+
+                    "add {a}, {a_next}",
+                    "add {b}, {b_next}",
                     "add {ahead}, 512",
                     "dec {steps}",
                     "jnz 2b",
@@ -158,7 +167,8 @@ macro_rules! half {
                     a_stride = inout(reg) first.a_stride => _,
                     b = inout(reg) first.b => _,
                     b_stride = in(reg) PANEL,
-                    next = const SIDE * PANEL,
+                    a_next = const $next,
+                    b_next = const REGISTER * $pieces,
                     second = inout(reg) second => _,
                     ahead = inout(reg) to.ahead => _,
                     sums = in(reg) to.sums,
@@ -172,12 +182,12 @@ macro_rules! half {
     };
 }
 
-/// Both halves of a tile.
+/// Both halves of a tile whose numbers are of one piece.
 macro_rules! halves {
     ($halves:ident, $burst:ident, $instruction:literal) => {
         const $halves: [Sum; 2] = {
-            half!(upper, $instruction, "tmm0", "tmm1", "tmm4");
-            half!(lower, $instruction, "tmm2", "tmm3", "tmm5");
+            halves!(upper, $instruction, "tmm0", "tmm1", "tmm4");
+            halves!(lower, $instruction, "tmm2", "tmm3", "tmm5");
             [upper, lower]
         };
 
@@ -203,10 +213,71 @@ macro_rules! halves {
             release();
         }
     };
+    ($name:ident, $instruction:literal, $c:literal, $d:literal, $a:literal) => {
+        half!(
+            $name, pieces: 1, next: 64, $c, $d,
+            piece!(load_a $a 0),
+            piece!(load_b "tmm6" 0 0),
+            piece!(sum $instruction $c $a "tmm6"),
+            piece!(free "tmm6"),
+            piece!(load_b "tmm7" 0 64),
+            piece!(sum $instruction $d $a "tmm7"),
+            piece!(free $a),
+            piece!(free "tmm7")
+        );
+    };
 }
 
 halves!(PAIRS, burst_of_pairs, "tdpbf16ps");
 halves!(QUADS, burst_of_quads, "tdpbusd");
+
+/// Numbers that are sums of three bf16: the products of pieces that f32 could hold beside the largest, smallest first
+/// (Henry, Tang & Heinecke 2019, arXiv:1904.06376).
+macro_rules! in_thirds {
+    ($name:ident, $c:literal, $d:literal, $a:literal) => {
+        half!(
+            $name, pieces: 3, next: 6144, $c, $d,
+            piece!(load_a $a 2),
+            piece!(load_b "tmm6" 0 0),
+            piece!(sum "tdpbf16ps" $c $a "tmm6"),
+            piece!(load_b "tmm7" 0 64),
+            piece!(sum "tdpbf16ps" $d $a "tmm7"),
+            piece!(free $a),
+            piece!(load_a $a 1),
+            piece!(sum "tdpbf16ps" $c $a "tmm6"),
+            piece!(sum "tdpbf16ps" $d $a "tmm7"),
+            piece!(free $a),
+            piece!(load_a $a 0),
+            piece!(sum "tdpbf16ps" $c $a "tmm6"),
+            piece!(free "tmm6"),
+            piece!(sum "tdpbf16ps" $d $a "tmm7"),
+            piece!(free "tmm7"),
+            piece!(load_b "tmm6" 2 0),
+            piece!(sum "tdpbf16ps" $c $a "tmm6"),
+            piece!(free "tmm6"),
+            piece!(load_b "tmm7" 2 64),
+            piece!(sum "tdpbf16ps" $d $a "tmm7"),
+            piece!(free "tmm7"),
+            piece!(load_b "tmm6" 1 0),
+            piece!(sum "tdpbf16ps" $c $a "tmm6"),
+            piece!(load_b "tmm7" 1 64),
+            piece!(sum "tdpbf16ps" $d $a "tmm7"),
+            piece!(free $a),
+            piece!(load_a $a 1),
+            piece!(sum "tdpbf16ps" $c $a "tmm6"),
+            piece!(free "tmm6"),
+            piece!(sum "tdpbf16ps" $d $a "tmm7"),
+            piece!(free $a),
+            piece!(free "tmm7")
+        );
+    };
+}
+
+const THIRDS: [Sum; 2] = {
+    in_thirds!(upper, "tmm0", "tmm1", "tmm4");
+    in_thirds!(lower, "tmm2", "tmm3", "tmm5");
+    [upper, lower]
+};
 
 type Sum = unsafe fn(&Operands, *const Operands, &Target);
 
@@ -331,7 +402,9 @@ unsafe fn block<const PAIRS: bool>(a: &pack::Block, to: *mut f32) {
 }
 
 macro_rules! micro {
-    ($(#[$meta:meta])* $name:ident, pairs: $pairs:literal, codes: $codes:literal, numbers: $numbers:literal, $halves:ident, $burst:ident) => {
+    ($(#[$meta:meta])* $name:ident, pairs: $pairs:literal, codes: $codes:literal, numbers: $numbers:literal,
+        pieces: $pieces:literal, depth: $depth:literal, least_panels: $panels:literal,
+        $halves:ident, $burst:ident, $panel:path, $block:path) => {
         $(#[$meta])*
         pub struct $name;
 
@@ -342,14 +415,15 @@ macro_rules! micro {
             const LANES: usize = SIDE;
             const COLUMNS: usize = COLUMNS;
             const PAIRS: bool = $pairs;
+            const THIRDS: bool = $pieces == 3;
             const CODES: usize = $codes;
             const NUMBERS: usize = $numbers;
-            const WORDS: usize = SIDE;
-            const DEPTH: usize = 1024;
+            const WORDS: usize = $pieces * SIDE;
+            const DEPTH: usize = $depth;
             const PANEL_STAYS: bool = false;
             const BY_REGISTERS: bool = true;
-            const AHEAD: usize = 2;
-            const LEAST_PANELS: usize = 8;
+            const AHEAD: usize = 2 * $pieces;
+            const LEAST_PANELS: usize = $panels;
             const LEAST_ROWS: usize = 320;
             // Rows of a tile do not stay in the first-level cache anyway.
             const ALIASES: usize = usize::MAX;
@@ -364,10 +438,10 @@ macro_rules! micro {
                 0.0
             }
             unsafe fn pack_panel(b: &pack::Panel, to: *mut f32) {
-                unsafe { panel::<$pairs>(b, to) }
+                unsafe { $panel(b, to) }
             }
             unsafe fn pack_block(a: &pack::Block, to: *mut f32) {
-                unsafe { block::<$pairs>(a, to) }
+                unsafe { $block(a, to) }
             }
             unsafe fn pack_strips(_a: &pack::Block, _to: *mut f32) {
                 unreachable!("A is taken by rows")
@@ -381,9 +455,16 @@ macro_rules! micro {
 
 micro!(
     /// Pairs of bf16.
-    AmxPairs, pairs: true, codes: 0, numbers: 32, PAIRS, burst_of_pairs
+    AmxPairs, pairs: true, codes: 0, numbers: 32, pieces: 1, depth: 1024, least_panels: 8,
+    PAIRS, burst_of_pairs, panel::<true>, block::<true>
 );
 micro!(
     /// Four codes: u8 of A, i8 of B.
-    AmxQuads, pairs: false, codes: 4, numbers: 16, QUADS, burst_of_quads
+    AmxQuads, pairs: false, codes: 4, numbers: 16, pieces: 1, depth: 1024, least_panels: 8,
+    QUADS, burst_of_quads, panel::<false>, block::<false>
+);
+micro!(
+    /// Pairs of f32, each the sum of three bf16.
+    AmxThirds, pairs: true, codes: 0, numbers: 32, pieces: 3, depth: 288, least_panels: 3,
+    THIRDS, burst_of_pairs, thirds::panel, thirds::block
 );

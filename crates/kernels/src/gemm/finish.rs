@@ -56,7 +56,7 @@ pub unsafe fn scale(
 ) {
     let of_columns = scales.columns.map(|scales| &scales[columns.0..columns.1]);
     let offsets = scales.offsets.map(|offsets| &offsets[columns.0..columns.1]);
-    let bias = p.bias.as_ref().map(|bias| &bias[columns.0..columns.1]);
+    let bias = p.bias.map(|bias| &bias[columns.0..columns.1]);
     for row in rows.0..rows.1 {
         // SAFETY: the caller's.
         let sums = unsafe {

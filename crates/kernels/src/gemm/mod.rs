@@ -10,6 +10,8 @@ pub mod pack;
 mod panels;
 pub mod peak;
 mod product;
+#[cfg(target_arch = "x86_64")]
+mod thirds;
 pub mod tile;
 mod words;
 mod work;
@@ -124,7 +126,8 @@ pub fn gemm(
         c_bf16,
         c_transposed: false,
         accumulate,
-        bias,
+        bias: bias.as_deref(),
+        in_words: false,
         scales: None,
     };
     if let Operand::Quantized(Quantized { integer: true, bytes, form: Form::Int8(scales), .. }) = &b
@@ -150,23 +153,24 @@ pub fn gemm(
         p.factors.push(Factors { a, b, k, trans_a, trans_b, alpha });
     }
     p.factors.extend(low);
-    run(&p);
+    run(p);
     Ok(())
 }
 
-fn run(p: &Product) {
+fn run(p: Product) {
     #[cfg(target_arch = "x86_64")]
     match isa() {
         Isa::Amx if p.factors.iter().any(|of| p.pairs(of)) => {
-            return product::run::<amx::AmxPairs>(p);
+            return product::run::<amx::AmxPairs>(&p);
         }
-        Isa::Amx => return product::run::<tile::Avx512>(p),
-        Isa::Avx512Bf16 => return product::run::<tile::Avx512Dot>(p),
-        Isa::Avx512 => return product::run::<tile::Avx512>(p),
-        Isa::Avx2 => return product::run::<tile::Avx2>(p),
+        Isa::Amx if p.in_thirds() => return thirds::run(p),
+        Isa::Amx => return product::run::<tile::Avx512>(&p),
+        Isa::Avx512Bf16 => return product::run::<tile::Avx512Dot>(&p),
+        Isa::Avx512 => return product::run::<tile::Avx512>(&p),
+        Isa::Avx2 => return product::run::<tile::Avx2>(&p),
         Isa::Portable => {}
     }
-    product::run::<tile::Portable>(p);
+    product::run::<tile::Portable>(&p);
 }
 
 /// A product of whole numbers: the rows of A, times the scales of B's rows where those are summed over, are quantized.

@@ -26,7 +26,7 @@ impl Matrix {
     /// Has a number come near, and its cache line, wherever that is: rows far from one another are not foreseen by the
     /// machine.
     #[inline(always)]
-    fn foresee<S: Simd>(&self, row: usize, column: usize) {
+    pub fn foresee<S: Simd>(&self, row: usize, column: usize) {
         let at = self.data.wrapping_add(self.bytes_before(row, column));
         // SAFETY: a prefetch reads nothing that a program could see, and never faults.
         unsafe { S::prefetch(at.cast()) };
@@ -48,7 +48,7 @@ pub struct Panel<'a> {
 
 /// The first `n` numbers, at most one register.
 #[inline(always)]
-unsafe fn load<S: Simd>(from: &Matrix, row: usize, column: usize, n: usize) -> S::V {
+pub unsafe fn load<S: Simd>(from: &Matrix, row: usize, column: usize, n: usize) -> S::V {
     unsafe {
         let at = from.at(row, column);
         match (from.bf16, n >= S::LANES) {
@@ -245,11 +245,15 @@ pub unsafe fn turned_pairs<S: Simd>(p: &Block, to: *mut f32) {
     }
 }
 
-/// The heights of the strips that `rows` rows are cut into: as even as can be, the taller ones first.
-pub fn strips_of(rows: usize, most: usize) -> impl Iterator<Item = (usize, usize)> {
+/// Where strip `i` of those that `rows` rows are cut into begins, and its height: as even as can be, the taller ones first.
+pub fn strip_of(i: usize, rows: usize, most: usize) -> (usize, usize) {
     let count = rows.div_ceil(most);
-    let (height, taller) = (rows / count.max(1), rows % count.max(1));
-    (0..count).map(move |i| (i * height + i.min(taller), height + usize::from(i < taller)))
+    let (height, taller) = (rows / count, rows % count);
+    (i * height + i.min(taller), height + usize::from(i < taller))
+}
+
+pub fn strips_of(rows: usize, most: usize) -> impl Iterator<Item = (usize, usize)> {
+    (0..rows.div_ceil(most)).map(move |i| strip_of(i, rows, most))
 }
 
 /// Strips of at most `most` rows of a transposed A, one after the other as [depth, most] words each.

@@ -91,7 +91,11 @@ fn numbers<M: Micro>(chunk: &Chunk, words: usize) -> usize {
 
 /// Words that packing `depth` numbers writes: those beyond them are zeros that nothing wrote.
 fn packed_words<M: Micro>(chunk: &Chunk, depth: usize) -> usize {
-    if chunk.special && M::PAIRS { depth.div_ceil(2) } else { depth }
+    match (chunk.special, M::THIRDS, M::PAIRS) {
+        (true, true, _) => M::words(depth),
+        (true, false, true) => depth.div_ceil(2),
+        _ => depth,
+    }
 }
 
 /// Packs words `from .. to` along k of a panel.

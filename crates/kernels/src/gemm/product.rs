@@ -35,6 +35,7 @@ pub struct Codes<'a> {
 }
 
 /// alpha · op(A) · op(B).
+#[derive(Clone, Copy)]
 pub struct Factors<'a> {
     pub a: Matrix,
     pub b: Source<'a>,
@@ -54,6 +55,17 @@ impl Factors<'_> {
         (!self.trans_a && first < end)
             .then(|| (self.a.at(first, 0), (end - first) * self.a.stride * size))
     }
+
+    /// Numbers [first, first + k) along k. None where B's do not lie in a place of their own.
+    pub fn along(&self, first: usize, k: usize) -> Option<Self> {
+        let Source::Floats(b) = self.b else { return None };
+        let at = |of: Matrix, in_columns: bool| {
+            let data = if in_columns { of.at(first, 0) } else { of.at(0, first) };
+            Matrix { data, ..of }
+        };
+        let b = Source::Floats(at(b, !self.trans_b));
+        Some(Factors { a: at(self.a, self.trans_a), b, k, ..*self })
+    }
 }
 
 /// C[m, n] = Σ factors + bias, or += .
@@ -66,12 +78,15 @@ pub struct Product<'a> {
     /// Whether C's rows are stored as columns.
     pub c_transposed: bool,
     pub accumulate: bool,
-    pub bias: Option<Vec<f32>>,
+    pub bias: Option<&'a [f32]>,
+    /// Whether each A is the words that tiles multiply, as `Micro::pack_block` has them.
+    pub in_words: bool,
     /// What the sums of codes stand for.
     pub scales: Option<Scales<'a>>,
 }
 
 /// A sum of codes is number · rows[row] · columns[column].
+#[derive(Clone, Copy)]
 pub struct Scales<'a> {
     pub rows: &'a [f32],
     pub columns: Option<&'a [f32]>,
@@ -92,18 +107,48 @@ impl Product<'_> {
             }
     }
 
+    /// Whether numbers of f32 can be multiplied as sums of three bf16.
+    fn thirds(&self, of: &Factors) -> bool {
+        !of.a.bf16
+            && match of.b {
+                Source::Floats(b) => !b.bf16,
+                Source::Quantized(_) => true,
+                Source::Codes(_) => false,
+            }
+    }
+
+    /// Whether they are, where the instruction set can: not where a low-rank factor's few rows or columns would cost more to
+    /// take apart than to multiply. A row's path depends on nothing that may stand beside it.
+    pub fn in_thirds(&self) -> bool {
+        const LEAST: usize = 64;
+        let few_rows = self.m < LEAST && self.factors.iter().any(|of| of.trans_a);
+        self.n >= LEAST && !few_rows && self.factors.iter().all(|of| self.thirds(of))
+    }
+
     /// Whether the words are what `M` multiplies best, or plain f32.
     pub fn special<M: Micro>(&self, of: &Factors) -> bool {
         match of.b {
             Source::Codes(_) => true,
+            _ if M::THIRDS => self.thirds(of),
             _ => M::PAIRS && self.pairs(of),
         }
     }
 
     /// Whether sums wait in a buffer of their own until they are what C stores.
-    fn buffered(&self) -> bool {
+    pub fn buffered(&self) -> bool {
         self.c_bf16 || self.c_transposed || self.scales.is_some()
     }
+}
+
+/// What a stage reads of some rows of A, where it is in one piece, and its bytes.
+fn ahead<M: Micro>(p: &Product, stage: &Stage, (first, end): Range) -> Option<(*const u8, usize)> {
+    let chunk = stage.chunks.first()?;
+    if p.in_words {
+        let rows = chunk.of.a.at(first, M::words(chunk.first) * M::ROWS);
+        return (first < end).then_some((rows, M::ROWS * stage.words * 4));
+    }
+    // Of parts of rows, what is copied comes by itself.
+    if stage.first && stage.last { chunk.of.rows_of_a(first, end) } else { None }
 }
 
 fn run_apart<M: Micro>(p: &Product, stages: &[Stage], Apart { grid, columns: most, .. }: &Apart) {
@@ -142,14 +187,7 @@ fn run_apart<M: Micro>(p: &Product, stages: &[Stage], Apart { grid, columns: mos
                             all: columns,
                             packed: Some(packed),
                             sums,
-                            // Of parts of rows, what is copied comes by itself.
-                            ahead: stage
-                                .chunks
-                                .first()
-                                .filter(|_| stage.first && stage.last)
-                                .and_then(|chunk| {
-                                    chunk.of.rows_of_a(end, (end + M::ROWS).min(rows.1))
-                                }),
+                            ahead: ahead::<M>(p, stage, (end, (end + M::ROWS).min(rows.1))),
                         };
                         task::<M>(p, stage, &block);
                     }
@@ -251,7 +289,7 @@ fn task<M: Micro>(p: &Product, stage: &Stage, block: &Block) {
         if block.packed.is_some() { 0 } else { deepest * GROUP },
         // Strips of a transposed A may be less than whole, and a store may go beyond the last one.
         (height + M::ROWS) * (deepest.next_multiple_of(16) + 16) + 16,
-        if M::BY_REGISTERS { height * (JOINED + 16) } else { 0 },
+        if M::BY_REGISTERS { height.next_multiple_of(M::ROWS) * (JOINED + 16) } else { 0 },
         if buffered && block.sums.is_none() { height * stride } else { 0 },
     ];
     scratch::with(sizes, |[panel, a, more_a, sums]| {

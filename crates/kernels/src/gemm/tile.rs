@@ -209,6 +209,8 @@ pub unsafe trait Micro: 'static {
     const COLUMNS: usize;
     /// Whether a word is a pair of bf16.
     const PAIRS: bool;
+    /// Whether a number is the sum of three bf16, which are words of their own.
+    const THIRDS: bool = false;
     /// Codes of eight bits in a word; 0 where words are floats.
     const CODES: usize;
     /// Numbers along k whose words are multiplied together, and those words.

@@ -56,6 +56,14 @@ fn aliased<M: Micro>(matrix: &Matrix) -> bool {
     (matrix.stride * if matrix.bf16 { 2 } else { 4 }).is_multiple_of(M::ALIASES)
 }
 
+/// Where strip `i` of `height` rows begins, and its rows.
+fn strip<M: Micro>(i: usize, height: usize, most: usize) -> Range {
+    if M::BY_REGISTERS {
+        return (i * most, most.min(height - i * most));
+    }
+    pack::strip_of(i, height, most)
+}
+
 /// Where the words of a block of A are read.
 struct Left {
     data: *const f32,
@@ -98,7 +106,8 @@ impl Work<'_, '_> {
         for from in (block.columns.0..block.columns.1).step_by(span) {
             let group = (from, (from + span).min(block.columns.1));
             self.pack::<M>(group, height);
-            for (i, (top, rows)) in pack::strips_of(height, most).enumerate() {
+            for i in 0..height.div_ceil(most) {
+                let (top, rows) = strip::<M>(i, height, most);
                 // Strip by strip, the next group comes nearer.
                 let come = i * self.chunk.words.div_ceil(4) * 16;
                 for column in (group.0..group.1).step_by(M::COLUMNS) {
@@ -151,9 +160,18 @@ impl Work<'_, '_> {
     fn left<M: Micro>(&self, chunk: &Chunk, a: *mut f32, height: usize, width: usize) -> Left {
         let Chunk { of, first, depth, words, .. } = *chunk;
         let row = self.block.rows.0;
+        if self.p.in_words {
+            let data = of.a.at(row, M::words(first) * M::ROWS).cast();
+            return Left { data, stride: of.a.stride, in_columns: false, strip: 0 };
+        }
         // Rows of codes have room up to whole registers, and what is there counts for nothing.
         let whole = !M::BY_REGISTERS || M::CODES > 0 || depth.is_multiple_of(M::NUMBERS);
-        let as_it_is = whole && if M::PAIRS { of.k.is_multiple_of(2) } else { !of.a.bf16 };
+        let as_it_is = whole
+            && match (M::PAIRS, M::THIRDS) {
+                (_, true) => false,
+                (true, _) => of.k.is_multiple_of(2),
+                (false, _) => !of.a.bf16,
+            };
         if of.trans_a && as_it_is && !M::PAIRS && self.p.m <= FEW_ROWS {
             let data = of.a.at(first, row).cast();
             return Left { data, stride: of.a.stride, in_columns: true, strip: 0 };
@@ -167,7 +185,7 @@ impl Work<'_, '_> {
             let data = of.a.at(row, first).cast();
             return Left { data, stride, in_columns: false, strip: 0 };
         }
-        let stride = words.next_multiple_of(16) + 16;
+        let stride = if M::THIRDS { words } else { words.next_multiple_of(16) + 16 };
         let from = pack::Block {
             from: &of.a,
             transposed: of.trans_a,
@@ -193,6 +211,7 @@ impl Work<'_, '_> {
     /// The right operand where its stored rows are read as they lie: once, or in different places of the cache.
     fn in_place<M: Micro>(&self, height: usize) -> Option<Matrix> {
         match self.chunk.of.b {
+            Source::Floats(_) if M::THIRDS => None,
             Source::Floats(b) if !self.chunk.of.trans_b && (!b.bf16 || self.chunk.in_halves()) => {
                 (height <= M::ROWS || height <= FEW_ROWS && !aliased::<M>(&b)).then_some(b)
             }
@@ -271,7 +290,7 @@ impl Work<'_, '_> {
             c_stride: target.stride,
             alpha: chunk.of.alpha,
             accumulate: self.accumulate,
-            bias: match &p.bias {
+            bias: match p.bias {
                 Some(bias) if self.opens && p.scales.is_none() => bias[column..].as_ptr(),
                 _ => std::ptr::null(),
             },
