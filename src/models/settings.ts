@@ -191,6 +191,7 @@ export const modelSection = section(
     flash_attn: field(z.enum(['auto', 'disabled', 'sdpa', 'fa2', 'fa3']).default('auto'), {
       help: 'Attention kernel of the torch engine; the native engine has one, flash-style, and always uses it.',
       accepted: { '*': 'the native engine always uses its own flash-style attention' },
+      servedBy: 'torch',
       level: 'advanced',
     }),
   },

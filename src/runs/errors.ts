@@ -101,6 +101,20 @@ export const rankFailed = defineError(
   }),
 );
 
+const gpuHelp =
+  '`tunery engine check` lists the GPUs that PyTorch sees; CUDA_VISIBLE_DEVICES chooses among them, and `use_cpu: true` leaves them alone';
+
+export const tooFewGpus = defineError('torch/too-few-gpus', (wanted: number, there: number) => ({
+  message: `\`nproc_per_node\` is ${wanted}, and this machine has ${there === 1 ? 'one GPU' : `${there} GPUs`}: each process needs one of its own`,
+  help: `leave \`nproc_per_node\` out to take all that are there; ${gpuHelp}`,
+}));
+
+export const noGpu = defineError('torch/no-gpu', (what: string, log: string) => ({
+  message: what,
+  place: { file: log },
+  help: gpuHelp,
+}));
+
 export const rankOutOfMemory = defineError(
   'torch/out-of-memory',
   (rank: number, what: string, log: string) => ({

@@ -1,4 +1,5 @@
 /** @file What ends a training of the torch engine, and what it refuses: killed at aimed moments, stopped, and asked for what cannot be. */
+import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
@@ -8,12 +9,15 @@ import { childrenOf, descendantsOf } from './processes.ts';
 import {
   deep,
   expectClose,
+  has,
   losses,
+  python,
   type Settings,
   there,
   torch,
   torchRuns,
   two,
+  worker,
 } from './torch-runs.ts';
 
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 120_000 });
@@ -134,6 +138,48 @@ describe.runIf(there)('the torch engine’s ends', () => {
         /error\[torch\/broken-environment\]: .* cannot run the torch engine: it has no liger_kernel/,
       );
       expect(readdirSync(at('earlier'))).toContain('adapter_model.safetensors');
+    });
+
+    test('GPUs that are not there', async () => {
+      // No Python is asked how many there are before the run begins.
+      vi.stubEnv('CUDA_VISIBLE_DEVICES', '0');
+      const several = await refused({ nproc_per_node: 2 });
+      expect(several.err).toMatch(
+        /error\[torch\/too-few-gpus\]: `nproc_per_node` is 2, and this machine has one GPU/,
+      );
+      vi.stubEnv('CUDA_VISIBLE_DEVICES', '63');
+      const { err } = await refused();
+      vi.unstubAllEnvs();
+      expect(err).toMatch(/error\[torch\/no-gpu\]: GPU 0 is wanted, and PyTorch \S+ sees none/);
+      expect(err).toMatch(/`use_cpu: true` leaves them alone/);
+    });
+
+    test.skipIf(has('flash_attn'))('flash-attention where its package is not', async () => {
+      const { err } = await refused({ flash_attn: 'fa2' });
+      expect(err).toMatch(/error\[torch\/broken-environment\]: .*: it has no flash_attn\n/);
+      expect(err).not.toMatch(/the native engine always/);
+    });
+
+    test('memory of a GPU that runs out is one line', () => {
+      const said = spawnSync(
+        python!,
+        [
+          '-c',
+          `import sys; sys.path.insert(0, sys.argv[1]); from faults import kind_of, words
+class OutOfMemoryError(RuntimeError): pass
+full = OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 79.18 GiB of which 1.00 GiB is free. Including non-PyTorch memory, this process has 70.43 GiB memory in use. If reserved but unallocated memory is large try setting PYTORCH_CUDA_ALLOC_CONF")
+blas = RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate(handle)")
+other = RuntimeError("CUDA error: device-side assert triggered\\nSearch for \`cudaErrorAssert' in the docs\\nCUDA kernel errors might be reported later")
+for error in (full, blas, other): print(kind_of(error), words(error))`,
+          worker,
+        ],
+        { encoding: 'utf8' },
+      );
+      expect(said.stdout.trim().split('\n')).toEqual([
+        'out-of-memory OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 79.18 GiB of which 1.00 GiB is free',
+        'out-of-memory RuntimeError: CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate(handle)',
+        'error RuntimeError: CUDA error: device-side assert triggered',
+      ]);
     });
 
     test('a DeepSpeed file of another batch', async () => {

@@ -4,6 +4,7 @@ So what a call gives does not depend on which others there are.
 """
 
 import torch
+from device import device_of
 from faults import failure
 from load import load
 from sample import choose
@@ -91,7 +92,7 @@ class Session:
     def __init__(self, task: dict):
         if task["threads"]:
             torch.set_num_threads(task["threads"])
-        self.device = torch.device(task["device"])
+        self.device = device_of(task["device"])
         self.most = task["max_num_seqs"]
         self.model = with_adapters(load(task, self.device), task["adapters"])
         self.model.to(self.device).eval()

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import torch
 import torch.distributed as dist
+from device import device_of
 
 
 class Ranks:
@@ -16,7 +17,7 @@ class Ranks:
         self.local = int(os.environ.get("LOCAL_RANK", "0"))
         self.here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
         self.first = self.rank == 0
-        self.device = torch.device("cpu") if device == "cpu" else torch.device("cuda", self.local)
+        self.device = device_of(device, self.local)
         if self.device.type == "cuda":
             torch.cuda.set_device(self.device)
         self.grouped = self.size > 1 or always_group

@@ -18,7 +18,7 @@ import {
   ScoreRequest,
 } from '../../generate/session.ts';
 import { childEnvironment, environment } from '../../native/environment.ts';
-import { backendFailed, backendOutOfMemory, callFailed, engineSilent } from '../errors.ts';
+import { backendFailed, backendOutOfMemory, callFailed, engineSilent, noGpu } from '../errors.ts';
 import type { OpenedSession } from './engine.ts';
 import { failureIn } from './last-words.ts';
 import { scratchFolder } from './torch-model.ts';
@@ -270,5 +270,6 @@ function explain(
   if (!failure) return backendFailed(backend, `its process ended with code ${code}`, log);
   if (failure.kind === 'out-of-memory') return backendOutOfMemory(backend, failure.message, log);
   if (failure.kind === 'environment') return broken(python, failure.message);
+  if (failure.kind === 'no-device') return noGpu(failure.message, log);
   return backendFailed(backend, failure.message, log);
 }

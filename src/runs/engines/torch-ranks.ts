@@ -12,7 +12,7 @@ import { makeFolder, writeFileAtomic } from '../../files/atomic.ts';
 import { diskFull } from '../../files/errors.ts';
 import type { JsonObject } from '../../files/json.ts';
 import { childEnvironment, environment } from '../../native/environment.ts';
-import { brokenEnvironment, rankFailed, rankOutOfMemory } from '../errors.ts';
+import { brokenEnvironment, noGpu, rankFailed, rankOutOfMemory } from '../errors.ts';
 import { failureIn } from './last-words.ts';
 import { extensionsFolder, installedPython } from './torch-environment.ts';
 import type { World } from './torch-world.ts';
@@ -256,6 +256,7 @@ function explain(
   if (cause.kind === 'out-of-memory') return rankOutOfMemory(cause.rank, cause.message, cause.log);
   if (cause.kind === 'environment')
     return brokenEnvironment(first.process.spawnfile, cause.message);
+  if (cause.kind === 'no-device') return noGpu(cause.message, cause.log);
   if (cause.kind === 'disk-full') return diskFull(cause.log, 0, 0);
   return rankFailed(cause.rank, cause.message, cause.log);
 }

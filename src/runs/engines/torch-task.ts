@@ -42,6 +42,8 @@ export function modulesOf(task: JsonObject): string[] {
     deepspeed: task['deepspeed'] !== null,
     bitsandbytes: task['quantization'] !== null || optim.includes('8bit'),
     liger_kernel: task['liger'] === true,
+    flash_attn: task['attention'] === attentions.fa2,
+    flash_attn_interface: task['attention'] === attentions.fa3,
   };
   return Object.keys(wanted).filter((name) => wanted[name]);
 }

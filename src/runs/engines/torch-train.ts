@@ -8,7 +8,7 @@ import type { JsonObject } from '../../files/json.ts';
 import { buildModel } from '../../models/load.ts';
 import type { Command, TrainHost } from '../../train/host.ts';
 import { runLoop } from '../../train/loop.ts';
-import { noMaster } from '../errors.ts';
+import { noMaster, tooFewGpus } from '../errors.ts';
 import type { Outcome } from '../run-folder.ts';
 import type { TrainContext } from './child.ts';
 import type { TrainRequest } from './protocol.ts';
@@ -31,6 +31,8 @@ export async function trainTorch(request: TrainRequest, context: TrainContext): 
   const { job } = request;
   const python = torchPython(job.engine);
   const world = worldOf(job.engine);
+  if (world.device === 'cuda' && world.local > world.gpus)
+    throw tooFewGpus(world.local, world.gpus);
   const meeting = meetingOf(world);
   const source = await openSource(job);
   const identity = await identify(request, source, job.train.fp16 ? 'torch-fp16' : 'torch');

@@ -14,6 +14,8 @@ export type World = {
   readonly address: string | undefined;
   readonly port: number | undefined;
   readonly device: 'cpu' | 'cuda';
+  /** Of this machine, that may be used. */
+  readonly gpus: number;
 };
 
 /** Settings first, then the variables that users of torchrun and LLaMA-Factory know. */
@@ -35,6 +37,7 @@ export function worldOf(settings: EngineSettings): World {
     address: engine.master_addr ?? environment('MASTER_ADDR'),
     port: number(engine.master_port, 'MASTER_PORT'),
     device: gpus > 0 ? 'cuda' : 'cpu',
+    gpus,
   };
 }
 
