@@ -208,6 +208,52 @@ print(float((losses.detach() - wanted).mean().abs()), float(logits.grad.double()
       expect(gradient).toBeLessThan(5e-7);
     });
 
+    test('on a GPU documents attend within themselves, without a mask', () => {
+      // The kernels are CUDA’s: here a plain one stands in their place, and is told where documents begin.
+      const said = spawnSync(
+        python!,
+        [
+          '-c',
+          `import sys, torch; sys.path.insert(0, sys.argv[1]); import attention, strategy
+from rows import Batch
+from torch.nn.functional import scaled_dot_product_attention as attend
+from transformers import LlamaConfig, LlamaForCausalLM
+torch.manual_seed(0)
+heads = {"num_attention_heads": 4, "num_key_value_heads": 2}
+model = LlamaForCausalLM(LlamaConfig(hidden_size=64, intermediate_size=96, num_hidden_layers=2, vocab_size=80, **heads))
+lengths = [5, 1, 9]
+ids, positions = torch.randint(0, 80, (1, 15)), torch.cat([torch.arange(n) for n in lengths])[None]
+batch = Batch(ids, ids, positions, [], torch.tensor([0, *lengths]).cumsum(0).int(), max(lengths))
+@torch.compiler.disable
+def alone(query, key, value, starts, longest, dropout, scaling):
+    parts = [[each[:, :, a:b] for each in (query, key, value)] for a, b in zip(starts, starts[1:])]
+    return torch.cat([attend(*part, is_causal=True, scale=scaling, enable_gqa=True) for part in parts], 2).transpose(1, 2)
+def pass_through():
+    told = attention.told(model, batch, torch.device("cpu"))
+    logits = model(input_ids=ids, position_ids=positions, use_cache=False, **told).logits
+    model.zero_grad()
+    logits.square().sum().backward()
+    return logits.detach(), model.model.layers[0].self_attn.k_proj.weight.grad.clone()
+masked = pass_through()
+attention.kernel_for = lambda value: alone
+attention.use(model, torch.device("cpu"))
+print(model.config._attn_implementation)
+attention.use(model, torch.device("cuda"))
+print(model.config._attn_implementation)
+plain = pass_through()
+strategy.compile_blocks(model, {"backend": "aot_eager"})
+print(all(float((a - b).abs().max()) < 1e-6 for got in (plain, pass_through()) for a, b in zip(masked, got)))`,
+          worker,
+        ],
+        { encoding: 'utf8' },
+      );
+      expect(said.stdout.trim().split('\n'), said.stderr).toEqual([
+        'sdpa',
+        'tunery_documents',
+        'True',
+      ]);
+    });
+
     test('a step that overflows is taken again at half the scale', () => {
       const said = spawnSync(
         python!,

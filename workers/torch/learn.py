@@ -5,6 +5,7 @@ import resource
 import sys
 from contextlib import nullcontext
 
+import attention
 import torch
 from account import Account
 from load import DTYPES
@@ -34,7 +35,7 @@ class CrossEntropy(torch.autograd.Function):
         return (p * weights).scatter_add_(-1, targets, -weights), None
 
 
-def losses_of(model, batch: Batch, device):
+def losses_of(model, batch: Batch, device, more: dict):
     """Cross-entropies of the batch's targets: their sum, each of them [n], and where each row's lie among them."""
     targets = batch.labels[0, 1:]
     places = (targets != IGNORED).nonzero()[:, 0]
@@ -45,6 +46,7 @@ def losses_of(model, batch: Batch, device):
         position_ids=batch.positions.to(device),
         logits_to_keep=asked.to(device),
         use_cache=False,
+        **more,
     ).logits[0]
     if len(places) == 0:
         return logits.float().sum() * 0.0, None, []
@@ -88,6 +90,10 @@ class Learner:
             return nullcontext()
         return torch.autocast(self.ranks.device.type, DTYPES[self.task["compute_dtype"]])
 
+    def losses_of(self, batch: Batch):
+        device = self.ranks.device
+        return losses_of(self.strategy.model, batch, device, attention.told(self.strategy.module, batch, device))
+
     def gradients(self, command: dict) -> dict:
         """Of one step, in the parameters. The sums are those of all ranks."""
         # What a step draws depends on it alone, so a run that goes on draws what it would have drawn.
@@ -104,7 +110,7 @@ class Learner:
             batch = self.rows.batch(cut) if cut else self.rows.nothing()
             with self.strategy.accumulate(last=number == len(mine) - 1):
                 with account.forward(batch) if account else nullcontext(), self.computing():
-                    total, losses, bounds = losses_of(model, batch, self.ranks.device)
+                    total, losses, bounds = self.losses_of(batch)
                 # Gradients are averaged over ranks, and their sum is wanted.
                 self.strategy.backward(total / command["targets"] * (self.ranks.size * self.strategy.scaling.scale))
             done += row_sums(losses, bounds)
@@ -147,7 +153,7 @@ class Learner:
             for cut in cuts[self.ranks.rank]:
                 batch = rows.batch(cut) if cut else rows.nothing()
                 with self.computing():
-                    _, losses, _ = losses_of(model, batch, self.ranks.device)
+                    _, losses, _ = self.losses_of(batch)
                 if losses is not None:
                     total += float(losses.double().sum())
                     targets += len(losses)

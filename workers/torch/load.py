@@ -1,5 +1,6 @@
 """The model, as transformers builds it from a folder."""
 
+import attention
 import torch
 from transformers import AutoModelForCausalLM
 
@@ -37,6 +38,8 @@ def load(task: dict, device: torch.device):
 def load_to_train(task: dict, device: torch.device):
     model = load(task, device)
     model.config.use_cache = False
+    if task["attention"] == "sdpa":
+        attention.use(model, device)
     if task["liger"]:
         use_liger(model)
     if task["gradient_checkpointing"]:

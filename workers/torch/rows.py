@@ -18,6 +18,10 @@ class Batch:
     positions: torch.Tensor
     # Of each row: its number, where its tokens begin, and where they end.
     rows: list[tuple[int, int, int]]
+    # Where each document begins, and the end of the last: i32.
+    starts: torch.Tensor
+    # Tokens of the longest.
+    longest: int
 
 
 class Rows:
@@ -43,27 +47,29 @@ class Rows:
         return self.document_lengths[start:end].tolist()
 
     def batch(self, rows: list[int]) -> Batch:
-        ids, labels, positions, places, at = [], [], [], [], 0
+        ids, labels, positions, lengths, places, at = [], [], [], [], [], 0
         for row in rows:
             start, end = int(self.bounds[row]), int(self.bounds[row + 1])
             ids.append(self.ids[start:end].long())
             own = self.labels[start:end].long()
-            for length in self.documents(row):
-                positions.append(torch.arange(length))
             # The first token of a document is nobody's next one.
             first = 0
             for length in self.documents(row):
+                positions.append(torch.arange(length))
+                lengths.append(length)
                 own[first] = IGNORED
                 first += length
             labels.append(own)
             places.append((row, at, at + end - start))
             at += end - start
-        return Batch(torch.cat(ids)[None], torch.cat(labels)[None], torch.cat(positions)[None], places)
+        starts = torch.tensor([0, *lengths]).cumsum(0).int()
+        parts = (torch.cat(part)[None] for part in (ids, labels, positions))
+        return Batch(*parts, places, starts, max(lengths))
 
     def nothing(self) -> Batch:
         """A token that teaches nothing: what a rank computes while others have rows left."""
         zero = torch.zeros(1, 1, dtype=torch.long)
-        return Batch(zero, torch.full_like(zero, IGNORED), zero, [])
+        return Batch(zero, torch.full_like(zero, IGNORED), zero, [], torch.tensor([0, 1], dtype=torch.int32), 1)
 
 
 def share(rows, length, ranks: int, at_once: int) -> list[list[list[int]]]:
