@@ -9,7 +9,8 @@ import type { ModelShape } from './model-shape.ts';
 export type Cut = { readonly tokens: number; readonly targets: number; readonly documents: number };
 
 export type Passing = {
-  readonly attention: 'sdpa' | 'eager' | 'flash';
+  /** `sdpa` has a mask for several documents; `flash` and `efficient` are told where each begins. */
+  readonly attention: 'sdpa' | 'eager' | 'flash' | 'efficient';
   /**
    * `cast`: autocast makes two-byte copies of what a product reads; `uncopied`: ZeRO 3's own linear layer keeps what it was
    * given in their place; `sharded`: FSDP2 hands over weights in two bytes, and so is everything between.
@@ -74,11 +75,9 @@ function inputsKept(model: ModelShape, passing: Passing): number {
   const { rank, dropout, targets } = adapter;
   const widths = targets.reduce((sum, name) => sum + (linearOf(model, name)?.inputs ?? 0), 0);
   const low = targets.length * rank * computed + (dropout ? widths * (computed + 1) : 0);
-  // An adapter is f32, and has what it reads made so: a copy of its own wherever the model is not.
+  // There an adapter has what it reads made f32: a copy of its own.
   if (precision === 'uncopied') return low + once(all) * computed + widths * float;
-  if (precision !== 'cast') return low + once(learning) * computed;
-  const out = targets.find(isOut);
-  return low + (each(learning) + (out ? (linearOf(model, out)?.inputs ?? 0) : 0)) * computed;
+  return low + once(learning) * computed;
 }
 
 /** Queries, keys, values, what came of them, and the sums of the weights. */
@@ -87,8 +86,8 @@ function attentionKept(model: ModelShape, passing: Passing, { tokens: T, documen
   const { attention } = passing;
   const computed = computedOf(passing);
   // A mask for several documents makes the kernel repeat the key heads, and is itself kept in full.
-  const masked = documents > 1 && attention !== 'flash';
-  const keys = masked || attention === 'eager' ? H : K;
+  const masked = documents > 1 && (attention === 'sdpa' || attention === 'eager');
+  const keys = masked || attention === 'eager' || attention === 'efficient' ? H : K;
   const scores = attention === 'eager' ? H * (float + computed) : masked ? computed : 0;
   return 2 * (H + keys) * E * computed + H * float + T * scores;
 }

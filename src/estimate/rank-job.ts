@@ -11,6 +11,18 @@ export type Layout = {
   readonly device: 'cpu' | 'cuda';
 };
 
+/** As `workers/torch/attention.py` chooses it on a GPU. */
+function attentionOf(
+  asked: string,
+  device: Layout['device'],
+  bf16: boolean,
+): RankInput['passing']['attention'] {
+  if (asked === 'disabled') return 'eager';
+  if (asked.startsWith('fa')) return 'flash';
+  if (device === 'cpu') return 'sdpa';
+  return bf16 ? 'flash' : 'efficient';
+}
+
 export function rankInput(
   { train, tuning, model: settings }: Pick<Job, 'train' | 'tuning' | 'model'>,
   model: ModelShape,
@@ -25,7 +37,7 @@ export function rankInput(
   return {
     ...{ ...layout, ...cuts, model },
     passing: {
-      attention: attention === 'disabled' ? 'eager' : /^fa/.test(attention) ? 'flash' : 'sdpa',
+      attention: attentionOf(attention, layout.device, train.bf16),
       adapter:
         tuning.finetuning_type === 'full'
           ? undefined

@@ -1,7 +1,16 @@
 import { describe, expect, test } from 'vitest';
 import { buildModel } from '../models/load.ts';
+import type { Job } from '../train/job.ts';
 import { shapeOf, weightsOf } from './model-shape.ts';
-import { modelStates, paperBytes, type RankInput, rankMemory, trainableOf } from './ranks.ts';
+import { rankInput } from './rank-job.ts';
+import {
+  modelStates,
+  paperBytes,
+  type RankInput,
+  type RankKind,
+  rankMemory,
+  trainableOf,
+} from './ranks.ts';
 
 const total = (of: Readonly<Record<string, number>>): number =>
   Object.values(of).reduce((a, b) => a + b, 0);
@@ -11,6 +20,58 @@ test('the table of the ZeRO paper: 7.5 B weights on 64 GPUs (figure 1)', () => {
     (stage) => Math.round(total(modelStates(7.5e9, paperBytes, stage, 64)) / 1e8) / 10,
   );
   expect(gigabytes).toEqual([120, 31.4, 16.6, 1.9]);
+});
+
+describe('what one rank had on an H100 (PyTorch 2.11)', async () => {
+  // SmolLM2-135M, 46 documents in a micro-batch.
+  const config = {
+    ...{ model_type: 'llama', hidden_size: 576, intermediate_size: 1536, num_hidden_layers: 30 },
+    ...{ num_attention_heads: 9, num_key_value_heads: 3, vocab_size: 49_152 },
+    tie_word_embeddings: true,
+  };
+  const model = shapeOf(await buildModel({ path: '', config }), config);
+  const targets = model.linears.map(({ name }) => name);
+  const settings = (
+    more: Partial<Pick<Job['train'], 'bf16' | 'gradient_checkpointing'>>,
+    type: 'lora' | 'full',
+    quantization_bit: 4 | null = null,
+  ): RankInput => {
+    const tuning = { finetuning_type: type, lora_rank: 8, lora_dropout: 0, lora_target: ['all'] };
+    const job = {
+      model: { flash_attn: 'auto', quantization_bit, double_quantization: true },
+      train: { bf16: false, gradient_checkpointing: false, optim: 'adamw_torch', ...more },
+      tuning,
+    } as unknown as Job;
+    const layout = { strategy: 'none', ranks: 1, offload: false, device: 'cuda' } as const;
+    const cut = { tokens: 8141, targets: 5963, documents: 46 };
+    return rankInput(job, model, targets, layout, { cut, cuts: 2 });
+  };
+  const checkpointed = { bf16: true, gradient_checkpointing: true };
+
+  test.each<[string, RankInput, Partial<Record<RankKind, number>>, number]>([
+    ['LoRA, bf16', settings({ bf16: true }, 'lora'), {}, 8.872e9],
+    [
+      'LoRA, bf16, on four bits',
+      settings({ bf16: true }, 'lora', 4),
+      { weights: 121_219_072, activations: 6_442_678_104 },
+      8.655e9,
+    ],
+    ['LoRA, f32', settings({}, 'lora'), { activations: 11_402_970_248 }, 14.411e9],
+    ['full, bf16', settings({ bf16: true }, 'full'), { activations: 8_373_373_016 }, 12.447e9],
+    ['full, f32', settings({}, 'full'), { activations: 12_492_174_344 }, 16.58e9],
+    ['LoRA, bf16, checkpointed', settings(checkpointed, 'lora'), {}, 3.604e9],
+    ['full, bf16, checkpointed', settings(checkpointed, 'full'), { casts: 56_623_104 }, 5.529e9],
+  ])('%s', (_, input, measured, peak) => {
+    const { kinds, peak: all } = rankMemory(input);
+    for (const [kind, bytes] of Object.entries(measured)) {
+      const said = kinds[kind as RankKind];
+      expect(Math.abs(said / bytes - 1), `${kind}: ${said} for ${bytes}`).toBeLessThan(0.14);
+    }
+    // Never too little; a checkpointed run’s small peak leaves the rules more room.
+    const tensors = all - kinds.device;
+    expect(tensors / peak).toBeGreaterThan(1);
+    expect(tensors / peak).toBeLessThan(1.25);
+  });
 });
 
 describe('what two ranks of the worker had, measured with gloo', async () => {
@@ -104,7 +165,7 @@ describe('what two ranks of the worker had, measured with gloo', async () => {
         weights: 7_524_992,
         optimizer: 1_196_256,
         gradients: 598_016,
-        activations: 13_172_932,
+        activations: 11_075_780,
         casts: 286_720,
       },
     ],

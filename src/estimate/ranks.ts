@@ -168,9 +168,11 @@ export function rankMemory(input: RankInput): RankMemory {
         ? 'uncopied'
         : 'cast';
   const kept = activations(model, { ...passing, precision }, cut);
+  // Layers that are computed again make theirs again, one layer at a time.
+  const layersCast = passing.checkpointing ? 1 : model.layers;
   const matricesThatLearn = whole
-    ? model.layers * model.block.matrices + model.vocabulary * model.width
-    : learns;
+    ? layersCast * model.block.matrices + model.vocabulary * model.width
+    : layersCast * adapter;
   const casts = precision === 'cast' ? 2 * matricesThatLearn : 0;
 
   // Autocast comes after ZeRO 3 has gathered.

@@ -36,6 +36,16 @@ def taken(model) -> dict:
     return {name: each.detach().cpu().clone() for name, each in model.named_parameters() if ".lora_" in name}
 
 
+def leave_inputs(model) -> None:
+    """Autocast makes of an input what a product reads; PEFT would make it f32 before, which each adapter then keeps a copy of."""
+    from peft.tuners.lora import LoraLayer
+
+    for module in model.modules():
+        # DoRA reckons with it beside its products, in f32.
+        if isinstance(module, LoraLayer) and not module.lora_variant:
+            module.cast_input_dtype_enabled = False
+
+
 def tune(model, task: dict):
     """The model, and what its adapter has taken out of the base (PiSSA), by name of the parameter: nothing with any other."""
     if task["finetuning_type"] == "full":
@@ -48,6 +58,9 @@ def tune(model, task: dict):
     for parameter in model.parameters():
         if parameter.requires_grad:
             parameter.data = parameter.data.to(torch.float32)
+    # DeepSpeed's own layers keep what they are given.
+    if task["compute_dtype"] != "f32" and task["strategy"] != "deepspeed":
+        leave_inputs(model)
     return model, taken(model)
 
 
