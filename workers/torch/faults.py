@@ -7,7 +7,10 @@ MEMORY = re.compile(
     r"|memory for the cache|memory utilization|CU(BLAS|DNN)_STATUS_ALLOC_FAILED"
 )
 # What CUDA's libraries add to each of their errors: of their own inner workings, and in the log all the same.
-ADDED = re.compile(r"\.? Including non-PyTorch memory.*|\n(CUDA kernel errors might|Search for `cuda|GPU device may).*", re.DOTALL)
+ADDED = re.compile(
+    r"\.? Including non-PyTorch memory.*|\n(CUDA kernel errors might|Search for `cuda|GPU device may).*",
+    re.DOTALL,
+)
 
 
 class NoDevice(RuntimeError):

@@ -69,7 +69,8 @@ class Rows:
     def nothing(self) -> Batch:
         """A token that teaches nothing: what a rank computes while others have rows left."""
         zero = torch.zeros(1, 1, dtype=torch.long)
-        return Batch(zero, torch.full_like(zero, IGNORED), zero, [], torch.tensor([0, 1], dtype=torch.int32), 1)
+        starts = torch.tensor([0, 1], dtype=torch.int32)
+        return Batch(zero, torch.full_like(zero, IGNORED), zero, [], starts, 1)
 
 
 def share(rows, length, ranks: int, at_once: int) -> list[list[list[int]]]:
