@@ -177,12 +177,14 @@ pub fn apart<M: Micro>(p: &Product, all: usize, deepest: usize, quantized: bool)
     let most_panels = room * 2 / 5 / all;
     // Blocks of a quantized matrix are expanded once, for all rows and all of k.
     if most_panels < panels.min(if quantized { 3 } else { M::LEAST_PANELS }) {
-        // Not all of k, then, but more columns, so that rows of A are read less often.
-        let most = room * 5 / 8;
+        // Not all of k, then, but more columns, so that rows of A are read less often. Three times the words want more of
+        // the cache for A and C beside them.
+        let most = room * if M::THIRDS { 3 } else { 5 } / 8;
         let own = panels.div_ceil(threads);
         let own = own.div_ceil(own.div_ceil((most / deepest).max(1)));
         let grid = Grid { rows: 1, columns: panels.div_ceil(own) };
-        let words = (most / own).max(deepest);
+        let (chunks, fitting) = (all.div_ceil(deepest), (most / own / deepest).max(1));
+        let words = chunks.div_ceil(chunks.div_ceil(fitting)) * deepest;
         return (!quantized).then_some(Apart { grid, columns: own * M::COLUMNS, words });
     }
     let tasks = if p.m * p.n * all.max(16) < SMALL { 1 } else { 4 * threads };
