@@ -121,7 +121,7 @@ export async function hardwareDocs(): Promise<string> {
 
 Memory of **each** GPU with \`engine: torch\`: one row of 1,024 tokens at once, all of them learned, \`gradient_checkpointing: true\`, \`bf16: true\`, adapters
 of rank 8 on all linear layers, LLaMA 2's shapes. Reckoned as [scale.md](../scale.md#memory-of-each-gpu) says, 0.6 to 1.1 GB and a twentieth for CUDA
-included; no GPU has measured it. For your own model and rows: \`tunery estimate FILE.yaml --gpu 8xH100-80GB\`.
+included. No GPU has measured these models; smaller ones are [held against an H100](../scale.md#memory-of-each-gpu). For your own model and rows: \`tunery estimate FILE.yaml --gpu 8xH100-80GB\`.
 
 ${line(['method', 'GPUs', '7B', '13B', '70B', 'LLaMA-Factory’s README, 7B / 14B / 70B'])}
 | --- | ---: | ---: | ---: | ---: | ---: |
