@@ -114,6 +114,30 @@ macro_rules! piece {
         concat!($instruction, " ", $c, ", ", $a, ", ", $b)
     };
     (free $register:literal) => { concat!("tilezero ", $register) };
+    // A register of A times the two of a piece of B, which are loaded, used again, or freed behind it.
+    (first $instruction:literal $c:literal $d:literal $a:literal $piece:literal) => {
+        concat!(
+            piece!(load_b "tmm6" $piece 0), "\n", piece!(sum $instruction $c $a "tmm6"), "\n",
+            piece!(load_b "tmm7" $piece 64), "\n", piece!(sum $instruction $d $a "tmm7"),
+        )
+    };
+    (again $instruction:literal $c:literal $d:literal $a:literal) => {
+        concat!(piece!(sum $instruction $c $a "tmm6"), "\n", piece!(sum $instruction $d $a "tmm7"))
+    };
+    (last $instruction:literal $c:literal $d:literal $a:literal) => {
+        concat!(
+            piece!(sum $instruction $c $a "tmm6"), "\n", piece!(free "tmm6"), "\n",
+            piece!(sum $instruction $d $a "tmm7"), "\n", piece!(free "tmm7"),
+        )
+    };
+    (only $instruction:literal $c:literal $d:literal $a:literal $piece:literal) => {
+        concat!(
+            piece!(load_b "tmm6" $piece 0), "\n", piece!(sum $instruction $c $a "tmm6"), "\n",
+            piece!(free "tmm6"), "\n",
+            piece!(load_b "tmm7" $piece 64), "\n", piece!(sum $instruction $d $a "tmm7"), "\n",
+            piece!(free "tmm7"),
+        )
+    };
 }
 
 /// Sums half a tile in registers c and d, step by step along k.
@@ -217,13 +241,8 @@ macro_rules! halves {
         half!(
             $name, pieces: 1, next: 64, $c, $d,
             piece!(load_a $a 0),
-            piece!(load_b "tmm6" 0 0),
-            piece!(sum $instruction $c $a "tmm6"),
-            piece!(free "tmm6"),
-            piece!(load_b "tmm7" 0 64),
-            piece!(sum $instruction $d $a "tmm7"),
-            piece!(free $a),
-            piece!(free "tmm7")
+            piece!(only $instruction $c $d $a 0),
+            piece!(free $a)
         );
     };
 }
@@ -231,44 +250,26 @@ macro_rules! halves {
 halves!(PAIRS, burst_of_pairs, "tdpbf16ps");
 halves!(QUADS, burst_of_quads, "tdpbusd");
 
-/// Numbers that are sums of three bf16: the products of pieces that f32 could hold beside the largest, smallest first
-/// (Henry, Tang & Heinecke 2019, arXiv:1904.06376).
+/// Numbers that are sums of three bf16: the products of pieces that f32 could hold beside the largest
+/// (Henry, Tang & Heinecke 2019, arXiv:1904.06376), in the order that loads the fewest registers.
 macro_rules! in_thirds {
     ($name:ident, $c:literal, $d:literal, $a:literal) => {
         half!(
             $name, pieces: 3, next: 6144, $c, $d,
             piece!(load_a $a 2),
-            piece!(load_b "tmm6" 0 0),
-            piece!(sum "tdpbf16ps" $c $a "tmm6"),
-            piece!(load_b "tmm7" 0 64),
-            piece!(sum "tdpbf16ps" $d $a "tmm7"),
+            piece!(first "tdpbf16ps" $c $d $a 0),
             piece!(free $a),
             piece!(load_a $a 1),
-            piece!(sum "tdpbf16ps" $c $a "tmm6"),
-            piece!(sum "tdpbf16ps" $d $a "tmm7"),
+            piece!(again "tdpbf16ps" $c $d $a),
             piece!(free $a),
             piece!(load_a $a 0),
-            piece!(sum "tdpbf16ps" $c $a "tmm6"),
-            piece!(free "tmm6"),
-            piece!(sum "tdpbf16ps" $d $a "tmm7"),
-            piece!(free "tmm7"),
-            piece!(load_b "tmm6" 2 0),
-            piece!(sum "tdpbf16ps" $c $a "tmm6"),
-            piece!(free "tmm6"),
-            piece!(load_b "tmm7" 2 64),
-            piece!(sum "tdpbf16ps" $d $a "tmm7"),
-            piece!(free "tmm7"),
-            piece!(load_b "tmm6" 1 0),
-            piece!(sum "tdpbf16ps" $c $a "tmm6"),
-            piece!(load_b "tmm7" 1 64),
-            piece!(sum "tdpbf16ps" $d $a "tmm7"),
+            piece!(last "tdpbf16ps" $c $d $a),
+            piece!(only "tdpbf16ps" $c $d $a 2),
+            piece!(first "tdpbf16ps" $c $d $a 1),
             piece!(free $a),
             piece!(load_a $a 1),
-            piece!(sum "tdpbf16ps" $c $a "tmm6"),
-            piece!(free "tmm6"),
-            piece!(sum "tdpbf16ps" $d $a "tmm7"),
-            piece!(free $a),
-            piece!(free "tmm7")
+            piece!(last "tdpbf16ps" $c $d $a),
+            piece!(free $a)
         );
     };
 }

@@ -252,7 +252,8 @@ pub fn strip_of(i: usize, rows: usize, most: usize) -> (usize, usize) {
     (i * height + i.min(taller), height + usize::from(i < taller))
 }
 
-pub fn strips_of(rows: usize, most: usize) -> impl Iterator<Item = (usize, usize)> {
+/// Each strip’s beginning and height.
+fn strips_of(rows: usize, most: usize) -> impl Iterator<Item = (usize, usize)> {
     (0..rows.div_ceil(most)).map(move |i| strip_of(i, rows, most))
 }
 
