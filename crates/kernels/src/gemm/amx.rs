@@ -1,9 +1,12 @@
-//! Tiles of 32 × 32 on AMX, of which each half has two registers of 16 × 16 sums. A register's row is a cache line along
-//! k, so that A is read by rows, and B as the panels of `pack` have it.
+//! Tiles of 32 × 32 on AMX, of which each half has two registers of 16 × 16 sums; of numbers in pieces 16 × 32, of which
+//! each half has one. A register's row is a cache line along k, so that A is read by rows, and B as the panels of `pack` or
+//! of `thirds` have it.
 //!
-//! A core has few registers beside the eight that its threads name, and a neighbor on its other thread takes its share:
-//! where all eight hold something, each load and each product waits for one. So a half is summed after the other, and
-//! a register that has served is set to zero, which takes none: 1.8 times as fast beside a neighbor, and no slower alone.
+//! A core has few registers beside the eight that its threads name, and a neighbor on its other thread takes its share.
+//! Each load and each product takes a new one, and gives back what its name had only when it is done: the fewer names hold
+//! something, the more go on at once. So a half is summed after the other, and a register that has served is set to zero,
+//! which takes none: 1.8 times as fast beside a neighbor, and no slower alone. Pieces, which are used again and again, want
+//! no more than one register each of A, of B and of sums: 1.4 times as fast again beside a neighbor.
 
 use std::arch::asm;
 use std::arch::x86_64::*;
@@ -77,13 +80,13 @@ struct Operands {
 }
 
 impl Operands {
-    fn new<M: Micro>(part: &Part, row: usize) -> Operands {
+    fn new<M: Micro>(part: &Part, half: usize) -> Operands {
         debug_assert!(part.depth.is_multiple_of(M::WORDS) && part.b_stride == COLUMNS);
         Operands {
             steps: part.depth / M::WORDS,
-            a: part.a.wrapping_add(row * if M::THIRDS { M::WORDS } else { part.a_stride }),
+            a: part.a.wrapping_add(if M::THIRDS { 0 } else { half * SIDE * part.a_stride }),
             a_stride: 4 * if M::THIRDS { SIDE } else { part.a_stride },
-            b: part.b,
+            b: part.b.wrapping_add(if M::THIRDS { half * SIDE * SIDE } else { 0 }),
         }
     }
 }
@@ -114,35 +117,17 @@ macro_rules! piece {
         concat!($instruction, " ", $c, ", ", $a, ", ", $b)
     };
     (free $register:literal) => { concat!("tilezero ", $register) };
-    // A register of A times the two of a piece of B, which are loaded, used again, or freed behind it.
-    (first $instruction:literal $c:literal $d:literal $a:literal $piece:literal) => {
+    // A register of A times one of B, which is loaded for it alone.
+    (only $instruction:literal $c:literal $a:literal $b:literal $at:literal) => {
         concat!(
-            piece!(load_b "tmm6" $piece 0), "\n", piece!(sum $instruction $c $a "tmm6"), "\n",
-            piece!(load_b "tmm7" $piece 64), "\n", piece!(sum $instruction $d $a "tmm7"),
-        )
-    };
-    (again $instruction:literal $c:literal $d:literal $a:literal) => {
-        concat!(piece!(sum $instruction $c $a "tmm6"), "\n", piece!(sum $instruction $d $a "tmm7"))
-    };
-    (last $instruction:literal $c:literal $d:literal $a:literal) => {
-        concat!(
-            piece!(sum $instruction $c $a "tmm6"), "\n", piece!(free "tmm6"), "\n",
-            piece!(sum $instruction $d $a "tmm7"), "\n", piece!(free "tmm7"),
-        )
-    };
-    (only $instruction:literal $c:literal $d:literal $a:literal $piece:literal) => {
-        concat!(
-            piece!(load_b "tmm6" $piece 0), "\n", piece!(sum $instruction $c $a "tmm6"), "\n",
-            piece!(free "tmm6"), "\n",
-            piece!(load_b "tmm7" $piece 64), "\n", piece!(sum $instruction $d $a "tmm7"), "\n",
-            piece!(free "tmm7"),
+            piece!(load_b $b 0 $at), "\n", piece!(sum $instruction $c $a $b), "\n", piece!(free $b),
         )
     };
 }
 
-/// Sums half a tile in registers c and d, step by step along k.
+/// Sums half a tile, step by step along k, in registers beside each other.
 macro_rules! half {
-    ($name:ident, pieces: $pieces:literal, next: $next:literal, $c:literal, $d:literal, $($line:expr),+) => {
+    ($name:ident, pieces: $pieces:literal, b_stride: $b_stride:expr, $($c:literal $at:literal)+, $($line:expr),+) => {
         unsafe fn $name(first: &Operands, second: *const Operands, to: &Target) {
             // SAFETY: the caller's operands have room, and the registers are shaped. A's rows are read again for the next
             // panel, B's only after all others of it.
@@ -150,12 +135,10 @@ macro_rules! half {
                 asm!(
                     "test {begun}, {begun}",
                     "jz 5f",
-                    concat!("tileloadd ", $c, ", [{sums} + {stride}]"),
-                    concat!("tileloadd ", $d, ", [{sums} + {stride} + 64]"),
+                    $(concat!("tileloadd ", $c, ", [{sums} + {stride} + ", $at, "]"),)+
                     "jmp 6f",
                     "5:",
-                    concat!("tilezero ", $c),
-                    concat!("tilezero ", $d),
+                    $(concat!("tilezero ", $c),)+
                     "6:",
                     "test {steps}, {steps}",
                     "jz 3f",
@@ -181,17 +164,15 @@ macro_rules! half {
                     "xor {second:e}, {second:e}",
                     "jmp 2b",
                     "4:",
-                    concat!("tilestored [{sums} + {stride}], ", $c),
-                    concat!("tilestored [{sums} + {stride} + 64], ", $d),
-                    concat!("tilezero ", $c),
-                    concat!("tilezero ", $d),
+                    $(concat!("tilestored [{sums} + {stride} + ", $at, "], ", $c),)+
+                    $(concat!("tilezero ", $c),)+
                     begun = in(reg) usize::from(to.begun),
                     steps = inout(reg) first.steps => _,
                     a = inout(reg) first.a => _,
                     a_stride = inout(reg) first.a_stride => _,
                     b = inout(reg) first.b => _,
-                    b_stride = in(reg) PANEL,
-                    a_next = const $next,
+                    b_stride = in(reg) $b_stride,
+                    a_next = const if $pieces == 1 { 64 } else { $pieces * REGISTER / 2 },
                     b_next = const REGISTER * $pieces,
                     second = inout(reg) second => _,
                     ahead = inout(reg) to.ahead => _,
@@ -239,9 +220,10 @@ macro_rules! halves {
     };
     ($name:ident, $instruction:literal, $c:literal, $d:literal, $a:literal) => {
         half!(
-            $name, pieces: 1, next: 64, $c, $d,
+            $name, pieces: 1, b_stride: PANEL, $c 0 $d 64,
             piece!(load_a $a 0),
-            piece!(only $instruction $c $d $a 0),
+            piece!(only $instruction $c $a "tmm6" 0),
+            piece!(only $instruction $d $a "tmm7" 64),
             piece!(free $a)
         );
     };
@@ -251,33 +233,33 @@ halves!(PAIRS, burst_of_pairs, "tdpbf16ps");
 halves!(QUADS, burst_of_quads, "tdpbusd");
 
 /// Numbers that are sums of three bf16: the products of pieces that f32 could hold beside the largest
-/// (Henry, Tang & Heinecke 2019, arXiv:1904.06376), in the order that loads the fewest registers.
-macro_rules! in_thirds {
-    ($name:ident, $c:literal, $d:literal, $a:literal) => {
-        half!(
-            $name, pieces: 3, next: 6144, $c, $d,
-            piece!(load_a $a 2),
-            piece!(first "tdpbf16ps" $c $d $a 0),
-            piece!(free $a),
-            piece!(load_a $a 1),
-            piece!(again "tdpbf16ps" $c $d $a),
-            piece!(free $a),
-            piece!(load_a $a 0),
-            piece!(last "tdpbf16ps" $c $d $a),
-            piece!(only "tdpbf16ps" $c $d $a 2),
-            piece!(first "tdpbf16ps" $c $d $a 1),
-            piece!(free $a),
-            piece!(load_a $a 1),
-            piece!(last "tdpbf16ps" $c $d $a),
-            piece!(free $a)
-        );
-    };
-}
-
+/// (Henry, Tang & Heinecke 2019, arXiv:1904.06376), in an order in which each has an operand of the one before. What of B
+/// comes from the second-level cache is asked for first.
 const THIRDS: [Sum; 2] = {
-    in_thirds!(upper, "tmm0", "tmm1", "tmm4");
-    in_thirds!(lower, "tmm2", "tmm3", "tmm5");
-    [upper, lower]
+    half!(
+        half, pieces: 3, b_stride: 64usize, "tmm0" 0,
+        piece!(load_b "tmm6" 1 0),
+        piece!(load_a "tmm4" 0),
+        piece!(sum "tdpbf16ps" "tmm0" "tmm4" "tmm6"),
+        piece!(free "tmm4"),
+        piece!(load_a "tmm4" 1),
+        piece!(sum "tdpbf16ps" "tmm0" "tmm4" "tmm6"),
+        piece!(free "tmm6"),
+        piece!(load_b "tmm6" 0 0),
+        piece!(sum "tdpbf16ps" "tmm0" "tmm4" "tmm6"),
+        piece!(free "tmm4"),
+        piece!(load_a "tmm4" 2),
+        piece!(sum "tdpbf16ps" "tmm0" "tmm4" "tmm6"),
+        piece!(free "tmm4"),
+        piece!(load_a "tmm4" 0),
+        piece!(sum "tdpbf16ps" "tmm0" "tmm4" "tmm6"),
+        piece!(free "tmm6"),
+        piece!(load_b "tmm6" 2 0),
+        piece!(sum "tdpbf16ps" "tmm0" "tmm4" "tmm6"),
+        piece!(free "tmm6"),
+        piece!(free "tmm4")
+    );
+    [half, half]
 };
 
 type Sum = unsafe fn(&Operands, *const Operands, &Target);
@@ -299,14 +281,14 @@ unsafe fn tile<M: Micro>(rows: usize, t: &Tile, halves: [Sum; 2]) {
             begin(rows, t, to);
         }
         for (half, sum) in halves.into_iter().enumerate() {
-            let row = half * SIDE;
-            if row >= rows {
+            let there = if M::THIRDS { t.columns } else { rows };
+            if half * SIDE >= there {
                 break;
             }
-            let first = Operands::new::<M>(&t.part, row);
-            let second = t.more.as_ref().map(|part| Operands::new::<M>(part, row));
+            let first = Operands::new::<M>(&t.part, half);
+            let second = t.more.as_ref().map(|part| Operands::new::<M>(part, half));
             let target = Target {
-                sums: to.add(row * stride),
+                sums: to.add(half * SIDE * if M::THIRDS { 1 } else { stride }),
                 stride: 4 * stride,
                 begun,
                 ahead: t.ahead.wrapping_add(half * 64),
@@ -404,15 +386,15 @@ unsafe fn block<const PAIRS: bool>(a: &pack::Block, to: *mut f32) {
 
 macro_rules! micro {
     ($(#[$meta:meta])* $name:ident, pairs: $pairs:literal, codes: $codes:literal, numbers: $numbers:literal,
-        pieces: $pieces:literal, depth: $depth:literal, least_panels: $panels:literal,
+        pieces: $pieces:literal, rows: $rows:expr, depth: $depth:literal, least_panels: $panels:literal,
         $halves:ident, $burst:ident, $panel:path, $block:path) => {
         $(#[$meta])*
         pub struct $name;
 
         // SAFETY: the functions use what `isa()` has found.
         unsafe impl Micro for $name {
-            const ROWS: usize = ROWS;
-            const NARROW_ROWS: usize = ROWS;
+            const ROWS: usize = $rows;
+            const NARROW_ROWS: usize = $rows;
             const LANES: usize = SIDE;
             const COLUMNS: usize = COLUMNS;
             const PAIRS: bool = $pairs;
@@ -456,16 +438,16 @@ macro_rules! micro {
 
 micro!(
     /// Pairs of bf16.
-    AmxPairs, pairs: true, codes: 0, numbers: 32, pieces: 1, depth: 1024, least_panels: 8,
+    AmxPairs, pairs: true, codes: 0, numbers: 32, pieces: 1, rows: ROWS, depth: 1024, least_panels: 8,
     PAIRS, burst_of_pairs, panel::<true>, block::<true>
 );
 micro!(
     /// Four codes: u8 of A, i8 of B.
-    AmxQuads, pairs: false, codes: 4, numbers: 16, pieces: 1, depth: 1024, least_panels: 8,
+    AmxQuads, pairs: false, codes: 4, numbers: 16, pieces: 1, rows: ROWS, depth: 1024, least_panels: 8,
     QUADS, burst_of_quads, panel::<false>, block::<false>
 );
 micro!(
     /// Pairs of f32, each the sum of three bf16.
-    AmxThirds, pairs: true, codes: 0, numbers: 32, pieces: 3, depth: 288, least_panels: 3,
+    AmxThirds, pairs: true, codes: 0, numbers: 32, pieces: 3, rows: SIDE, depth: 432, least_panels: 3,
     THIRDS, burst_of_pairs, thirds::panel, thirds::block
 );

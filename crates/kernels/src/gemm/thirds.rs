@@ -1,6 +1,7 @@
 //! f32 as the sum of three bf16, each the nearest to what the ones before it leave: 24 bits of it, or all.
 //!
-//! Pieces lie side by side: along k, a register of pairs of the first ones, one of the second, one of the third.
+//! Pieces lie side by side: along k, a register of pairs of the first ones, one of the second, one of the third, and of a
+//! panel of B each twice, for columns beside each other.
 //! What is infinite or no number has a piece that is none.
 
 use std::arch::x86_64::*;
@@ -147,14 +148,14 @@ pub unsafe fn panel(p: &Panel, to: *mut f32) {
     for k in (0..p.depth).step_by(NUMBERS) {
         let to = to.wrapping_add(k / NUMBERS * PIECES * SIDE * p.width);
         for lane in (0..p.width).step_by(SIDE) {
-            let (column, to) = (p.column + lane, to.wrapping_add(lane));
+            let (column, to) = (p.column + lane, to.wrapping_add(lane * SIDE));
             let columns = p.columns.saturating_sub(lane).min(SIDE);
             // SAFETY: the caller's.
             unsafe {
                 if p.transposed {
                     let depth = p.depth - k;
                     columns_of_rows(p.from, (column, columns), p.first + k, depth, |piece| {
-                        (to.add(piece * SIDE * p.width), p.width)
+                        to.add(piece * SIDE * p.width)
                     });
                     continue;
                 }
@@ -165,7 +166,7 @@ pub unsafe fn panel(p: &Panel, to: *mut f32) {
                     let above = some(p.from, row, end, column, columns);
                     let below = some(p.from, row + 1, end, column, columns);
                     for (piece, words) in of_rows(above, below).into_iter().enumerate() {
-                        _mm512_storeu_ps(to.add((piece * SIDE + pair) * p.width), words);
+                        _mm512_storeu_ps(to.add(piece * SIDE * p.width + pair * SIDE), words);
                     }
                 }
             }
@@ -180,7 +181,7 @@ unsafe fn columns_of_rows(
     (row, count): (usize, usize),
     k: usize,
     depth: usize,
-    to: impl Fn(usize) -> (*mut f32, usize),
+    to: impl Fn(usize) -> *mut f32,
 ) {
     let mut words = [[0.0f32; REGISTER]; PIECES];
     // SAFETY: the caller's.
@@ -197,14 +198,13 @@ unsafe fn columns_of_rows(
             }
         }
         for (piece, words) in words.iter().enumerate() {
-            let (to, stride) = to(piece);
-            simd::Avx512::transpose(words.as_ptr().cast(), SIDE * 4, SIDE, SIDE, to, stride);
+            simd::Avx512::transpose(words.as_ptr().cast(), SIDE * 4, SIDE, SIDE, to(piece), SIDE);
         }
     }
 }
 
-/// Writes the words of rows of A, up to whole registers along k: of a tile's rows, a step's registers of each half and
-/// piece, and then the next step's.
+/// Writes the words of rows of A, up to whole registers along k: of a tile's rows, a step's registers of each piece, and
+/// then the next step's.
 ///
 /// # Safety
 /// The machine has AMX; `to` has room for whole registers of rows.
@@ -213,9 +213,8 @@ pub unsafe fn block(p: &Block, to: *mut f32) {
     const STEP: usize = PIECES * REGISTER;
     for top in (0..p.rows).step_by(SIDE) {
         let rows = SIDE.min(p.rows - top);
-        let strip = to.wrapping_add(top / ROWS * ROWS * p.stride + top % ROWS / SIDE * STEP);
         for k in (0..p.depth).step_by(NUMBERS) {
-            let to = strip.wrapping_add(k / NUMBERS * ROWS / SIDE * STEP);
+            let to = to.wrapping_add(top * p.stride + k / NUMBERS * STEP);
             // SAFETY: the caller's.
             unsafe {
                 if p.transposed {
