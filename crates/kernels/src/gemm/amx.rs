@@ -1,6 +1,6 @@
-//! Tiles of 32 × 32 on AMX, of which each half has two registers of 16 × 16 sums; of numbers in pieces 16 × 32, of which
-//! each half has one. A register's row is a cache line along k, so that A is read by rows, and B as the panels of `pack` or
-//! of `thirds` have it.
+//! Tiles of 32 × 32 on AMX, of which each half has two registers of 16 × 16 sums above each other; of numbers in pieces
+//! 16 × 32, of which each half has one. A register's row is a cache line along k, so that A is read by rows, and B as the
+//! panels of `pack` or of `thirds` have it.
 //!
 //! A core has few registers beside the eight that its threads name, and a neighbor on its other thread takes its share.
 //! Each load and each product takes a new one, and gives back what its name had only when it is done: the fewer names hold
@@ -74,6 +74,8 @@ struct Operands {
     /// Whole registers along k.
     steps: usize,
     a: *const f32,
+    /// Rows of the registers below.
+    below: *const f32,
     /// In bytes.
     a_stride: usize,
     b: *const f32,
@@ -84,9 +86,10 @@ impl Operands {
         debug_assert!(part.depth.is_multiple_of(M::WORDS) && part.b_stride == COLUMNS);
         Operands {
             steps: part.depth / M::WORDS,
-            a: part.a.wrapping_add(if M::THIRDS { 0 } else { half * SIDE * part.a_stride }),
+            a: part.a,
+            below: part.a.wrapping_add(SIDE * part.a_stride),
             a_stride: 4 * if M::THIRDS { SIDE } else { part.a_stride },
-            b: part.b.wrapping_add(if M::THIRDS { half * SIDE * SIDE } else { 0 }),
+            b: part.b.wrapping_add(half * SIDE * if M::THIRDS { SIDE } else { 1 }),
         }
     }
 }
@@ -94,6 +97,7 @@ impl Operands {
 /// Where the sums of half a tile go, its stride in bytes, and what comes near meanwhile.
 struct Target {
     sums: *mut f32,
+    below: *mut f32,
     stride: usize,
     /// Whether what is there is added to.
     begun: bool,
@@ -107,25 +111,19 @@ const REGISTER: usize = SIDE * PANEL;
 /// What happens in a step along k. A number may be the sum of several pieces: then registers of each lie one after the other.
 #[rustfmt::skip]
 macro_rules! piece {
-    (load_a $a:literal $piece:literal) => {
-        concat!("tileloadd ", $a, ", [{a} + {a_stride} + 1024 * ", $piece, "]")
+    (load_a $a:literal $from:literal $piece:literal) => {
+        concat!("tileloadd ", $a, ", [", $from, " + {a_stride} + 1024 * ", $piece, "]")
     };
-    (load_b $b:literal $piece:literal $at:literal) => {
-        concat!("tileloaddt1 ", $b, ", [{b} + {b_stride} + 2048 * ", $piece, " + ", $at, "]")
+    (load_b $b:literal $piece:literal) => {
+        concat!("tileloaddt1 ", $b, ", [{b} + {b_stride} + 2048 * ", $piece, "]")
     };
     (sum $instruction:literal $c:literal $a:literal $b:literal) => {
         concat!($instruction, " ", $c, ", ", $a, ", ", $b)
     };
     (free $register:literal) => { concat!("tilezero ", $register) };
-    // A register of A times one of B, which is loaded for it alone.
-    (only $instruction:literal $c:literal $a:literal $b:literal $at:literal) => {
-        concat!(
-            piece!(load_b $b 0 $at), "\n", piece!(sum $instruction $c $a $b), "\n", piece!(free $b),
-        )
-    };
 }
 
-/// Sums half a tile, step by step along k, in registers beside each other.
+/// Sums half a tile, step by step along k, in registers whose sums go where it says.
 macro_rules! half {
     ($name:ident, pieces: $pieces:literal, b_stride: $b_stride:expr, $($c:literal $at:literal)+, $($line:expr),+) => {
         unsafe fn $name(first: &Operands, second: *const Operands, to: &Target) {
@@ -135,11 +133,16 @@ macro_rules! half {
                 asm!(
                     "test {begun}, {begun}",
                     "jz 5f",
-                    $(concat!("tileloadd ", $c, ", [{sums} + {stride} + ", $at, "]"),)+
+                    $(concat!("tileloadd ", $c, ", [", $at, " + {stride}]"),)+
                     "jmp 6f",
                     "5:",
                     $(concat!("tilezero ", $c),)+
                     "6:",
+                    "mov {steps}, [{part}]",
+                    "mov {a}, [{part} + 8]",
+                    "mov {below}, [{part} + 16]",
+                    "mov {a_stride}, [{part} + 24]",
+                    "mov {b}, [{part} + 32]",
                     "test {steps}, {steps}",
                     "jz 3f",
                     "2:",
@@ -149,34 +152,34 @@ macro_rules! half {
                     "prefetcht1 [{ahead} + 192]",
                     $($line,)+
                     "add {a}, {a_next}",
+                    "add {below}, {a_next}",
                     "add {b}, {b_next}",
                     "add {ahead}, 512",
                     "dec {steps}",
                     "jnz 2b",
                     "3:",
                     // The second part goes the same way.
-                    "test {second}, {second}",
-                    "jz 4f",
-                    "mov {steps}, [{second}]",
-                    "mov {a}, [{second} + 8]",
-                    "mov {a_stride}, [{second} + 16]",
-                    "mov {b}, [{second} + 24]",
+                    "mov {part}, {second}",
                     "xor {second:e}, {second:e}",
-                    "jmp 2b",
-                    "4:",
-                    $(concat!("tilestored [{sums} + {stride} + ", $at, "], ", $c),)+
+                    "test {part}, {part}",
+                    "jnz 6b",
+                    $(concat!("tilestored [", $at, " + {stride}], ", $c),)+
                     $(concat!("tilezero ", $c),)+
+                    "/* {sums_below} */",
                     begun = in(reg) usize::from(to.begun),
-                    steps = inout(reg) first.steps => _,
-                    a = inout(reg) first.a => _,
-                    a_stride = inout(reg) first.a_stride => _,
-                    b = inout(reg) first.b => _,
+                    part = inout(reg) std::ptr::from_ref(first) => _,
+                    second = inout(reg) second => _,
+                    steps = out(reg) _,
+                    a = out(reg) _,
+                    below = out(reg) _,
+                    a_stride = out(reg) _,
+                    b = out(reg) _,
                     b_stride = in(reg) $b_stride,
                     a_next = const if $pieces == 1 { 64 } else { $pieces * REGISTER / 2 },
                     b_next = const REGISTER * $pieces,
-                    second = inout(reg) second => _,
                     ahead = inout(reg) to.ahead => _,
                     sums = in(reg) to.sums,
+                    sums_below = in(reg) to.below,
                     stride = in(reg) to.stride,
                     out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
                     out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
@@ -187,13 +190,30 @@ macro_rules! half {
     };
 }
 
-/// Both halves of a tile whose numbers are of one piece.
+/// Half a tile whose numbers are of one piece: of up to 16 rows, and of more.
 macro_rules! halves {
     ($halves:ident, $burst:ident, $instruction:literal) => {
         const $halves: [Sum; 2] = {
-            halves!(upper, $instruction, "tmm0", "tmm1", "tmm4");
-            halves!(lower, $instruction, "tmm2", "tmm3", "tmm5");
-            [upper, lower]
+            half!(
+                upper, pieces: 1, b_stride: PANEL, "tmm0" "{sums}",
+                piece!(load_b "tmm6" 0),
+                piece!(load_a "tmm4" "{a}" 0),
+                piece!(sum $instruction "tmm0" "tmm4" "tmm6"),
+                piece!(free "tmm4"),
+                piece!(free "tmm6")
+            );
+            half!(
+                both, pieces: 1, b_stride: PANEL, "tmm0" "{sums}" "tmm2" "{sums_below}",
+                piece!(load_b "tmm6" 0),
+                piece!(load_a "tmm4" "{a}" 0),
+                piece!(sum $instruction "tmm0" "tmm4" "tmm6"),
+                piece!(free "tmm4"),
+                piece!(load_a "tmm5" "{below}" 0),
+                piece!(sum $instruction "tmm2" "tmm5" "tmm6"),
+                piece!(free "tmm5"),
+                piece!(free "tmm6")
+            );
+            [upper, both]
         };
 
         /// Two products of whole registers a round, each added to what it has added to before.
@@ -218,15 +238,6 @@ macro_rules! halves {
             release();
         }
     };
-    ($name:ident, $instruction:literal, $c:literal, $d:literal, $a:literal) => {
-        half!(
-            $name, pieces: 1, b_stride: PANEL, $c 0 $d 64,
-            piece!(load_a $a 0),
-            piece!(only $instruction $c $a "tmm6" 0),
-            piece!(only $instruction $d $a "tmm7" 64),
-            piece!(free $a)
-        );
-    };
 }
 
 halves!(PAIRS, burst_of_pairs, "tdpbf16ps");
@@ -237,24 +248,24 @@ halves!(QUADS, burst_of_quads, "tdpbusd");
 /// comes from the second-level cache is asked for first.
 const THIRDS: [Sum; 2] = {
     half!(
-        half, pieces: 3, b_stride: 64usize, "tmm0" 0,
-        piece!(load_b "tmm6" 1 0),
-        piece!(load_a "tmm4" 0),
+        half, pieces: 3, b_stride: 4 * SIDE, "tmm0" "{sums}",
+        piece!(load_b "tmm6" 1),
+        piece!(load_a "tmm4" "{a}" 0),
         piece!(sum "tdpbf16ps" "tmm0" "tmm4" "tmm6"),
         piece!(free "tmm4"),
-        piece!(load_a "tmm4" 1),
+        piece!(load_a "tmm4" "{a}" 1),
         piece!(sum "tdpbf16ps" "tmm0" "tmm4" "tmm6"),
         piece!(free "tmm6"),
-        piece!(load_b "tmm6" 0 0),
+        piece!(load_b "tmm6" 0),
         piece!(sum "tdpbf16ps" "tmm0" "tmm4" "tmm6"),
         piece!(free "tmm4"),
-        piece!(load_a "tmm4" 2),
+        piece!(load_a "tmm4" "{a}" 2),
         piece!(sum "tdpbf16ps" "tmm0" "tmm4" "tmm6"),
         piece!(free "tmm4"),
-        piece!(load_a "tmm4" 0),
+        piece!(load_a "tmm4" "{a}" 0),
         piece!(sum "tdpbf16ps" "tmm0" "tmm4" "tmm6"),
         piece!(free "tmm6"),
-        piece!(load_b "tmm6" 2 0),
+        piece!(load_b "tmm6" 2),
         piece!(sum "tdpbf16ps" "tmm0" "tmm4" "tmm6"),
         piece!(free "tmm6"),
         piece!(free "tmm4")
@@ -280,20 +291,24 @@ unsafe fn tile<M: Micro>(rows: usize, t: &Tile, halves: [Sum; 2]) {
         if begun && !in_place {
             begin(rows, t, to);
         }
-        for (half, sum) in halves.into_iter().enumerate() {
-            let there = if M::THIRDS { t.columns } else { rows };
-            if half * SIDE >= there {
-                break;
-            }
+        let [upper, both] = halves;
+        for half in 0..t.columns.div_ceil(SIDE) {
             let first = Operands::new::<M>(&t.part, half);
             let second = t.more.as_ref().map(|part| Operands::new::<M>(part, half));
+            let sums = to.add(half * SIDE);
             let target = Target {
-                sums: to.add(half * SIDE * if M::THIRDS { 1 } else { stride }),
+                sums,
+                below: sums.wrapping_add(SIDE * stride),
                 stride: 4 * stride,
                 begun,
                 ahead: t.ahead.wrapping_add(half * 64),
             };
-            sum(&first, second.as_ref().map_or(std::ptr::null(), std::ptr::from_ref), &target);
+            let second = second.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
+            if rows > SIDE {
+                both(&first, second, &target);
+            } else {
+                upper(&first, second, &target);
+            }
         }
         if !in_place {
             settle(rows, t, plain, to);
@@ -438,12 +453,12 @@ macro_rules! micro {
 
 micro!(
     /// Pairs of bf16.
-    AmxPairs, pairs: true, codes: 0, numbers: 32, pieces: 1, rows: ROWS, depth: 1024, least_panels: 8,
+    AmxPairs, pairs: true, codes: 0, numbers: 32, pieces: 1, rows: ROWS, depth: 288, least_panels: 8,
     PAIRS, burst_of_pairs, panel::<true>, block::<true>
 );
 micro!(
     /// Four codes: u8 of A, i8 of B.
-    AmxQuads, pairs: false, codes: 4, numbers: 16, pieces: 1, rows: ROWS, depth: 1024, least_panels: 8,
+    AmxQuads, pairs: false, codes: 4, numbers: 16, pieces: 1, rows: ROWS, depth: 288, least_panels: 8,
     QUADS, burst_of_quads, panel::<false>, block::<false>
 );
 micro!(

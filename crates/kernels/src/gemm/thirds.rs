@@ -1,7 +1,7 @@
 //! f32 as the sum of three bf16, each the nearest to what the ones before it leave: 24 bits of it, or all.
 //!
-//! Pieces lie side by side: along k, a register of pairs of the first ones, one of the second, one of the third, and of a
-//! panel of B each twice, for columns beside each other.
+//! A pair is of numbers 16 apart along k. Pieces lie side by side: a register of pairs of the first ones, one of the second,
+//! one of the third, and of a panel of B each twice, for columns beside each other.
 //! What is infinite or no number has a piece that is none.
 
 use std::arch::x86_64::*;
@@ -76,55 +76,24 @@ fn words_of(of: &Factors, m: usize, to: Shared<f32>) {
     if m * of.k < SMALL { (0..tasks).for_each(work) } else { queue::drain(tasks, work) }
 }
 
-/// The pieces of 32 numbers in order, or of pairs that lie above each other.
-type Pieces = [__m512; PIECES];
-
-/// Numbers [0, 16) and [16, 32) of a row, as pairs of neighbors.
+/// The pieces of two registers of numbers, in pairs of what stands at the same place.
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
-fn of_row(mut low: __m512, mut high: __m512) -> Pieces {
-    let mut pieces = [_mm512_setzero_ps(); PIECES];
-    for piece in &mut pieces {
-        let rounded: __m512i = bits(_mm512_cvtne2ps_pbh(high, low));
-        *piece = _mm512_castsi512_ps(rounded);
-        let wide = |half| _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(half)));
-        low = _mm512_sub_ps(low, wide(_mm512_castsi512_si256(rounded)));
-        high = _mm512_sub_ps(high, wide(_mm512_extracti64x4_epi64::<1>(rounded)));
-    }
-    pieces
-}
-
-/// Two rows, as pairs of numbers above each other.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
-fn of_rows(mut above: __m512, mut below: __m512) -> Pieces {
-    /// Number i of the first half, and of the second.
-    static PAIRED: [u16; 32] = {
-        let mut places = [0; 32];
-        let mut i = 0;
-        while i < 32 {
-            places[i] = (i / 2 + i % 2 * 16) as u16;
-            i += 1;
-        }
-        places
+#[target_feature(enable = "avx512f,avx512bw")]
+fn pieces(low: __m512, high: __m512) -> [__m512; PIECES] {
+    const UPPER: u32 = 0xaaaa_aaaa;
+    let (half, whole) = (_mm512_set1_epi32(0x8000), _mm512_set1_epi32(!0xffff));
+    let nearest = |x| _mm512_and_si512(_mm512_add_epi32(_mm512_castps_si512(x), half), whole);
+    let less = |x, piece| _mm512_sub_ps(x, _mm512_castsi512_ps(piece));
+    let pair = |low, high| {
+        let low = _mm512_srli_epi32::<16>(low);
+        _mm512_castsi512_ps(_mm512_mask_blend_epi16(UPPER, low, high))
     };
-    // SAFETY: as many bytes as a register has.
-    let paired = unsafe { _mm512_loadu_si512(PAIRED.as_ptr().cast()) };
-    let mut pieces = [_mm512_setzero_ps(); PIECES];
-    for piece in &mut pieces {
-        let rounded: __m512i = bits(_mm512_cvtne2ps_pbh(below, above));
-        let words = _mm512_permutexvar_epi16(paired, rounded);
-        *piece = _mm512_castsi512_ps(words);
-        above = _mm512_sub_ps(above, _mm512_castsi512_ps(_mm512_slli_epi32::<16>(words)));
-        let upper = _mm512_and_si512(words, _mm512_set1_epi32(0xffff_0000_u32 as i32));
-        below = _mm512_sub_ps(below, _mm512_castsi512_ps(upper));
-    }
-    pieces
-}
-
-fn bits(v: __m512bh) -> __m512i {
-    // SAFETY: both are 64 bytes of any bits.
-    unsafe { std::mem::transmute(v) }
+    let firsts = [nearest(low), nearest(high)];
+    let left = [less(low, firsts[0]), less(high, firsts[1])];
+    let seconds = left.map(nearest);
+    // What is left of these fits in a bf16.
+    let thirds = [0, 1].map(|i| _mm512_castps_si512(less(left[i], seconds[i])));
+    [firsts, seconds, thirds].map(|[low, high]| pair(low, high))
 }
 
 /// Numbers [column, column + count) of a stored row; zeros for the rest, or where the row is not there.
@@ -138,67 +107,89 @@ unsafe fn some(from: &Matrix, row: usize, end: usize, column: usize, count: usiz
     unsafe { load::<simd::Avx512>(from, row, column, count) }
 }
 
-/// Writes the words of a panel that stand for its rows [depth, …) of numbers, up to whole registers along k.
-///
-/// # Safety
-/// The machine has AMX; `to` has room.
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma,f16c")]
-pub unsafe fn panel(p: &Panel, to: *mut f32) {
-    let end = p.first + p.depth;
-    for k in (0..p.depth).step_by(NUMBERS) {
-        let to = to.wrapping_add(k / NUMBERS * PIECES * SIDE * p.width);
-        for lane in (0..p.width).step_by(SIDE) {
-            let (column, to) = (p.column + lane, to.wrapping_add(lane * SIDE));
-            let columns = p.columns.saturating_sub(lane).min(SIDE);
-            // SAFETY: the caller's.
-            unsafe {
-                if p.transposed {
-                    let depth = p.depth - k;
-                    columns_of_rows(p.from, (column, columns), p.first + k, depth, |piece| {
-                        to.add(piece * SIDE * p.width)
-                    });
-                    continue;
-                }
-                for pair in 0..SIDE {
-                    let row = p.first + k + 2 * pair;
-                    p.from.foresee::<simd::Avx512>(row + NUMBERS, column);
-                    p.from.foresee::<simd::Avx512>(row + NUMBERS + 1, column);
-                    let above = some(p.from, row, end, column, columns);
-                    let below = some(p.from, row + 1, end, column, columns);
-                    for (piece, words) in of_rows(above, below).into_iter().enumerate() {
-                        _mm512_storeu_ps(to.add(piece * SIDE * p.width + pair * SIDE), words);
-                    }
-                }
-            }
+/// Numbers [row, row + rows) × [column, column + columns) as stored, at most a register's of each, turned; zeros for the rest.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
+unsafe fn turned(
+    from: &Matrix,
+    (row, rows): (usize, usize),
+    (column, columns): (usize, usize),
+    to: &mut [f32; REGISTER],
+) {
+    if columns < SIDE {
+        to.fill(0.0);
+    }
+    let data = from.at(row, column).cast();
+    // SAFETY: the caller's numbers are there, and f32.
+    unsafe {
+        simd::Avx512::transpose(data, from.stride * 4, rows, columns, to.as_mut_ptr(), SIDE);
+    }
+}
+
+/// Numbers that are left of `count` for a register, and for the next one.
+fn halves(count: usize) -> [usize; 2] {
+    [count.min(SIDE), count.saturating_sub(SIDE).min(SIDE)]
+}
+
+/// Writes the words of `count` lines, each of two registers of numbers, with `stride` words from one piece to the next.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+unsafe fn write(count: usize, line: impl Fn(usize) -> [__m512; 2], to: *mut f32, stride: usize) {
+    for i in 0..count {
+        let [low, high] = line(i);
+        for (piece, words) in pieces(low, high).into_iter().enumerate() {
+            // SAFETY: the caller has room.
+            unsafe { _mm512_storeu_ps(to.add(piece * stride + i * SIDE), words) };
         }
     }
 }
 
-/// Numbers [k, k + depth), at most a register's, of `count` stored rows: pairs along k, below each other.
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma,f16c")]
-unsafe fn columns_of_rows(
-    from: &Matrix,
-    (row, count): (usize, usize),
-    k: usize,
-    depth: usize,
-    to: impl Fn(usize) -> *mut f32,
-) {
-    let mut words = [[0.0f32; REGISTER]; PIECES];
-    // SAFETY: the caller's.
-    unsafe {
-        for i in 0..count {
-            for line in 0..2 {
-                from.foresee::<simd::Avx512>(row + i, k + (2 + line) * NUMBERS / 2 + NUMBERS);
+/// Lines of two turned registers of numbers.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn line_of(both: &[[f32; REGISTER]; 2], i: usize) -> [__m512; 2] {
+    // SAFETY: i is less than a register's lines.
+    [0, 1].map(|half| unsafe { _mm512_loadu_ps(both[half].as_ptr().add(i * SIDE)) })
+}
+
+/// Writes the words of a panel that stand for its rows [depth, …) of numbers, up to whole registers along k.
+///
+/// # Safety
+/// The machine has AMX; the numbers are f32; `to` has room.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
+pub unsafe fn panel(p: &Panel, to: *mut f32) {
+    let (end, piece) = (p.first + p.depth, SIDE * p.width);
+    let mut both = [[0.0; REGISTER]; 2];
+    for k in (0..p.depth).step_by(NUMBERS) {
+        let to = to.wrapping_add(k / NUMBERS * PIECES * piece);
+        for lane in (0..p.width).step_by(SIDE) {
+            let (column, to) = (p.column + lane, to.wrapping_add(lane * SIDE));
+            let columns = p.columns.saturating_sub(lane).min(SIDE);
+            let first = p.first + k;
+            // SAFETY: the caller's.
+            unsafe {
+                if p.transposed {
+                    for i in 0..columns {
+                        for line in 0..2 {
+                            let ahead = first + 2 * NUMBERS + line * SIDE;
+                            p.from.foresee::<simd::Avx512>(column + i, ahead);
+                        }
+                    }
+                    for (half, depth) in halves(p.depth - k).into_iter().enumerate() {
+                        let along = (first + half * SIDE, depth);
+                        turned(p.from, (column, columns), along, &mut both[half]);
+                    }
+                    write(SIDE, |i| line_of(&both, i), to, piece);
+                } else {
+                    let line = |i| {
+                        [first + i, first + SIDE + i].map(|row| {
+                            p.from.foresee::<simd::Avx512>(row + NUMBERS, column);
+                            some(p.from, row, end, column, columns)
+                        })
+                    };
+                    write(SIDE, line, to, piece);
+                }
             }
-            let low = some(from, row + i, row + count, k, depth.min(SIDE));
-            let high =
-                some(from, row + i, row + count, k + SIDE, depth.saturating_sub(SIDE).min(SIDE));
-            for (words, pieces) in words.iter_mut().zip(of_row(low, high)) {
-                _mm512_storeu_ps(words.as_mut_ptr().add(i * SIDE), pieces);
-            }
-        }
-        for (piece, words) in words.iter().enumerate() {
-            simd::Avx512::transpose(words.as_ptr().cast(), SIDE * 4, SIDE, SIDE, to(piece), SIDE);
         }
     }
 }
@@ -207,65 +198,34 @@ unsafe fn columns_of_rows(
 /// then the next step's.
 ///
 /// # Safety
-/// The machine has AMX; `to` has room for whole registers of rows.
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma,f16c")]
+/// The machine has AMX; the numbers are f32; `to` has room for whole registers of rows.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
 pub unsafe fn block(p: &Block, to: *mut f32) {
     const STEP: usize = PIECES * REGISTER;
+    let mut both = [[0.0; REGISTER]; 2];
     for top in (0..p.rows).step_by(SIDE) {
-        let rows = SIDE.min(p.rows - top);
+        let (row, rows) = (p.row + top, SIDE.min(p.rows - top));
         for k in (0..p.depth).step_by(NUMBERS) {
             let to = to.wrapping_add(top * p.stride + k / NUMBERS * STEP);
+            let (first, depths) = (p.first + k, halves(p.depth - k));
             // SAFETY: the caller's.
             unsafe {
                 if p.transposed {
-                    columns(p, (top, rows), k, to);
+                    for (half, depth) in depths.into_iter().enumerate() {
+                        let along = (first + half * SIDE, depth);
+                        turned(p.from, along, (row, rows), &mut both[half]);
+                    }
+                    write(rows, |i| line_of(&both, i), to, REGISTER);
                 } else {
-                    lines(p, (top, rows), k, to);
+                    let line = |i| {
+                        [0, 1].map(|half| {
+                            let column = first + half * SIDE;
+                            some(p.from, row + i, usize::MAX, column, depths[half])
+                        })
+                    };
+                    write(rows, line, to, REGISTER);
                 }
             }
-        }
-    }
-}
-
-/// Numbers [k, k + 32) of rows that lie as rows.
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma,f16c")]
-unsafe fn lines(p: &Block, (top, rows): (usize, usize), k: usize, to: *mut f32) {
-    let (at, left) = (p.first + k, p.depth - k);
-    for i in 0..rows {
-        let row = p.row + top + i;
-        // SAFETY: the caller's.
-        unsafe {
-            for line in 0..2 {
-                p.from.foresee::<simd::Avx512>(row, at + 2 * NUMBERS + line * SIDE);
-            }
-            let low = some(p.from, row, usize::MAX, at, left.min(SIDE));
-            let rest = left.saturating_sub(SIDE).min(SIDE);
-            let high = some(p.from, row, usize::MAX, at + SIDE, rest);
-            for (piece, words) in of_row(low, high).into_iter().enumerate() {
-                _mm512_storeu_ps(to.add(piece * REGISTER + i * SIDE), words);
-            }
-        }
-    }
-}
-
-/// Numbers [k, k + 32) of rows that lie as columns.
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma,f16c")]
-unsafe fn columns(p: &Block, (top, rows): (usize, usize), k: usize, to: *mut f32) {
-    let end = p.first + p.depth;
-    let mut words = [[0.0f32; REGISTER]; PIECES];
-    // SAFETY: the caller's.
-    unsafe {
-        for pair in 0..SIDE {
-            let (row, column) = (p.first + k + 2 * pair, p.row + top);
-            let above = some(p.from, row, end, column, rows);
-            let below = some(p.from, row + 1, end, column, rows);
-            for (words, pieces) in words.iter_mut().zip(of_rows(above, below)) {
-                _mm512_storeu_ps(words.as_mut_ptr().add(pair * SIDE), pieces);
-            }
-        }
-        for (piece, words) in words.iter().enumerate() {
-            let (from, to) = (words.as_ptr().cast(), to.add(piece * REGISTER));
-            simd::Avx512::transpose(from, SIDE * 4, SIDE, rows, to, SIDE);
         }
     }
 }
