@@ -172,6 +172,7 @@ impl Product {
             accumulate: self.accumulate,
             bias: std::ptr::null(),
             columns: M::COLUMNS.min(self.columns),
+            b_step: 0,
             halves: false,
             ahead: b,
         };

@@ -418,7 +418,7 @@ macro_rules! micro {
             const NUMBERS: usize = $numbers;
             const WORDS: usize = $pieces * SIDE;
             const DEPTH: usize = $depth;
-            const PANEL_STAYS: bool = false;
+            const PANELS_STAY: bool = false;
             const BY_REGISTERS: bool = true;
             const AHEAD: usize = 2 * $pieces;
             const LEAST_PANELS: usize = $panels;

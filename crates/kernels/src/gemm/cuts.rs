@@ -125,9 +125,9 @@ impl Grid {
     pub fn new<M: Micro>(p: &Product, width: usize, depth: usize, buffered: bool) -> Grid {
         let threads = pool::threads() as usize;
         let (panels, cache) = (width.div_ceil(M::COLUMNS), caches::second_level() / 4);
-        // What stays in the second-level cache has a quarter of it: rows of A, or panels of B.
-        let (most_rows, most_panels) = if M::PANEL_STAYS {
-            ((cache * 2 / 3 / 4 / depth.max(1)).clamp(24, 192), usize::MAX)
+        // What stays in the second-level cache: rows of A have a quarter of it, or panels of B half.
+        let (most_rows, most_panels) = if M::PANELS_STAY {
+            ((cache / 4 / depth.max(1)).clamp(24, 192), usize::MAX)
         } else {
             (480, (cache / 2 / (depth.max(1) * M::COLUMNS)).max(1))
         };
@@ -170,7 +170,7 @@ pub struct Apart {
 pub fn apart<M: Micro>(p: &Product, all: usize, deepest: usize, quantized: bool) -> Option<Apart> {
     let threads = pool::threads() as usize;
     let panels = p.n.div_ceil(M::COLUMNS);
-    if M::PANEL_STAYS || p.m <= FEW_ROWS {
+    if M::PANELS_STAY || p.m <= FEW_ROWS {
         return None;
     }
     let room = caches::second_level() / 4 / M::COLUMNS;

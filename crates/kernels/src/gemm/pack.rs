@@ -105,6 +105,16 @@ pub unsafe fn panel<S: Simd, const PAIRS: bool>(p: &Panel, to: *mut f32) {
                 }
             }
         }
+        if !PAIRS && !p.transposed && p.columns == 2 * S::LANES && p.width == p.columns {
+            // A row's part is a cache line: it is read once.
+            for k in 0..words {
+                let (row, to) = (p.first + k, to.add(k * p.width));
+                S::store(to, load::<S>(p.from, row, p.column, S::LANES));
+                let beside = load::<S>(p.from, row, p.column + S::LANES, S::LANES);
+                S::store(to.add(S::LANES), beside);
+            }
+            return;
+        }
         for lane in (0..p.width).step_by(S::LANES) {
             let columns = p.columns.saturating_sub(lane).min(S::LANES);
             let column = p.column + lane;

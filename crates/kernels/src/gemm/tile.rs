@@ -31,7 +31,10 @@ pub struct Tile {
     pub accumulate: bool,
     /// Of these columns, or null.
     pub bias: *const f32,
+    /// A tile's, or those of several beside one another where `Micro::PANELS_STAY`.
     pub columns: usize,
+    /// Numbers from one tile's part of B to the next one's.
+    pub b_step: usize,
     /// Whether B's rows are bf16 as they lie, beside an A of f32 in columns.
     pub halves: bool,
     /// What comes into the second-level cache meanwhile: a cache line for every `Micro::AHEAD` words along k.
@@ -76,101 +79,108 @@ unsafe fn tile<
     t: &Tile,
 ) {
     unsafe {
-        let mut left = [S::splat(0.0); 12];
-        let mut right = [S::splat(0.0); 12];
-        let at = |row: usize, column: usize| t.c.add(row * t.c_stride + column * S::LANES);
         // Strides that are constants leave nothing to add in the loop.
         let a_stride = if STRIP > 0 { STRIP } else { t.part.a_stride };
         let b_stride = if STRIP > 0 { 2 * S::LANES } else { t.part.b_stride };
         let size = if HALVES { 2 } else { 4 };
-        for_rows!(ROW => {
-            S::prefetch(at(ROW, 0));
-        });
-        // Rows in pairs: an address is a base, or a base and the stride.
-        let mut bases: [_; 6] = std::array::from_fn(|pair| {
-            if IN_COLUMNS { t.part.a } else { t.part.a.wrapping_add(2 * pair * a_stride) }
-        });
-        let (mut b, mut ahead) = (t.part.b, t.ahead);
-        macro_rules! step {
-            ($k:literal) => {
-                let b = b.wrapping_byte_add($k * size * b_stride);
-                let load = |b: *const f32| {
-                    if HALVES { S::load_bf16(b.cast()) } else { S::load(b) }
-                };
-                let first = load(b);
-                let beside = b.wrapping_byte_add(size * S::LANES);
-                let second = if WIDTH > 1 { load(beside) } else { first };
-                if IN_COLUMNS && STRIP == 0 && WIDTH > 1 {
-                    // Where B lies by long rows, what is beside them is read next, and nothing else would foresee it.
-                    prefetch_second_level(b.wrapping_byte_add(2 * size * S::LANES));
-                    if !HALVES {
-                        prefetch_second_level(b.wrapping_add(3 * S::LANES));
-                    }
-                }
-                let words = bases[0].wrapping_add($k * a_stride);
-                for_rows!(ROW => {
-                    let sums = (&mut left[ROW], &mut right[ROW]);
-                    if IN_COLUMNS {
-                        W::add::<{ ROW % 3 == 2 }, { 4 * ROW }, WIDTH>(words, 0, (first, second), sums);
-                    } else {
-                        let base = bases[ROW / 2];
-                        W::add::<{ ROW % 2 == 1 }, { 4 * $k }, WIDTH>(base, a_stride, (first, second), sums);
-                    }
-                });
-            };
-        }
-        macro_rules! go {
-            ($steps:literal) => {
-                let by = if IN_COLUMNS { $steps * a_stride } else { $steps };
-                for base in &mut bases {
-                    *base = base.wrapping_add(by);
-                }
-                b = b.wrapping_byte_add($steps * size * b_stride);
-            };
-        }
-        for _ in 0..t.part.depth / 4 {
-            prefetch_second_level(ahead);
-            ahead = ahead.wrapping_add(16);
-            step!(0);
-            step!(1);
-            step!(2);
-            step!(3);
-            go!(4);
-        }
-        for _ in 0..t.part.depth % 4 {
-            step!(0);
-            go!(1);
-        }
         let alpha = S::splat(t.alpha);
-        macro_rules! store_column {
-            ($sums:ident, $column:literal) => {
-                let present = t.columns.saturating_sub($column * S::LANES).min(S::LANES);
-                let whole = present == S::LANES;
-                let load = |from: *const f32| {
-                    if whole { S::load(from) } else { S::load_part(from, present) }
-                };
-                if present > 0 {
-                    let bias = if t.bias.is_null() {
-                        S::splat(0.0)
-                    } else {
-                        load(t.bias.add($column * S::LANES))
+        for (index, first) in (0..t.columns).step_by(2 * S::LANES).enumerate() {
+            let mut left = [S::splat(0.0); 12];
+            let mut right = [S::splat(0.0); 12];
+            let from = index * t.b_step * size;
+            let mut b = t.part.b.wrapping_byte_add(from);
+            let mut ahead = t.ahead.wrapping_byte_add(from);
+            let columns = t.columns - first;
+            let c = t.c.wrapping_add(first);
+            let at =
+                |row: usize, column: usize| c.wrapping_add(row * t.c_stride + column * S::LANES);
+            for_rows!(ROW => {
+                S::prefetch(at(ROW, 0));
+            });
+            // Rows in pairs: an address is a base, or a base and the stride.
+            let mut bases: [_; 6] = std::array::from_fn(|pair| {
+                if IN_COLUMNS { t.part.a } else { t.part.a.wrapping_add(2 * pair * a_stride) }
+            });
+            macro_rules! step {
+                ($k:literal) => {
+                    let b = b.wrapping_byte_add($k * size * b_stride);
+                    let load = |b: *const f32| {
+                        if HALVES { S::load_bf16(b.cast()) } else { S::load(b) }
                     };
+                    let first = load(b);
+                    let beside = b.wrapping_byte_add(size * S::LANES);
+                    let second = if WIDTH > 1 { load(beside) } else { first };
+                    if IN_COLUMNS && STRIP == 0 && WIDTH > 1 {
+                        // Where B lies by long rows, what is beside them is read next, and nothing else would foresee it.
+                        prefetch_second_level(b.wrapping_byte_add(2 * size * S::LANES));
+                        if !HALVES {
+                            prefetch_second_level(b.wrapping_add(3 * S::LANES));
+                        }
+                    }
+                    let words = bases[0].wrapping_add($k * a_stride);
                     for_rows!(ROW => {
-                        let to = at(ROW, $column);
-                        let base = match (t.accumulate, t.bias.is_null()) {
-                            (true, true) => load(to),
-                            (true, false) => S::add(load(to), bias),
-                            (false, _) => bias,
-                        };
-                        let sum = W::settle(alpha, $sums[ROW], base);
-                        if whole { S::store(to, sum) } else { S::store_part(to, sum, present) }
+                        let sums = (&mut left[ROW], &mut right[ROW]);
+                        if IN_COLUMNS {
+                            W::add::<{ ROW % 3 == 2 }, { 4 * ROW }, WIDTH>(words, 0, (first, second), sums);
+                        } else {
+                            let base = bases[ROW / 2];
+                            W::add::<{ ROW % 2 == 1 }, { 4 * $k }, WIDTH>(base, a_stride, (first, second), sums);
+                        }
                     });
-                }
-            };
-        }
-        store_column!(left, 0);
-        if WIDTH > 1 {
-            store_column!(right, 1);
+                };
+            }
+            macro_rules! go {
+                ($steps:literal) => {
+                    let by = if IN_COLUMNS { $steps * a_stride } else { $steps };
+                    for base in &mut bases {
+                        *base = base.wrapping_add(by);
+                    }
+                    b = b.wrapping_byte_add($steps * size * b_stride);
+                };
+            }
+            for _ in 0..t.part.depth / 4 {
+                prefetch_second_level(ahead);
+                ahead = ahead.wrapping_add(16);
+                step!(0);
+                step!(1);
+                step!(2);
+                step!(3);
+                go!(4);
+            }
+            for _ in 0..t.part.depth % 4 {
+                step!(0);
+                go!(1);
+            }
+            macro_rules! store_column {
+                ($sums:ident, $column:literal) => {
+                    let present = columns.saturating_sub($column * S::LANES).min(S::LANES);
+                    let whole = present == S::LANES;
+                    let load = |from: *const f32| {
+                        if whole { S::load(from) } else { S::load_part(from, present) }
+                    };
+                    if present > 0 {
+                        let bias = if t.bias.is_null() {
+                            S::splat(0.0)
+                        } else {
+                            load(t.bias.add(first + $column * S::LANES))
+                        };
+                        for_rows!(ROW => {
+                            let to = at(ROW, $column);
+                            let base = match (t.accumulate, t.bias.is_null()) {
+                                (true, true) => load(to),
+                                (true, false) => S::add(load(to), bias),
+                                (false, _) => bias,
+                            };
+                            let sum = W::settle(alpha, $sums[ROW], base);
+                            if whole { S::store(to, sum) } else { S::store_part(to, sum, present) }
+                        });
+                    }
+                };
+            }
+            store_column!(left, 0);
+            if WIDTH > 1 {
+                store_column!(right, 1);
+            }
         }
     }
 }
@@ -233,8 +243,8 @@ pub unsafe trait Micro: 'static {
     /// Tiles of as many columns whose words are f32.
     type Single: Micro;
 
-    /// Whether a panel of B stays in the first-level cache while rows of A go past it, or the other way round.
-    const PANEL_STAYS: bool;
+    /// Whether panels of B stay in the second-level cache while blocks of rows of A go past them, or the other way round.
+    const PANELS_STAY: bool;
 
     /// Words along k of `count` numbers.
     fn words(count: usize) -> usize {
@@ -257,7 +267,7 @@ pub unsafe trait Micro: 'static {
 
 macro_rules! micro {
     ($(#[$meta:meta])* $name:ident, $simd:ty, $words:ty, $features:literal, pairs: $pairs:literal, codes: $codes:literal,
-        single: $single:ident, depth: $depth:literal, panel_stays: $stays:literal, aliases: $aliases:literal,
+        single: $single:ident, depth: $depth:literal, panels_stay: $stays:literal, aliases: $aliases:literal,
         rows: $($rows:literal)+, narrow: $($narrow:literal)+) => {
         $(#[$meta])*
         pub struct $name;
@@ -308,7 +318,7 @@ macro_rules! micro {
                 const ROWS: usize = { let mut most = 0; $(if $rows > most { most = $rows; })+ most };
                 const NARROW_ROWS: usize = { let mut most = 0; $(if $narrow > most { most = $narrow; })+ most };
                 const LANES: usize = <$simd>::LANES;
-                const PANEL_STAYS: bool = $stays;
+                const PANELS_STAY: bool = $stays;
                 const ALIASES: usize = $aliases;
                 const COLUMNS: usize = 2 * <$simd>::LANES;
                 const PAIRS: bool = $pairs;
@@ -364,20 +374,20 @@ macro_rules! micros {
         micro!(
             #[cfg(target_arch = "x86_64")]
             $name, $simd, $words, $features, pairs: $pairs, codes: $codes, single: Avx512, depth: 384,
-            panel_stays: false, aliases: 4096, rows: 1 2 3 4 5 6 7 8 9 10 11 12, narrow: 1 2 3 4 5 6 7 8 9 10 11 12
+            panels_stay: false, aliases: 4096, rows: 1 2 3 4 5 6 7 8 9 10 11 12, narrow: 1 2 3 4 5 6 7 8 9 10 11 12
         );
     };
     (avx2, $name:ident, $words:ty, codes: $codes:literal) => {
         micro!(
             #[cfg(target_arch = "x86_64")]
             $name, simd::Avx2, $words, "avx2,fma,f16c", pairs: false, codes: $codes, single: Avx2, depth: 288,
-            panel_stays: true, aliases: 1024, rows: 1 2 3 4 5 6, narrow: 1 2 3 4 5 6 7 8
+            panels_stay: true, aliases: 1024, rows: 1 2 3 4 5 6, narrow: 1 2 3 4 5 6 7 8
         );
     };
     (portable, $name:ident, $words:ty, $features:literal, codes: $codes:literal) => {
         micro!(
             $name, simd::Portable, $words, $features, pairs: false, codes: $codes, single: Portable, depth: 288,
-            panel_stays: true, aliases: 1024, rows: 1 2 3 4, narrow: 1 2 3 4
+            panels_stay: true, aliases: 1024, rows: 1 2 3 4, narrow: 1 2 3 4
         );
     };
 }

@@ -74,11 +74,14 @@ struct Left {
 }
 
 /// Where the words of a panel of B are read.
-#[derive(Clone, Copy)]
 struct Right {
     data: *const f32,
     /// Numbers from one row to the next.
     stride: usize,
+    /// From one panel to the next.
+    step: usize,
+    /// The column where those end that lie so.
+    end: usize,
     /// Whether they are bf16.
     halves: bool,
 }
@@ -101,52 +104,55 @@ impl Work<'_, '_> {
         let more = self.more.map(|more| (more, self.left::<M>(more, self.more_a, height, width)));
         let narrow = width <= M::LANES && !left.in_columns;
         let most = if narrow { M::NARROW_ROWS } else { M::ROWS };
-        // A strip of A goes past a group of panels, so that it writes a row of C from one end to the other.
-        let span = if M::PANEL_STAYS || block.packed.is_none() { GROUP } else { width };
+        // Panels that nobody has packed are packed a group at a time, and a group stays in the second-level cache.
+        let span = if M::PANELS_STAY || block.packed.is_none() { GROUP } else { width };
+        let in_place = self.in_place::<M>(height);
         for from in (block.columns.0..block.columns.1).step_by(span) {
             let group = (from, (from + span).min(block.columns.1));
-            self.pack::<M>(group, height);
+            self.pack::<M>(group, in_place.is_some());
+            // A strip of A goes past the panels, so that it writes a row of C from one end to the other.
             for i in 0..height.div_ceil(most) {
                 let (top, rows) = strip::<M>(i, height, most);
-                // Strip by strip, the next group comes nearer.
-                let come = i * self.chunk.words.div_ceil(4) * 16;
-                for column in (group.0..group.1).step_by(M::COLUMNS) {
-                    let right = self.right::<M>(column, group.0, height);
-                    let ahead = match self.block.ahead {
+                let mut column = group.0;
+                while column < group.1 {
+                    let right = self.right::<M>(column, from, in_place);
+                    let end = if M::PANELS_STAY { right.end } else { column + M::COLUMNS };
+                    let columns = (column, end.min(group.1));
+                    let ahead = match block.ahead {
                         Some((next, bytes)) => {
                             let come = self.come::<M>(column);
                             (come < bytes).then(|| next.wrapping_add(come).cast())
                         }
-                        None if come < self.chunk.words * M::COLUMNS => {
-                            self.after::<M>(column, span).map(|next| next.wrapping_add(come))
-                        }
-                        None => None,
+                        None => self.after::<M>(column, span, i),
                     };
                     let more = more
                         .as_ref()
                         .map(|(chunk, left)| self.part::<M>(chunk, left, (i, top), column));
-                    self.tile::<M>(
-                        left.at(i, top),
-                        &left,
-                        (top, rows),
-                        (right, ahead.unwrap_or(right.data)),
-                        (column, more),
-                    );
+                    let a = (left.at(i, top), left.stride);
+                    let ahead = ahead.unwrap_or(right.data);
+                    let tile = Tile { more, ahead, ..self.tile(a, &right, top, columns) };
+                    // SAFETY: `M` was chosen by `isa()`; all parts lie inside the operands, whose lengths were checked.
+                    unsafe { M::tile(rows, left.in_columns, &tile) };
+                    column = columns.1;
                 }
             }
         }
     }
 
-    /// What is multiplied a group after the panel of `column`, where it is packed already.
-    fn after<M: Micro>(&self, column: usize, span: usize) -> Option<*const f32> {
+    /// What comes nearer while strip `i` goes past the panels from `column` on: its share of those that come a span later,
+    /// where they are packed already.
+    fn after<M: Micro>(&self, column: usize, span: usize, i: usize) -> Option<*const f32> {
         let (packed, columns) = (self.block.packed?, self.block.columns);
-        let next = column + span;
-        if next < columns.1 {
-            return Some(packed.panel::<M>(self.chunk, next).cast_const());
+        let come = i * self.chunk.words.div_ceil(M::AHEAD) * 16;
+        if come >= self.chunk.words * M::COLUMNS {
+            return None;
         }
-        // The next chunk begins with the first group.
-        let first = columns.0 + (column - columns.0) % span;
-        Some(packed.panel::<M>(self.next?, first).cast_const())
+        let panel = match column + span {
+            next if next < columns.1 => packed.panel::<M>(self.chunk, next),
+            // The next chunk begins with the first columns.
+            _ => packed.panel::<M>(self.next?, columns.0 + (column - columns.0) % span),
+        };
+        Some(panel.wrapping_add(come).cast_const())
     }
 
     /// Bytes of what is read after the block that earlier tiles have had come.
@@ -178,7 +184,7 @@ impl Work<'_, '_> {
         }
         // Words that lie side by side cost the tiles fewer instructions than copying them does.
         let strips =
-            !M::BY_REGISTERS && (of.trans_a || (M::PANEL_STAYS && width >= 6 * M::COLUMNS));
+            !M::BY_REGISTERS && (of.trans_a || (M::PANELS_STAY && width >= 6 * M::COLUMNS));
         let fits = !aliased::<M>(&of.a) || width <= 2 * M::COLUMNS;
         if as_it_is && fits && !strips && !of.trans_a {
             let stride = if M::PAIRS { of.a.stride / 2 } else { of.a.stride };
@@ -220,12 +226,12 @@ impl Work<'_, '_> {
     }
 
     /// Packs what no thread has packed, and what is not read as it lies, of a group of columns.
-    fn pack<M: Micro>(&self, group: Range, height: usize) {
+    fn pack<M: Micro>(&self, group: Range, in_place: bool) {
         if self.block.packed.is_some() {
             return;
         }
         let whole = group.0 + (group.1 - group.0) / M::COLUMNS * M::COLUMNS;
-        let from = if self.in_place::<M>(height).is_some() { whole } else { group.0 };
+        let from = if in_place { whole } else { group.0 };
         if from < group.1 {
             let at = |column| self.packed_here::<M>(column, group.0);
             panels::pack_panels::<M>(self.chunk, (from, group.1), at);
@@ -236,17 +242,20 @@ impl Work<'_, '_> {
         self.panel.wrapping_add((column - group) / M::COLUMNS * self.chunk.words * M::COLUMNS)
     }
 
-    /// A panel of B in the group that begins at a column.
-    fn right<M: Micro>(&self, column: usize, group: usize, height: usize) -> Right {
-        let packed = match (self.block.packed, self.in_place::<M>(height)) {
+    /// The panels of B from a column on, in the group that begins at another.
+    fn right<M: Micro>(&self, column: usize, group: usize, in_place: Option<Matrix>) -> Right {
+        let end = self.block.columns.1;
+        let data = match (self.block.packed, in_place) {
             (Some(packed), _) => packed.panel::<M>(self.chunk, column),
-            (None, Some(b)) if self.block.columns.1 - column >= M::COLUMNS => {
+            (None, Some(b)) if end - column >= M::COLUMNS => {
                 let data = b.at(self.chunk.first, column).cast();
-                return Right { data, stride: b.stride, halves: b.bf16 };
+                let end = end - (end - group) % M::COLUMNS;
+                return Right { data, stride: b.stride, step: M::COLUMNS, end, halves: b.bf16 };
             }
             _ => self.packed_here::<M>(column, group),
         };
-        Right { data: packed, stride: M::COLUMNS, halves: false }
+        let step = self.chunk.words * M::COLUMNS;
+        Right { data, stride: M::COLUMNS, step, end, halves: false }
     }
 
     /// What a chunk whose panels are packed adds to a tile.
@@ -267,25 +276,19 @@ impl Work<'_, '_> {
         }
     }
 
-    fn tile<M: Micro>(
+    /// The tile, or tiles, of a strip's rows and some columns.
+    fn tile(
         &self,
-        a: *const f32,
-        left: &Left,
-        (top, rows): (usize, usize),
-        (right, ahead): (Right, *const f32),
-        (column, more): (usize, Option<Part>),
-    ) {
+        (a, a_stride): (*const f32, usize),
+        right: &Right,
+        top: usize,
+        (column, end): Range,
+    ) -> Tile {
         let Work { p, block, chunk, target, .. } = self;
         let at = top * target.stride + column - block.columns.0;
-        let tile = Tile {
-            part: Part {
-                depth: chunk.words,
-                a,
-                a_stride: left.stride,
-                b: right.data,
-                b_stride: right.stride,
-            },
-            more,
+        Tile {
+            part: Part { depth: chunk.words, a, a_stride, b: right.data, b_stride: right.stride },
+            more: None,
             c: target.data.wrapping_add(at),
             c_stride: target.stride,
             alpha: chunk.of.alpha,
@@ -294,11 +297,10 @@ impl Work<'_, '_> {
                 Some(bias) if self.opens && p.scales.is_none() => bias[column..].as_ptr(),
                 _ => std::ptr::null(),
             },
-            columns: M::COLUMNS.min(block.columns.1 - column),
+            columns: end - column,
+            b_step: right.step,
             halves: right.halves,
-            ahead,
-        };
-        // SAFETY: `M` was chosen by `isa()`; all parts lie inside the operands, whose lengths were checked.
-        unsafe { M::tile(rows, left.in_columns, &tile) };
+            ahead: right.data,
+        }
     }
 }
